@@ -1,0 +1,142 @@
+"""What a flow may ask of a leg. `voice/` is one implementation; nothing here knows SIP, RTP or SQL.
+
+Every method raises `LegGone` as soon as the far end, a limit or an operator has ended the leg, so an
+interpreter needs no hang-up checks of its own. Cancelling a call stops what it had started (playback,
+collection, recording), which is how a running flow is replaced.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+
+class Say(msgspec.Struct, frozen=True, kw_only=True, tag="say"):
+    """Speech. `rate` is a factor, 0.5 to 2.0; `ssml` says that `text` is an SSML fragment."""
+
+    text: str
+    voice: str = "woman"
+    language: str = "en-KE"
+    rate: float = 1.0
+    ssml: bool = False
+
+
+class Audio(msgspec.Struct, frozen=True, kw_only=True, tag="audio"):
+    """A sound file by URL: WAV, MP3 or OGG."""
+
+    url: str
+
+
+class Tone(msgspec.Struct, frozen=True, kw_only=True, tag="tone"):
+    """A tone: all `frequencies` (Hz) at once, on and off in turn for `duration_ms` in all."""
+
+    frequencies: tuple[float, ...]
+    duration_ms: int
+    on_ms: int = 0  # 0: continuous
+    off_ms: int = 0
+
+
+class Digits(msgspec.Struct, frozen=True, kw_only=True, tag="digits"):
+    """DTMF to send: 0-9 * # A-D, `w` waits half a second, `W` a whole one."""
+
+    digits: str
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
+    duration_ms: int
+
+
+Prompt = Say | Audio | Tone | Digits | Silence
+
+
+class LegGone(Exception):
+    """The leg has ended; there is nobody left to play to. `cause` is a hangup cause of `calls.models`."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class PromptUnavailable(Exception):
+    """A prompt could not be fetched, decoded or spoken; the message says why, in words for a developer."""
+
+
+class CollectEnd(StrEnum):
+    DIGITS = "digits"  # the wanted number of digits is there
+    KEY = "key"  # the finish key was pressed
+    TIMEOUT = "timeout"  # no (further) digit in time
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    digits: str  # without the finish key
+    end: CollectEnd
+
+
+class RecordEnd(StrEnum):
+    SILENCE = "silence"
+    KEY = "key"
+    MAX_LENGTH = "max_length"
+    STOPPED = "stopped"
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    recording_id: UUID
+    duration_ms: int
+    end: RecordEnd
+    digit: str = ""  # the key that ended it
+
+
+class RecordSpec(msgspec.Struct, frozen=True, kw_only=True):
+    max_length_s: int = 3600
+    silence_timeout_s: int = 5
+    finish_on_key: str = "#"  # any of these keys; "" = none
+    beep: bool = True
+    trim_silence: bool = False
+
+
+class Leg(Protocol):
+    call_id: UUID
+
+    @property
+    def answered(self) -> bool: ...
+
+    async def answer(self) -> None:
+        """Answers an inbound leg; does nothing on one that is answered."""
+        ...
+
+    async def ring(self) -> None:
+        """Tells the caller of an unanswered inbound leg that it is ringing (180)."""
+        ...
+
+    async def reject(self, *, busy: bool) -> None:
+        """Refuses an unanswered inbound leg (486 when busy, else 603) and ends it: raises `LegGone`."""
+        ...
+
+    async def hang_up(self) -> None:
+        """Ends the leg in good order: raises `LegGone`."""
+        ...
+
+    async def play(self, prompts: Sequence[Prompt], *, loop: int = 1) -> None:
+        """Plays the prompts in order, `loop` times (1 to 1,000), and returns when the last one has been sent."""
+        ...
+
+    async def collect(
+        self,
+        *,
+        max_digits: int,
+        finish_on_key: str,
+        timeout_s: float,
+        prompts: Sequence[Prompt] = (),
+    ) -> Collected:
+        """Plays `prompts` and gathers digits; the first digit cuts the prompts short (barge-in).
+
+        `max_digits` 0 means any number. `timeout_s` runs from the end of the prompts and again from
+        each digit. Digits pressed before this call and not yet consumed by an earlier `collect` count.
+        """
+        ...
+
+    async def record(self, spec: RecordSpec) -> Recorded:
+        """Records what the far end says, after a beep if asked, until silence, a key or the length ends it."""
+        ...
