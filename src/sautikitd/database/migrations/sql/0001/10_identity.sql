@@ -1,0 +1,95 @@
+CREATE TABLE workspaces (
+    id uuid PRIMARY KEY,
+    name text NOT NULL,
+    slug text NOT NULL UNIQUE,
+    country text NOT NULL DEFAULT 'KE',
+    currency text NOT NULL DEFAULT 'KES',
+    mpesa_account_ref text NOT NULL UNIQUE,       -- 8 digits, the last one a Damm check digit
+    suspended_at timestamptz,
+    suspension_reason text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE SEQUENCE mpesa_account_numbers START 1000001;
+
+CREATE TABLE users (
+    id uuid PRIMARY KEY,
+    email text NOT NULL,                          -- as typed; unique without case
+    name text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX users_email ON users (lower(email));
+
+CREATE TABLE members (
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    user_id uuid NOT NULL REFERENCES users,
+    role text NOT NULL CHECK (role IN ('owner', 'member', 'viewer')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, user_id)
+);
+CREATE INDEX members_user ON members (user_id);
+
+CREATE TABLE api_keys (
+    id uuid PRIMARY KEY,
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    mode mode NOT NULL,
+    name text NOT NULL,
+    key_hash bytea NOT NULL UNIQUE,               -- HMAC-SHA256 of the key under the instance's pepper
+    key_hint text NOT NULL,                       -- 'tsk_test_Ab…x9Zk': enough to recognise it, not to use it
+    scopes text[] NOT NULL,
+    number_ids uuid[],                            -- null: every number
+    source_cidrs cidr[],                          -- null: from anywhere
+    created_by uuid REFERENCES users,             -- null: by the operator
+    rolled_to uuid REFERENCES api_keys,
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    last_used_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX api_keys_workspace ON api_keys (workspace_id, mode, id DESC);
+
+CREATE TABLE signing_secrets (
+    id uuid PRIMARY KEY,
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    mode mode NOT NULL,
+    secret_encrypted bytea NOT NULL,
+    valid_until timestamptz,                      -- null: the current one
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX signing_secrets_current ON signing_secrets (workspace_id, mode) WHERE valid_until IS NULL;
+CREATE INDEX signing_secrets_workspace ON signing_secrets (workspace_id, mode, valid_until);
+
+CREATE TABLE audit_log (
+    id uuid PRIMARY KEY,
+    workspace_id uuid REFERENCES workspaces,
+    mode text,
+    actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'api_key', 'staff', 'system')),
+    actor_id text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL DEFAULT '',
+    detail jsonb NOT NULL DEFAULT '{}',
+    source_address text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX audit_log_workspace ON audit_log (workspace_id, id DESC);
+REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM sautikit_app;
+
+-- Secrets of the installation itself, encrypted under the master keys: the canary that proves the keys are the right ones,
+-- the pepper of key hashes, the key of the session-id permutation.
+CREATE TABLE instance_secrets (
+    name text PRIMARY KEY,
+    value_encrypted bytea NOT NULL
+);
+
+CREATE TABLE idempotency_keys (
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    mode mode NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,                   -- SHA-256 of method, path, query and body
+    principal text NOT NULL,                      -- a stored secret is replayed to nobody else
+    status smallint NOT NULL,
+    answer_encrypted bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, mode, key)
+);
+CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);

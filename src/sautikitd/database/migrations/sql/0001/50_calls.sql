@@ -1,0 +1,181 @@
+-- Trunks: where live calls leave and arrive.
+CREATE TABLE trunks (
+    id uuid PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    mode mode NOT NULL DEFAULT 'live',
+    host text NOT NULL,
+    port int NOT NULL CHECK (port BETWEEN 1 AND 65535),
+    transport text NOT NULL CHECK (transport IN ('udp', 'tcp')),
+    username text,
+    password_encrypted bytea,
+    register boolean NOT NULL DEFAULT false,
+    codecs text[] NOT NULL DEFAULT '{PCMA,PCMU}',
+    source_cidrs cidr[] NOT NULL DEFAULT '{}',    -- further addresses its inbound calls may come from
+    enabled boolean NOT NULL DEFAULT true,
+    state text NOT NULL DEFAULT 'unknown',        -- registration or OPTIONS health, as the voice node last saw it
+    state_detail text NOT NULL DEFAULT '',
+    state_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One voice node process's life. Its lease covers every call it runs.
+CREATE TABLE voice_nodes (
+    id uuid PRIMARY KEY,
+    host text NOT NULL,
+    capacity int NOT NULL,
+    started_at timestamptz NOT NULL,
+    lease_until timestamptz NOT NULL,
+    renewed_at timestamptz NOT NULL,
+    stopped_at timestamptz                        -- set by a clean stop: nothing left to reap
+);
+CREATE INDEX voice_nodes_lease ON voice_nodes (lease_until) WHERE stopped_at IS NULL;
+
+-- Limits and fairness of one workspace and mode. `tokens` is its calls-per-second bucket; `served_at` its last turn.
+CREATE TABLE call_queues (
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    mode mode NOT NULL,
+    calls_per_second double precision NOT NULL CHECK (calls_per_second > 0),
+    max_concurrent_calls int NOT NULL CHECK (max_concurrent_calls > 0),
+    max_queued_calls int NOT NULL DEFAULT 10000,
+    destination_prefixes text[] NOT NULL DEFAULT '{254}',
+    tokens double precision NOT NULL DEFAULT 1,
+    tokens_at timestamptz NOT NULL DEFAULT now(),
+    served_at timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (workspace_id, mode)
+);
+
+CREATE SEQUENCE call_sessions;
+
+CREATE TYPE call_status AS ENUM ('queued', 'ringing', 'answered', 'completed', 'failed', 'no_answer', 'busy', 'canceled');
+
+CREATE TABLE call_status_edges (from_status call_status, to_status call_status, PRIMARY KEY (from_status, to_status));
+INSERT INTO call_status_edges VALUES
+    ('queued', 'ringing'), ('queued', 'failed'), ('queued', 'canceled'),
+    ('ringing', 'answered'), ('ringing', 'failed'), ('ringing', 'no_answer'), ('ringing', 'busy'), ('ringing', 'canceled'),
+    ('answered', 'completed'), ('answered', 'failed');
+
+CREATE TABLE calls (
+    id uuid PRIMARY KEY,
+    session_id text NOT NULL UNIQUE,              -- 'HD_' + 12 lowercase hex
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    mode mode NOT NULL,
+    parent_call_id uuid REFERENCES calls,
+    number_id uuid NOT NULL REFERENCES numbers,
+    direction text NOT NULL CHECK (direction IN ('inbound', 'outbound')),
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    local_e164 text NOT NULL,
+    remote_e164 text NOT NULL,
+    country text,
+    status call_status NOT NULL DEFAULT 'queued',
+    -- what was asked
+    target_count int NOT NULL DEFAULT 1,          -- legs rung together; above 1 the call is a parent and is not dialled itself
+    webhook_url text,
+    events_url text,
+    voice_callback_url text,
+    voice_method text NOT NULL DEFAULT 'POST',
+    fallback_url text,
+    callback_format text NOT NULL DEFAULT 'sautikit',
+    forward_to text,
+    actions jsonb,
+    timeout_seconds int NOT NULL DEFAULT 60,
+    max_duration_seconds int NOT NULL DEFAULT 14400,
+    record text CHECK (record IN ('mono', 'dual')),
+    send_digits text NOT NULL DEFAULT '',
+    client_request_id text,
+    metadata jsonb,
+    test_script jsonb,                            -- of POST /v1/test/calls: what the simulated caller does
+    api_key_id uuid REFERENCES api_keys,
+    expires_at timestamptz,
+    -- what happened
+    started_at timestamptz,
+    ringing_at timestamptz,
+    answered_at timestamptz,
+    ended_at timestamptz,
+    billed_seconds int,
+    cost_minor bigint NOT NULL DEFAULT 0,
+    cost_currency text NOT NULL DEFAULT 'KES',
+    rate_per_minute_minor bigint NOT NULL DEFAULT 0,
+    failure_code text,
+    hangup_cause text,
+    hangup_by text,
+    sip_code int,
+    answered_by text,
+    quality jsonb,
+    event_sequence int NOT NULL DEFAULT 0,
+    hangup_requested_at timestamptz,
+    -- where it runs
+    node_id uuid REFERENCES voice_nodes,
+    trunk_id uuid REFERENCES trunks,
+    dialog jsonb,                                 -- what a CANCEL or BYE from another process needs
+    seen_alive_at timestamptz,                    -- proof of life, for billing when its node dies
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+CREATE INDEX calls_workspace ON calls (workspace_id, mode, id DESC);
+CREATE INDEX calls_number ON calls (number_id, id DESC);
+CREATE INDEX calls_parent ON calls (parent_call_id) WHERE parent_call_id IS NOT NULL;
+CREATE INDEX calls_queue ON calls (workspace_id, mode, id) WHERE status = 'queued' AND parent_call_id IS NULL;
+CREATE INDEX calls_queue_expiry ON calls (expires_at) WHERE status = 'queued';
+CREATE INDEX calls_live ON calls (workspace_id, mode) WHERE status IN ('ringing', 'answered');
+CREATE INDEX calls_node ON calls (node_id) WHERE status IN ('ringing', 'answered');
+
+CREATE FUNCTION check_call_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.status <> OLD.status AND NOT EXISTS (
+        SELECT FROM call_status_edges WHERE from_status = OLD.status AND to_status = NEW.status) THEN
+        RAISE EXCEPTION 'call % cannot go from % to %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER call_status_edge BEFORE UPDATE OF status ON calls FOR EACH ROW EXECUTE FUNCTION check_call_status();
+
+-- What is asked of a live call: hang-up, digits, a new flow, recording control. Rows for the node that runs it.
+CREATE TABLE call_commands (
+    id uuid PRIMARY KEY,
+    call_id uuid NOT NULL REFERENCES calls,
+    kind text NOT NULL,
+    payload jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL,
+    done_at timestamptz,
+    outcome text
+);
+CREATE INDEX call_commands_waiting ON call_commands (call_id) WHERE done_at IS NULL;
+
+-- Every voice callback asked: request, reply and timing, kept 30 days.
+CREATE TABLE voice_callbacks (
+    id uuid PRIMARY KEY,
+    call_id uuid NOT NULL REFERENCES calls,
+    url text NOT NULL,
+    method text NOT NULL,
+    request jsonb NOT NULL,
+    response_status int,
+    response_body text,
+    outcome text NOT NULL,
+    error text,
+    attempt int NOT NULL,
+    duration_ms int NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX voice_callbacks_call ON voice_callbacks (call_id, id DESC);
+CREATE INDEX voice_callbacks_age ON voice_callbacks (created_at);
+
+CREATE TABLE recordings (
+    id uuid PRIMARY KEY,
+    call_id uuid NOT NULL REFERENCES calls,
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    mode mode NOT NULL,
+    status text NOT NULL CHECK (status IN ('recording', 'processing', 'ready', 'failed', 'deleted', 'expired')),
+    channels int NOT NULL,
+    node_id uuid REFERENCES voice_nodes,
+    object_key text NOT NULL,
+    duration_ms int,
+    size_bytes bigint,
+    error text,
+    created_at timestamptz NOT NULL,
+    ready_at timestamptz,
+    expires_at timestamptz,
+    deleted_at timestamptz
+);
+CREATE INDEX recordings_call ON recordings (call_id, id DESC);
+CREATE INDEX recordings_node ON recordings (node_id) WHERE status IN ('recording', 'processing');
+CREATE INDEX recordings_expiry ON recordings (expires_at) WHERE status = 'ready';

@@ -1,0 +1,69 @@
+"""The connection pool: asyncpg with our codecs. Repositories take a `Connection`; services open transactions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Record = asyncpg.Record
+else:
+    Connection = Any
+    Record = Any
+
+# What a lost or restarting server looks like to a client. All of these may be tried again.
+DatabaseUnavailable = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+class Database:
+    """A pool of connections. `jsonb` travels as Python values, `uuid` as `uuid.UUID`."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str = "sautikitd", minimum: int = 1, maximum: int = 10) -> "Database":
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=minimum,
+            max_size=maximum,
+            init=_prepare,
+            command_timeout=30,
+            timeout=10,
+            server_settings={"application_name": name, "timezone": "UTC"},
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with self.pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction, READ COMMITTED, committed when the block ends and rolled back when it raises."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(data[1:]),
+        format="binary",
+    )
