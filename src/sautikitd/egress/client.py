@@ -1,0 +1,207 @@
+"""HTTP to addresses that customers choose: webhooks, voice callbacks, media. Guarded, bounded, timed."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from sautikitd.egress.failures import EgressFailure, EgressFailureKind
+from sautikitd.egress.guard import AddressRefused, EgressGuard
+
+CHUNK = 16 * 1024
+USER_AGENT = "Sautikit/1.0"
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """A response, whatever its status. Header names are lower case; repeated ones are joined by `, `."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    duration_ms: int
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Any 2xx. A redirect is none: it is never followed."""
+        return 200 <= self.status < 300
+
+
+class EgressLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """`total_s` covers all from name lookup to the last byte; `body_bytes` counts after decompression."""
+
+    total_s: float = 10.0
+    connect_s: float = 5.0
+    body_bytes: int = 64 * 1024
+    truncate: bool = True  # False: a longer body is the failure `too_large`
+
+
+class EgressClient:
+    """One per process (or per purpose). Enter it inside a running loop; it keeps connections alive.
+
+    Redirects are not followed, environment proxies and cookies not used, bodies read up to a limit.
+    """
+
+    def __init__(self, guard: EgressGuard, *, tls: ssl.SSLContext | None = None) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def guard(self) -> EgressGuard:
+        return self._guard
+
+    async def __aenter__(self) -> "EgressClient":
+        self._session = aiohttp.ClientSession(
+            connector=self._guard.connector(),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        live: bool,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limits: EgressLimits | None = None,
+    ) -> Exchange:
+        """Sends one request and reads the response. Raises `EgressFailure`; cancelling stops it at once.
+
+        `url` goes out as written apart from the encoding of characters that a URL cannot hold; take it
+        through `sent_form` first where its exact bytes matter (signatures).
+        """
+        problem = self._guard.check_url(url, live=live)
+        if problem is not None:
+            raise EgressFailure(EgressFailureKind.REFUSED, problem.message)
+        limits = limits or EgressLimits()
+        started = time.monotonic()
+        progress = _Progress()
+        try:
+            async with asyncio.timeout(limits.total_s):
+                return await self._exchange(method, url, headers or {}, body, limits, started, progress)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            kind, message = _verdict(error, limits)
+            raise EgressFailure(
+                kind, message, before_response=not progress.responded, duration_ms=_ms_since(started)
+            ) from error
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limits: EgressLimits,
+        started: float,
+        progress: "_Progress",
+    ) -> Exchange:
+        if self._session is None:
+            raise RuntimeError("EgressClient is used outside its `async with`")
+        async with self._session.request(
+            method,
+            URL(sent_form(url), encoded=True),
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            ssl=self._tls or True,
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=limits.connect_s),
+        ) as response:
+            progress.responded = True
+            content, truncated = await _read(response, limits)
+            return Exchange(
+                status=response.status,
+                headers=_joined(response),
+                body=content,
+                duration_ms=_ms_since(started),
+                truncated=truncated,
+            )
+
+
+class _Progress:
+    """Whether a status line had arrived when a request failed."""
+
+    responded = False
+
+
+class _TooLarge(ValueError):
+    pass
+
+
+def sent_form(url: str) -> str:
+    """The URL as it goes on the wire: characters encoded as needed, host in ASCII, no fragment."""
+    return str(URL(url).with_fragment(None))
+
+
+async def _read(response: aiohttp.ClientResponse, limits: EgressLimits) -> tuple[bytes, bool]:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK):
+        content += chunk
+        if len(content) > limits.body_bytes:
+            if not limits.truncate:
+                raise _TooLarge(f"the response is longer than {limits.body_bytes} bytes")
+            response.close()  # the rest is not read: this connection is not used again
+            return bytes(content[: limits.body_bytes]), True
+    return bytes(content), False
+
+
+def _joined(response: aiohttp.ClientResponse) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        lower = name.lower()
+        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
+    return headers
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _verdict(error: BaseException, limits: EgressLimits) -> tuple[EgressFailureKind, str]:
+    """Names what went wrong. The order matters: aiohttp's classes inherit from several of these."""
+    refused = _refusal_behind(error)
+    if refused is not None:
+        return EgressFailureKind.REFUSED, str(refused)
+    kind = EgressFailureKind
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return kind.TIMEOUT, f"no connection within {limits.connect_s:g} s"
+        case TimeoutError():
+            return kind.TIMEOUT, f"no complete response within {limits.total_s:g} s"
+        case _TooLarge():
+            return kind.TOO_LARGE, str(error)
+        case aiohttp.ClientSSLError():
+            return kind.TLS, str(error)
+        case aiohttp.ClientConnectorDNSError():
+            return kind.DNS, f"{error.host} cannot be resolved"
+        case aiohttp.ClientConnectorError():
+            return kind.CONNECT, f"{error.host}:{error.port} cannot be reached: {error.strerror or error}"
+        case aiohttp.ClientResponseError():
+            return kind.PROTOCOL, f"the answer is not HTTP: {error.message}"
+        case aiohttp.InvalidURL() | UnicodeError():
+            return kind.REFUSED, f"not a URL: {error}"
+    return kind.RESET, f"the connection broke: {str(error) or type(error).__name__}"
+
+
+def _refusal_behind(error: BaseException | None) -> AddressRefused | None:
+    while error is not None:
+        if isinstance(error, AddressRefused):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
