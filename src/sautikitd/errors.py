@@ -22,7 +22,9 @@ class Refusal(Exception):
 
     code = "internal_error"
     status = 500
-    message = "Something went wrong on our side. Nothing was changed; please try again, or send us the request id."
+    message = (
+        "Something went wrong on our side. Nothing was changed; please try again, or send us the request id."
+    )
 
     def __init__(
         self,

@@ -122,7 +122,12 @@ class EmbeddedPostgres:
     def _options(self) -> list[str]:
         settings = dict(_SETTINGS, unix_socket_directories=str(self._socket_folder))
         if self._fast:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+            settings |= {
+                "fsync": "off",
+                "synchronous_commit": "off",
+                "full_page_writes": "off",
+                "autovacuum": "off",
+            }
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
     def _initialise(self) -> None:
@@ -139,10 +144,17 @@ class EmbeddedPostgres:
             _own(Path(password.name))
             command = [
                 *(str(self._bin / "initdb"), "-D", str(self._cluster), "-U", "postgres", "-E", "UTF8"),
-                *("--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password.name}", "--data-checksums"),
+                *(
+                    "--locale=C.UTF-8",
+                    "--auth=scram-sha-256",
+                    f"--pwfile={password.name}",
+                    "--data-checksums",
+                ),
                 *(["--no-sync"] if self._fast else []),
             ]
-            done = subprocess.run([*_as_ordinary_user(), *command], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [*_as_ordinary_user(), *command], capture_output=True, text=True, check=False
+            )
         if done.returncode:
             raise EmbeddedPostgresFailed(f"initdb failed in {self.folder}:\n{done.stdout}{done.stderr}")
 
@@ -212,7 +224,12 @@ def _as_ordinary_user() -> list[str]:
 def _namespaces_work() -> bool:
     if not shutil.which("unshare"):
         return False
-    return subprocess.run(["unshare", "--user", "--map-user=1000", "true"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            ["unshare", "--user", "--map-user=1000", "true"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def _own(path: Path) -> None:

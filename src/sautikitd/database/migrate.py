@@ -34,7 +34,9 @@ def current(url: str) -> str | None:
         with engine.connect() as connection:
             if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
                 return None
-            revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            revision: str | None = connection.execute(
+                text("SELECT version_num FROM alembic_version")
+            ).scalar()
             return revision
     finally:
         engine.dispose()

@@ -2,17 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
 
-if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-    Record = asyncpg.Record
-else:
-    Connection = Any
-    Record = Any
+# asyncpg's own classes are generic only to type checkers, and a pooled connection is a proxy: any of them will do.
+Connection: TypeAlias = Any
+Record: TypeAlias = Any
 
 # What a lost or restarting server looks like to a client. All of these may be tried again.
 DatabaseUnavailable = (
@@ -28,11 +25,13 @@ DatabaseUnavailable = (
 class Database:
     """A pool of connections. `jsonb` travels as Python values, `uuid` as `uuid.UUID`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: Any) -> None:
         self.pool = pool
 
     @classmethod
-    async def connect(cls, url: str, *, name: str = "sautikitd", minimum: int = 1, maximum: int = 10) -> "Database":
+    async def connect(
+        cls, url: str, *, name: str = "sautikitd", minimum: int = 1, maximum: int = 10
+    ) -> "Database":
         pool = await asyncpg.create_pool(
             url,
             min_size=minimum,

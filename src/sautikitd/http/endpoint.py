@@ -1,0 +1,128 @@
+"""Endpoints as data: what an address takes, answers, refuses and requires.
+
+A room's `routes.py` has a class whose methods carry `@get`, `@post`, … . The same declaration makes
+the handler (`http.kernel`) and the OpenAPI document (`http.openapi`), so the two cannot drift apart.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sautikitd.database.pool import Connection
+from sautikitd.errors import Refusal
+from sautikitd.identity.principal import Principal
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+
+_MARK = "_sautikit_endpoint"
+
+
+@dataclass(kw_only=True)
+class ApiRequest(Generic[B, Q]):
+    """One request, read and authorised.
+
+    `connection` is inside the request's one transaction when the endpoint changes things, and an
+    ordinary pooled connection when it only reads. `after_commit` callbacks run once the transaction
+    has committed, and are for wake-ups only: a lost one must not matter.
+    """
+
+    connection: Connection
+    principal: Principal
+    body: B
+    query: Q
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+    request_id: str
+    source_address: str
+    now: datetime
+    after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """What goes back. `body` is a struct (sent as JSON), or `stream` sends bytes as they come."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    secret: bool = False  # holds a secret: sent with Cache-Control: no-store
+    stream: AsyncIterator[bytes] | None = None
+    media_type: str = "application/json"
+
+
+Handler = Callable[[ApiRequest[Any, Any]], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    method: str
+    path: str  # '/v1/calls/{call_id}'
+    handler: Handler
+    name: str
+    summary: str
+    description: str
+    tag: str
+    scope: str | None  # None with authenticated=True: any key
+    authenticated: bool
+    body: type | None
+    query: type | None
+    answers: Mapping[int, Any]  # status -> struct type, None (empty) or a media type
+    errors: tuple[type[Refusal], ...]
+    body_limit: int
+    allowed_while_suspended: bool
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+
+def endpoint(
+    method: str,
+    path: str,
+    *,
+    scope: str | None = None,
+    authenticated: bool = True,
+    body: type | None = None,
+    query: type | None = None,
+    answers: Mapping[int, Any],
+    errors: tuple[type[Refusal], ...] = (),
+    body_limit: int = 256 * 1024,
+    allowed_while_suspended: bool = False,
+) -> Callable[[Callable[..., Awaitable[Answer]]], Callable[..., Awaitable[Answer]]]:
+    """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary."""
+
+    def mark(method_: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+        declared = {
+            "method": method,
+            "path": path,
+            "scope": scope,
+            "authenticated": authenticated,
+            "body": body,
+            "query": query,
+            "answers": answers,
+            "errors": errors,
+            "body_limit": body_limit,
+            "allowed_while_suspended": allowed_while_suspended,
+        }
+        method_.__dict__.setdefault(_MARK, []).append(declared)
+        return method_
+
+    return mark
+
+
+def endpoints_of(routes: object) -> Iterator[Endpoint]:
+    """Every endpoint of a routes object (bound) or class (for documentation only), in order of definition."""
+    kind = routes if isinstance(routes, type) else type(routes)
+    for name, member in vars(kind).items():
+        for declared in getattr(member, _MARK, ()):
+            summary, _, description = (member.__doc__ or name).strip().partition("\n")
+            yield Endpoint(
+                handler=getattr(routes, name),
+                name=name,
+                summary=summary.rstrip("."),
+                description="\n".join(line.strip() for line in description.strip().splitlines()),
+                tag=getattr(kind, "tag", kind.__name__),
+                **declared,
+            )

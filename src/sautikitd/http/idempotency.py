@@ -1,0 +1,101 @@
+"""Idempotency keys (contract §1, §12): the answer is stored in the transaction of its effect, for 24 hours."""
+
+import hashlib
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sautikitd.database.pool import Connection
+from sautikitd.http.errors import IdempotencyConflict, IdempotencyInProgress, IdempotencyKeyInvalid
+from sautikitd.identity.principal import Principal
+from sautikitd.secretbox import SecretBox
+
+LIFETIME = timedelta(hours=24)
+_VALID = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class StoredAnswer(msgspec.Struct, array_like=True):
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    secret: bool
+
+
+class Idempotency:
+    def __init__(self, box: SecretBox) -> None:
+        self._box = box
+
+    @staticmethod
+    def fingerprint(method: str, path: str, query: bytes, body: bytes) -> bytes:
+        """SHA-256 over method, path, query and raw body, each with its length, so that no two requests share one."""
+        digest = hashlib.sha256()
+        for part in (method.encode(), path.encode(), query, body):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.digest()
+
+    @staticmethod
+    def check(key: str) -> None:
+        if not _VALID.fullmatch(key):
+            raise IdempotencyKeyInvalid
+
+    async def find(
+        self, connection: Connection, principal: Principal, key: str, fingerprint: bytes, now: datetime
+    ) -> StoredAnswer | None:
+        """Takes the key for this transaction. Returns the stored answer where the request was answered before."""
+        place = f"{principal.workspace_id}/{principal.mode}/{key}"
+        row = await connection.fetchrow(
+            _TAKE, _lock_of(place), principal.workspace_id, principal.mode, key, now
+        )
+        if not row["taken"]:
+            raise IdempotencyInProgress
+        if row["fingerprint"] is None:
+            return None
+        if row["fingerprint"] != fingerprint:
+            raise IdempotencyConflict
+        plain = self._box.open(row["answer_encrypted"], context=f"idempotency {place}")
+        answer = msgspec.msgpack.decode(plain, type=StoredAnswer)
+        if answer.secret and row["principal"] != str(principal.id):
+            raise IdempotencyConflict
+        return answer
+
+    async def store(
+        self,
+        connection: Connection,
+        principal: Principal,
+        key: str,
+        fingerprint: bytes,
+        answer: StoredAnswer,
+        now: datetime,
+    ) -> None:
+        place = f"{principal.workspace_id}/{principal.mode}/{key}"
+        sealed = self._box.seal(msgspec.msgpack.encode(answer), context=f"idempotency {place}")
+        row: tuple[Any, ...] = (principal.workspace_id, principal.mode, key, fingerprint, str(principal.id))
+        stored = await connection.execute(_STORE, *row, answer.status, sealed, now, now + LIFETIME)
+        if stored != "INSERT 0 1":
+            raise IdempotencyInProgress
+
+
+def _lock_of(place: str) -> int:
+    return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big", signed=True)
+
+
+# One round trip. The snapshot is older than the lock, so a twin that committed in between is not seen here;
+# `_STORE` then finds its row, changes nothing, and the whole transaction is refused.
+_TAKE = """
+WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS taken)
+SELECT lock.taken, stored.fingerprint, stored.principal, stored.answer_encrypted
+FROM lock LEFT JOIN idempotency_keys stored
+  ON lock.taken AND stored.workspace_id = $2 AND stored.mode = $3 AND stored.key = $4 AND stored.expires_at > $5
+"""
+
+_STORE = """
+INSERT INTO idempotency_keys
+  (workspace_id, mode, key, fingerprint, principal, status, answer_encrypted, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (workspace_id, mode, key) DO UPDATE SET
+  fingerprint = excluded.fingerprint, principal = excluded.principal, status = excluded.status,
+  answer_encrypted = excluded.answer_encrypted, created_at = excluded.created_at, expires_at = excluded.expires_at
+WHERE idempotency_keys.expires_at <= excluded.created_at
+"""

@@ -1,0 +1,235 @@
+"""From a request on the wire to an endpoint and back: one path for every address of the API.
+
+Authenticate, limit the rate, check scope and suspension, read strictly, run the endpoint in one
+transaction with its idempotency record, answer in one shape.
+"""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.response import Stream
+
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.errors import Refusal
+from sautikitd.http import metrics
+from sautikitd.http.endpoint import Answer, ApiRequest, Endpoint
+from sautikitd.http.errors import (
+    AccountSuspended,
+    BodyTooLarge,
+    CredentialsMissing,
+    MalformedJson,
+    RateLimited,
+    ScopeDenied,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+    envelope,
+)
+from sautikitd.http.idempotency import Idempotency, StoredAnswer
+from sautikitd.http.rate_limit import RateLimiter
+from sautikitd.http.validation import read_body, read_query
+from sautikitd.identity.principal import Principal
+from sautikitd.timestamps import encode_json
+
+log = structlog.get_logger()
+ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", scopes=frozenset())
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+
+
+class Authenticator(Protocol):
+    async def authenticate(self, credential: str, source_address: str) -> Principal:
+        """The principal of a bearer credential; raises a 401 or 403 `Refusal`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    database: Database
+    authenticator: Authenticator
+    idempotency: Idempotency
+    limiter: RateLimiter
+    clock: Clock
+    docs_base: str
+    trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
+    security_headers: dict[str, str] = field(
+        default_factory=lambda: {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    )
+
+    async def serve(self, endpoint: Endpoint, request: Request[Any, Any, Any]) -> Response[Any]:
+        started = perf_counter()
+        request_id = request_id_of(request)
+        headers = dict(self.security_headers, **{"X-Request-Id": request_id})
+        try:
+            answer = await self._answer(endpoint, request, request_id, headers)
+        except Refusal as refusal:
+            answer = self.refuse(refusal, request_id)
+        except DatabaseUnavailable as exc:
+            log.warning(
+                "database unavailable", request_id=request_id, endpoint=endpoint.path, error=repr(exc)
+            )
+            answer = self.refuse(ServiceUnavailable(), request_id)
+        except Exception:
+            log.exception("endpoint failed", request_id=request_id, endpoint=endpoint.path)
+            answer = self.refuse(Refusal(), request_id)
+        metrics.REQUESTS.labels(endpoint.method, endpoint.path, str(answer.status)).inc()
+        metrics.DURATION.labels(endpoint.method, endpoint.path).observe(perf_counter() - started)
+        return respond(answer, headers, head=request.method == "HEAD")
+
+    def refuse(self, refusal: Refusal, request_id: str) -> Answer:
+        body = envelope(refusal, request_id, self.docs_base)
+        return Answer(status=refusal.status, body=body, headers=refusal.headers)
+
+    async def _answer(
+        self, endpoint: Endpoint, request: Request[Any, Any, Any], request_id: str, headers: dict[str, str]
+    ) -> Answer:
+        source = self.source_address(request)
+        principal = ANONYMOUS
+        if endpoint.authenticated:
+            principal = await self.authenticator.authenticate(bearer(request), source)
+            self._limit(principal, headers)
+            self._authorise(endpoint, principal)
+        raw = await self._body(endpoint, request)
+        body = read_body(endpoint.body, raw) if endpoint.body else None
+        query = read_query(endpoint.query, single_values(request)) if endpoint.query else None
+        async with self._connection(endpoint) as connection:
+            call = ApiRequest(
+                connection=connection,
+                principal=principal,
+                body=body,
+                query=query,
+                path=request.path_params,
+                headers=request.headers,
+                request_id=request_id,
+                source_address=source,
+                now=self.clock.now(),
+            )
+            key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
+            if key is None or not endpoint.authenticated:
+                answer = await endpoint.handler(call)
+            else:
+                answer = await self._once(endpoint, request, call, key, raw)
+        for wake in call.after_commit:
+            await wake()
+        return answer
+
+    async def _once(
+        self,
+        endpoint: Endpoint,
+        request: Request[Any, Any, Any],
+        call: ApiRequest[Any, Any],
+        key: str,
+        raw: bytes,
+    ) -> Answer:
+        """Runs the endpoint at most once for this key (contract §12, Idempotency)."""
+        self.idempotency.check(key)
+        query = request.scope["query_string"]
+        fingerprint = self.idempotency.fingerprint(request.method, request.url.path, query, raw)
+        stored = await self.idempotency.find(call.connection, call.principal, key, fingerprint, call.now)
+        if stored:
+            replayed = {**stored.headers, "Idempotent-Replay": "true"}
+            return Answer(
+                status=stored.status, body=msgspec.Raw(stored.body), headers=replayed, secret=stored.secret
+            )
+        answer = await endpoint.handler(call)
+        encoded = StoredAnswer(answer.status, encode_json(answer.body), answer.headers, answer.secret)
+        await self.idempotency.store(call.connection, call.principal, key, fingerprint, encoded, call.now)
+        return answer
+
+    @asynccontextmanager
+    async def _connection(self, endpoint: Endpoint) -> AsyncIterator[Connection]:
+        opened = self.database.transaction() if endpoint.changes else self.database.connection()
+        async with opened as connection:
+            yield connection
+
+    def _limit(self, principal: Principal, headers: dict[str, str]) -> None:
+        allowance = self.limiter.take(principal.id)
+        headers.update(allowance.headers())
+        if not allowance.allowed:
+            raise RateLimited
+
+    @staticmethod
+    def _authorise(endpoint: Endpoint, principal: Principal) -> None:
+        if endpoint.scope and not principal.may(endpoint.scope):
+            raise ScopeDenied(scope=endpoint.scope)
+        if endpoint.changes and principal.suspended and not endpoint.allowed_while_suspended:
+            raise AccountSuspended
+
+    @staticmethod
+    async def _body(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
+        if request.method in ("GET", "HEAD"):
+            return b""
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > endpoint.body_limit:
+            raise BodyTooLarge(limit=endpoint.body_limit)
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > endpoint.body_limit:
+                raise BodyTooLarge(limit=endpoint.body_limit)
+            chunks.append(chunk)
+        raw = b"".join(chunks)
+        if endpoint.body:
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media_type != "application/json":
+                raise UnsupportedMediaType
+            if not raw:
+                raise MalformedJson(reason="it is empty")
+        return raw
+
+    def source_address(self, request: Request[Any, Any, Any]) -> str:
+        """The client's address; forwarded headers count only from configured proxies."""
+        peer = request.client.host if request.client else ""
+        forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
+        return forwarded if forwarded and self._is_proxy(peer) else peer
+
+    def _is_proxy(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self.trusted_proxies)
+
+
+def request_id_of(request: Request[Any, Any, Any]) -> str:
+    """The client's own X-Request-Id where it is sane, else a new one."""
+    theirs = request.headers.get("x-request-id", "")
+    return theirs if _SANE_REQUEST_ID.fullmatch(theirs) else f"req_{secrets.token_hex(12)}"
+
+
+def single_values(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The query parameters; one given twice is taken the first time."""
+    values: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        values.setdefault(name, value)
+    return values
+
+
+def bearer(request: Request[Any, Any, Any]) -> str:
+    kind, _, credential = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not credential.strip():
+        raise CredentialsMissing
+    return credential.strip()
+
+
+def respond(answer: Answer, headers: dict[str, str], *, head: bool = False) -> Response[Any]:
+    merged = headers | answer.headers
+    if answer.stream is not None:
+        return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
+    if answer.body is None:
+        content = b""
+    else:
+        content = answer.body if isinstance(answer.body, bytes) else encode_json(answer.body)
+    if head:
+        merged["Content-Length"] = str(len(content))
+        content = b""
+    return Response(content, status_code=answer.status, headers=merged, media_type=answer.media_type)
