@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @pytest.fixture
 def shop_tls(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Contexts of a server that presents a certificate for shop.test and of a client that trusts only that."""
+    """Contexts of a server with a certificate for shop.test and of a client that trusts only that one."""
     return _self_signed("shop.test", tmp_path)
 
 

@@ -110,6 +110,10 @@ class Leg(Protocol):
         """Tells the caller of an unanswered inbound leg that it is ringing (180)."""
         ...
 
+    async def wait(self, seconds: float) -> None:
+        """Lets that much time pass without answering or playing anything; `LegGone` cuts it short."""
+        ...
+
     async def reject(self, *, busy: bool) -> None:
         """Refuses an unanswered inbound leg (486 when busy, else 603) and ends it: raises `LegGone`."""
         ...
