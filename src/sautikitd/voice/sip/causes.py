@@ -1,0 +1,196 @@
+"""The one table from SIP's final answers to what a call record says.
+
+`hangup_cause` is a closed list. Each cause has its call status, the SIP codes and Q.850 causes it is
+made of, and advice for the developer who reads it. A Reason header with a Q.850 cause (RFC 3326) is
+trusted before the SIP code where it says more, since gateways fold many causes into 480 and 503.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+
+class CallOutcome(StrEnum):
+    """Terminal statuses of a call in the contract (§4.3)."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    CANCELED = "canceled"
+
+
+class HangupBy(StrEnum):
+    CALLER = "caller"  # who placed the call, as seen from its direction
+    CALLEE = "callee"
+    CARRIER = "carrier"  # a trunk or the network behind it
+    PLATFORM = "platform"  # a flow, a limit, an operator, a fault of ours
+
+
+class HangupCause(StrEnum):
+    NORMAL_CLEARING = "normal_clearing"
+    CANCELED = "canceled"
+    USER_BUSY = "user_busy"
+    NO_ANSWER = "no_answer"
+    CALL_REJECTED = "call_rejected"
+    UNWANTED = "unwanted"
+    UNALLOCATED_NUMBER = "unallocated_number"
+    NUMBER_CHANGED = "number_changed"
+    INVALID_NUMBER = "invalid_number"
+    DESTINATION_UNREACHABLE = "destination_unreachable"
+    REDIRECTED = "redirected"
+    MEDIA_INCOMPATIBLE = "media_incompatible"
+    CONGESTION = "congestion"
+    TRUNK_FAILURE = "trunk_failure"
+    NETWORK_ERROR = "network_error"
+    TIMEOUT = "timeout"
+    PROTOCOL_ERROR = "protocol_error"
+    MEDIA_TIMEOUT = "media_timeout"
+    LOST_RACE = "lost_race"
+    NODE_LOST = "node_lost"
+
+
+class CauseRule(msgspec.Struct, frozen=True):
+    outcome: CallOutcome
+    sip: tuple[int, ...]  # final status codes that mean this cause
+    q850: tuple[int, ...]  # causes of ITU-T Q.850 that mean this cause
+    retry: bool  # whether the same call may succeed soon, perhaps over another trunk
+    advice: str
+
+
+_FAILED, _BUSY, _NO_ANSWER = CallOutcome.FAILED, CallOutcome.BUSY, CallOutcome.NO_ANSWER
+
+RULES: dict[HangupCause, CauseRule] = {
+    HangupCause.NORMAL_CLEARING: CauseRule(
+        CallOutcome.COMPLETED, (200,), (16, 31), False, "The call was answered and one side hung up."
+    ),
+    HangupCause.CANCELED: CauseRule(
+        CallOutcome.CANCELED, (487,), (), False, "The caller gave up before there was an answer."
+    ),
+    HangupCause.USER_BUSY: CauseRule(
+        _BUSY, (486, 600), (17,), True, "In another call. Try again in some minutes."
+    ),
+    HangupCause.NO_ANSWER: CauseRule(
+        _NO_ANSWER, (480,), (18, 19), True, "It rang, or the phone is off. Try at another time of day."
+    ),
+    HangupCause.CALL_REJECTED: CauseRule(
+        _FAILED,
+        (403, 603),
+        (21, 55, 57),
+        False,
+        "Declined by the person or barred by the network. Do not retry.",
+    ),
+    HangupCause.UNWANTED: CauseRule(
+        _FAILED, (607, 608), (), False, "Marked as unwanted by the person or a filter. Remove from the list."
+    ),
+    HangupCause.UNALLOCATED_NUMBER: CauseRule(
+        _FAILED, (404, 604), (1,), False, "The number is not in use. Correct it or remove it."
+    ),
+    HangupCause.NUMBER_CHANGED: CauseRule(
+        _FAILED, (301, 410), (22,), False, "The subscriber has a new number. Ask for it."
+    ),
+    HangupCause.INVALID_NUMBER: CauseRule(
+        _FAILED, (414, 416, 484, 485), (28,), False, "Not a complete number. Check it against E.164."
+    ),
+    HangupCause.DESTINATION_UNREACHABLE: CauseRule(
+        _FAILED, (502, 504), (2, 3, 20, 27), True, "The network has no way there now. Try later."
+    ),
+    HangupCause.REDIRECTED: CauseRule(
+        _FAILED, (300, 302, 305, 380), (), False, "Diverted to where this workspace may not call."
+    ),
+    HangupCause.MEDIA_INCOMPATIBLE: CauseRule(
+        _FAILED,
+        (406, 415, 488, 606),
+        (65, 79, 88),
+        False,
+        "No codec in common. The operator must check the trunk.",
+    ),
+    HangupCause.CONGESTION: CauseRule(
+        _FAILED,
+        (500, 503),
+        (34, 38, 41, 42, 44, 47),
+        True,
+        "The carrier is full or failing. Try in a minute.",
+    ),
+    HangupCause.TRUNK_FAILURE: CauseRule(
+        _FAILED,
+        (401, 402, 407),
+        (50, 52, 54),
+        False,
+        "The trunk refused our credentials. The operator must act.",
+    ),
+    HangupCause.NETWORK_ERROR: CauseRule(
+        _FAILED, (), (), True, "The trunk could not be reached. The operator's trunk check says why."
+    ),
+    HangupCause.TIMEOUT: CauseRule(
+        _FAILED, (408,), (102,), True, "The trunk did not answer our signalling in time."
+    ),
+    HangupCause.PROTOCOL_ERROR: CauseRule(
+        _FAILED,
+        (400, 405, 413, 420, 421, 481, 482, 483, 491, 493, 501, 505, 513),
+        (95, 96, 97, 99, 100, 101, 111, 127),
+        False,
+        "The far end did not accept our signalling. Report it with the call id.",
+    ),
+    HangupCause.MEDIA_TIMEOUT: CauseRule(
+        _FAILED, (), (), True, "The sound stopped and the far end was gone."
+    ),
+    HangupCause.LOST_RACE: CauseRule(
+        CallOutcome.CANCELED, (), (26,), False, "Another target answered first."
+    ),
+    HangupCause.NODE_LOST: CauseRule(_FAILED, (), (), True, "The machine running the call died."),
+}
+
+_BY_SIP = {code: cause for cause, rule in RULES.items() for code in rule.sip}
+_BY_Q850 = {number: cause for cause, rule in RULES.items() for number in rule.q850}
+_VAGUE = frozenset((480, 500, 503, 603))  # what gateways send for any Q.850 cause (RFC 3398 §7.2.4.1)
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One value of a Reason header (RFC 3326)."""
+
+    protocol: str  # upper case: "SIP" or "Q.850"
+    cause: int
+    text: str = ""
+
+    def __str__(self) -> str:
+        text = f';text="{self.text}"' if self.text else ""
+        return f"{self.protocol};cause={self.cause}{text}"
+
+
+def read_reasons(values: Iterable[str]) -> tuple[Reason, ...]:
+    """Reads Reason header values; those that make no sense are left out."""
+    found = []
+    for value in values:
+        protocol, _, params = value.partition(";")
+        cause = re.search(r"(?:^|;)\s*cause\s*=\s*([0-9]{1,3})", params, re.IGNORECASE)
+        text = re.search(r'(?:^|;)\s*text\s*=\s*"([^"]*)"', params, re.IGNORECASE)
+        if cause:
+            found.append(Reason(protocol.strip().upper(), int(cause[1]), text[1] if text else ""))
+    return tuple(found)
+
+
+def cause_of(code: int, reasons: Iterable[Reason] = (), *, local: bool = False) -> HangupCause:
+    """The cause for a final SIP status of an INVITE. `local`: made by us, 408 or 503, not received."""
+    if local and code == 503:
+        return HangupCause.NETWORK_ERROR
+    for reason in reasons:
+        if (
+            reason.protocol == "Q.850"
+            and reason.cause in _BY_Q850
+            and (code in _VAGUE or code not in _BY_SIP)
+        ):
+            told = _BY_Q850[reason.cause]
+            return HangupCause.CONGESTION if told is HangupCause.NORMAL_CLEARING else told
+        if reason.protocol == "SIP" and reason.cause == 200 and code == 487:
+            return HangupCause.LOST_RACE  # RFC 3326 §3.1: call completed elsewhere
+    if code in _BY_SIP and code >= 300:
+        return _BY_SIP[code]
+    nearest = {3: HangupCause.REDIRECTED, 5: HangupCause.CONGESTION, 6: HangupCause.CALL_REJECTED}
+    return nearest.get(code // 100, HangupCause.PROTOCOL_ERROR)
+
+
+def outcome_of(cause: HangupCause) -> CallOutcome:
+    return RULES[cause].outcome

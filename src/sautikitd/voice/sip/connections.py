@@ -1,0 +1,153 @@
+"""TCP connections that carry SIP: framing, keep-alives, idle close, and a pool by far address."""
+
+import asyncio
+from collections.abc import Callable
+
+from sautikitd.voice.sip.framing import BrokenStream, StreamFramer
+from sautikitd.voice.sip.hops import Source, Transport
+
+MAX_CONNECTIONS = 2_000
+MAX_UNSENT = 1_048_576  # bytes a peer that does not read may leave with us
+IDLE_SECONDS = 900.0
+CONNECT_SECONDS = 4.0
+
+Address = tuple[str, int]
+Receive = Callable[[bytes, Source], None]
+
+
+class StreamConnection(asyncio.Protocol):
+    """One connection, either side's. Messages found in the stream go to `receive`."""
+
+    def __init__(self, pool: "ConnectionPool", receive: Receive) -> None:
+        self._pool = pool
+        self._receive = receive
+        self._framer = StreamFramer()
+        self._transport: asyncio.Transport | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self.peer: Address = ("", 0)
+
+    @property
+    def open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self._transport.abort()
+            return
+        self._transport.write(data)
+        self._rest()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        name = transport.get_extra_info("peername")
+        if name is None or not self._pool.admit(self):
+            transport.abort()
+            return
+        self.peer = (name[0], name[1])
+        self._pool.add(self)
+        self._rest()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            messages, pings = self._framer.feed(data)
+        except BrokenStream:
+            self.abort()
+            return
+        self._rest()
+        for _ in range(min(pings, 10)):
+            self.write(b"\r\n")
+        source = Source(Transport.TCP, self.peer[0], self.peer[1], self)
+        for message in messages:
+            self._receive(message, source)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._transport = None
+        self._pool.drop(self)
+
+    def _rest(self) -> None:
+        """Starts the idle clock again; a connection that carried nothing for so long is closed."""
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(self._pool.idle_seconds, self.close)
+
+
+class ConnectionPool:
+    """Open connections by far address, reused for requests to that address (RFC 3261 §18)."""
+
+    def __init__(self, receive: Receive, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._receive = receive
+        self._by_peer: dict[Address, StreamConnection] = {}
+        self._all: set[StreamConnection] = set()
+        self._connecting: dict[Address, asyncio.Task[StreamConnection]] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.idle_seconds = idle_seconds
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def make(self) -> StreamConnection:
+        return StreamConnection(self, self._receive)
+
+    def admit(self, connection: StreamConnection) -> bool:
+        return len(self._all) < MAX_CONNECTIONS
+
+    def add(self, connection: StreamConnection) -> None:
+        self._all.add(connection)
+        self._by_peer[connection.peer] = connection
+        self._empty.clear()
+
+    def drop(self, connection: StreamConnection) -> None:
+        self._all.discard(connection)
+        if self._by_peer.get(connection.peer) is connection:
+            del self._by_peer[connection.peer]
+        if not self._all:
+            self._empty.set()
+
+    def find(self, peer: Address) -> StreamConnection | None:
+        connection = self._by_peer.get(peer)
+        return connection if connection is not None and connection.open else None
+
+    async def connect(self, peer: Address) -> StreamConnection:
+        """An open connection to `peer`, made if need be; callers at the same time share one attempt.
+
+        Raises `OSError` (and so `TimeoutError`) when the far end does not take it.
+        """
+        if connection := self.find(peer):
+            return connection
+        task = self._connecting.get(peer)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._open(peer))
+            self._connecting[peer] = task
+            task.add_done_callback(lambda _: self._connecting.pop(peer, None))
+        return await asyncio.shield(task)
+
+    async def _open(self, peer: Address) -> StreamConnection:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, connection = await asyncio.get_running_loop().create_connection(self.make, *peer)
+        return connection
+
+    async def close(self) -> None:
+        for task in list(self._connecting.values()):
+            task.cancel()
+        for connection in list(self._all):
+            connection.close()
+        try:
+            async with asyncio.timeout(1.0):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in list(self._all):
+                connection.abort()

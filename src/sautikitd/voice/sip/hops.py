@@ -1,0 +1,52 @@
+"""Where messages go and where they come from: addresses of the transport layer."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class Transport(StrEnum):
+    UDP = "udp"
+    TCP = "tcp"
+
+    @property
+    def reliable(self) -> bool:
+        return self is not Transport.UDP
+
+
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """The next machine on the way. `host` is an IP address or a name, without brackets."""
+
+    host: str
+    port: int = 5060
+    transport: Transport = Transport.UDP
+    allow_tcp: bool = False
+    """Whether a request of more than 1,300 bytes may go by TCP instead of UDP (RFC 3261 §18.1.1)."""
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.host}:{self.port}"
+
+
+class Flow(Protocol):
+    """A connection that a message came in on and that an answer may go out on."""
+
+    @property
+    def open(self) -> bool: ...
+
+    def write(self, data: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The true sender of a message: the address of its packet, or the peer of its connection."""
+
+    transport: Transport
+    host: str
+    port: int
+    flow: Flow | None = None
+
+    @property
+    def hop(self) -> Hop:
+        return Hop(host=self.host, port=self.port, transport=self.transport)
