@@ -1,0 +1,44 @@
+"""What a flow asks a callback URL, before any vocabulary has put it into words."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+
+class Method(StrEnum):
+    POST = "POST"
+    GET = "GET"
+
+
+class SessionState(StrEnum):
+    """Where the call stands when a callback is asked (`callSessionState`, contract §5)."""
+
+    RINGING = "Ringing"
+    ANSWERED = "Answered"
+    DIGITS_COLLECTED = "DigitsCollected"
+    DIAL_COMPLETED = "DialCompleted"
+    RECORD_COMPLETED = "RecordCompleted"
+    STREAM_STOPPED = "StreamStopped"
+    TRANSFER_COMPLETED = "TransferCompleted"
+    QUEUE_LEFT = "QueueLeft"
+    COMPLETED = "Completed"
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """`url` may be relative. No `state` means what the call itself says: `Ringing` or `Answered`.
+
+    `results` are the fields of the verb that ended, by their names in the sautikit vocabulary.
+    """
+
+    url: str
+    method: Method = Method.POST
+    state: SessionState | None = None
+    digits: str = ""
+    sensitive: bool = False
+    results: Mapping[str, str] = {}
+
+
+def masked(digits: str) -> str:
+    """As many asterisks as there were digits, for logs and events."""
+    return "*" * len(digits)

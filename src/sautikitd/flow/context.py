@@ -1,0 +1,60 @@
+"""What a flow knows about its call. The node fills it in; nothing here reads a database."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.flow.callbacks.question import Method
+from sautikitd.flow.document import Flow
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class CallbackFormat(StrEnum):
+    """The vocabularies of voice callbacks (contract §5)."""
+
+    SAUTIKIT = "sautikit"
+    AFRICASTALKING = "africastalking"
+    TWILIO = "twilio"
+
+
+class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of one call. Changing them for a running flow means a new runner (`structs.replace`).
+
+    `actions` (inline, run instead of a first callback) win over `voice_callback_url`; with both, the URL
+    is still where `getDigits` asks by default. `recording_url` is a template with `{recording_id}`.
+    """
+
+    call_id: UUID
+    session_id: str
+    direction: Direction
+    from_number: str
+    to_number: str
+    live: bool
+    currency: str = "KES"
+    client_request_id: str | None = None
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+    actions: Flow | None = None
+    voice_callback_url: str | None = None
+    voice_method: Method = Method.POST
+    fallback_url: str | None = None
+    callback_format: CallbackFormat = CallbackFormat.SAUTIKIT
+    recording_url: str = ""
+
+    def recording_url_of(self, recording_id: UUID) -> str:
+        return self.recording_url.replace("{recording_id}", str(recording_id))
+
+
+class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call ended, for the final report. `cost_minor` in cents; `hangup_cause` of `calls.models`."""
+
+    duration_seconds: int
+    cost_minor: int
+    hangup_cause: str
+    recording_url: str = ""

@@ -1,0 +1,186 @@
+"""Runs a flow on a leg: a small machine that begins one action after another until the leg is gone."""
+
+import asyncio
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.clock import Clock, SystemClock
+from sautikitd.flow.asker import Asker
+from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed
+from sautikitd.flow.callbacks.question import Question
+from sautikitd.flow.context import CallOutcome, Direction, FlowContext
+from sautikitd.flow.document import Flow, FlowWarning
+from sautikitd.flow.journal import EntryKind, FlowEntry, Journal, VerbOutcome
+from sautikitd.flow.pace import FlowSpinning
+from sautikitd.flow.port import Leg, LegGone, PromptUnavailable, Say
+from sautikitd.flow.prompts import StockPrompts
+from sautikitd.flow.state import FlowState
+from sautikitd.flow.verbs.hangup import HangupVerb
+from sautikitd.flow.verbs.registry import AnyVerb
+
+HUNG_UP = "hangup"
+
+
+class FlowRunner:
+    """One flow of one call, from its first question to the end of the leg. It is the `Run` of its verbs.
+
+    To replace a running flow, cancel the task that runs it and start a new runner on the same leg.
+    """
+
+    def __init__(
+        self,
+        leg: Leg,
+        context: FlowContext,
+        client: CallbackClient,
+        journal: Journal,
+        *,
+        prompts: StockPrompts | None = None,
+        clock: Clock | None = None,
+        state: FlowState | None = None,
+    ) -> None:
+        self._leg = leg
+        self._context = context
+        self._journal = journal
+        self._prompts = prompts or StockPrompts()
+        self._clock = clock or SystemClock()
+        self._asker = Asker(context, client, journal, self._clock)
+        self._state = state
+        self._pointer = ""
+        self._facts: dict[str, str] = {}
+
+    async def run(self) -> str:
+        """Runs until the leg is gone and returns its hangup cause. When the actions run out it hangs up.
+
+        Cancelling it stops the current action and leaves the leg as it is. `LegGone` never leaves here.
+        """
+        try:
+            if self._state is None:
+                self._state = await self._first_state()
+            while (verb := self._state.next_action()) is not None:
+                await self._perform(verb, self._state.position - 1)
+            await self._perform(HangupVerb(), None)
+        except LegGone as gone:
+            return gone.cause
+        except (CallbackFailed, FlowSpinning) as failure:
+            return await self._give_up(str(failure))
+        return HUNG_UP
+
+    async def report_end(self, outcome: CallOutcome) -> None:
+        """Sends the last report (`isActive=0`) to the voice callback, if the call has one. For the node to
+        call once the call is settled; takes up to ten seconds and never raises `CallbackFailed`."""
+        question = self.voice_callback
+        if question is not None:
+            await self._asker.report_end(question, outcome)
+
+    @property
+    def state(self) -> FlowState | None:
+        """Where the flow stands; None while the first callback is being asked."""
+        return self._state
+
+    @property
+    def leg(self) -> Leg:
+        return self._leg
+
+    @property
+    def inbound(self) -> bool:
+        return self._context.direction is Direction.INBOUND
+
+    @property
+    def voice_callback(self) -> Question | None:
+        url = self._context.voice_callback_url
+        return Question(url=url, method=self._context.voice_method) if url else None
+
+    def absolute(self, reference: str) -> str | None:
+        return self._state.absolute(reference) if self._state is not None else None
+
+    def recording_url(self, recording_id: UUID) -> str:
+        return self._context.recording_url_of(recording_id)
+
+    def warn(self, reason: str, *, field: str = "") -> None:
+        pointer = f"{self._pointer}/{field}" if field else self._pointer
+        self._write(EntryKind.WARNING, text=reason, pointer=pointer)
+
+    def tell(self, **facts: str) -> None:
+        self._facts.update(facts)
+
+    async def ask(self, question: Question) -> None:
+        reply = await self._asker.ask(question, self.absolute(question.url))
+        self._state = FlowState(flow=reply.flow, base_url=reply.url)
+
+    async def _first_state(self) -> FlowState:
+        """Inline actions, else what the voice callback answers, else the default (contract §5, at its end)."""
+        context, callback = self._context, self.voice_callback
+        if context.actions is not None:
+            self._warn_of(context.actions.warnings)
+            return FlowState(flow=context.actions, base_url=context.voice_callback_url)
+        if callback is not None:
+            reply = await self._asker.ask(callback, callback.url)
+            return FlowState(flow=reply.flow, base_url=reply.url)
+        if self.inbound and not self._leg.answered:
+            self._write(EntryKind.DEFAULT, text="no callback and no actions: the call is rejected")
+        else:
+            self._write(EntryKind.DEFAULT, text="no callback and no actions: a greeting, then the end")
+            await self._speak(self._prompts.greeting)
+        return FlowState(flow=Flow())
+
+    async def _perform(self, verb: AnyVerb, position: int | None) -> None:
+        """Begins, does and closes one action in the journal, whatever becomes of it."""
+        self._facts, before = {}, self._state
+        self._pointer = "" if position is None else f"/actions/{position}/{verb.verb_name()}"
+        self._write(EntryKind.STARTED, verb=verb.verb_name(), position=position, text=verb.told())
+        started, outcome = self._clock.monotonic(), VerbOutcome.FAILED
+        try:
+            if verb.answers:
+                await self._answer()
+            await verb.execute(self)
+            outcome = VerbOutcome.DONE if self._state is before else VerbOutcome.REPLACED
+        except LegGone:
+            outcome = VerbOutcome.LEG_GONE
+            raise
+        except (asyncio.CancelledError, FlowSpinning, CallbackFailed):
+            outcome = VerbOutcome.STOPPED
+            raise
+        finally:
+            if verb.takes_time:
+                self._asker.took_time()
+            self._write(
+                EntryKind.ENDED,
+                verb=verb.verb_name(),
+                position=position,
+                outcome=outcome.value,
+                duration_ms=round((self._clock.monotonic() - started) * 1000),
+                facts=self._facts,
+            )
+            self._pointer = ""
+
+    async def _answer(self) -> None:
+        if not self._leg.answered:
+            await self._leg.answer()
+        if self._asker.answered_at is None:
+            self._asker.answered_at = self._clock.now()
+
+    async def _give_up(self, reason: str) -> str:
+        """A short apology and the end, when no callback gave a flow that could be run."""
+        self._write(EntryKind.APOLOGY, text=reason[:300])
+        try:
+            await self._speak(self._prompts.apology)
+            await self._leg.hang_up()
+        except LegGone as gone:
+            return gone.cause
+        return HUNG_UP
+
+    async def _speak(self, sentence: Say) -> None:
+        await self._answer()
+        try:
+            await self._leg.play([sentence])
+        except PromptUnavailable as error:
+            self.warn(f"nothing was said: {error}")
+
+    def _warn_of(self, warnings: tuple[FlowWarning, ...]) -> None:
+        for warning in warnings:
+            self._write(EntryKind.WARNING, pointer=warning.pointer, text=warning.reason)
+
+    def _write(self, kind: EntryKind, **fields: object) -> None:
+        entry = FlowEntry(kind=kind, at=self._clock.now())
+        self._journal.write(msgspec.structs.replace(entry, **fields))

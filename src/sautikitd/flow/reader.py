@@ -1,0 +1,95 @@
+"""Reads flows as JSON: replies of voice callbacks, inline `actions`, and what `/v1/voice/validate` gets."""
+
+from collections.abc import Mapping
+
+from sautikitd.flow.document import (
+    MAX_ACTIONS,
+    Flow,
+    FlowInvalid,
+    FlowProblem,
+    FlowWarning,
+    ProblemCode,
+)
+from sautikitd.flow.json_text import JsonUnreadable, parse_json, pointer_to, structural_faults
+from sautikitd.flow.verb_reader import ActionReader
+
+MAX_BODY_BYTES = 1024 * 1024
+
+XML_TYPES = frozenset({"application/xml", "text/xml"})
+JSON_TYPES = frozenset({"application/json", "text/json"})
+
+
+def read_flow(source: bytes | object, content_type: str = "application/json") -> Flow | FlowInvalid:
+    """Reads `{"actions": [...]}`, either as the bytes of a body or as JSON already decoded.
+
+    Never raises, whatever it is given. A body under another content type that plainly is JSON is read
+    with a warning, since many frameworks send text/html unasked.
+    """
+    if not isinstance(source, bytes):
+        return _read_decoded(source, ())
+    kind = content_type.partition(";")[0].strip().lower()
+    start = source.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if kind in XML_TYPES or kind.endswith("+xml") or start == b"<":
+        return _invalid(
+            ProblemCode.FORMAT_UNAVAILABLE, "", "XML replies are not yet in this version; send JSON"
+        )
+    if not start:
+        return _invalid(ProblemCode.MALFORMED, "", 'the reply is empty; to hang up send {"actions": []}')
+    if len(source) > MAX_BODY_BYTES:
+        return _invalid(ProblemCode.TOO_LARGE, "", f"the reply is longer than {MAX_BODY_BYTES} bytes")
+    try:
+        decoded = parse_json(source)
+    except JsonUnreadable as error:
+        return _invalid(ProblemCode.MALFORMED, "", str(error))
+    if kind in JSON_TYPES or kind.endswith("+json"):
+        return _read_decoded(decoded, ())
+    reason = f"content type {kind[:100] or 'missing'}; read as application/json"
+    return _read_decoded(decoded, (FlowWarning(pointer="", reason=reason),))
+
+
+def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInvalid:
+    """Reads a decoded list of actions that stands at `pointer` of some larger body (`POST /v1/calls`)."""
+    faults = [
+        FlowProblem(code=ProblemCode.MALFORMED, pointer=where, reason=reason)
+        for where, reason in structural_faults(actions, pointer)
+    ]
+    if faults:
+        return FlowInvalid(problems=tuple(faults[:100]))
+    if not isinstance(actions, list):
+        return _invalid(ProblemCode.MALFORMED, pointer, "actions must be a list")
+    if len(actions) > MAX_ACTIONS:
+        reason = f"{len(actions)} actions; at most {MAX_ACTIONS} are allowed"
+        return _invalid(ProblemCode.TOO_MANY_ACTIONS, pointer, reason)
+    reader = ActionReader()
+    verbs = [reader.read(item, f"{pointer}/{index}") for index, item in enumerate(actions)]
+    if reader.problems:
+        return FlowInvalid(problems=tuple(reader.problems[:100]))
+    return Flow(
+        actions=tuple(verb for verb in verbs if verb is not None), warnings=tuple(reader.warnings[:100])
+    )
+
+
+def _read_decoded(decoded: object, warnings: tuple[FlowWarning, ...]) -> Flow | FlowInvalid:
+    if not isinstance(decoded, dict):
+        return _invalid(ProblemCode.MALFORMED, "", 'a flow is an object {"actions": [...]}')
+    if "actions" not in decoded:
+        return _invalid(ProblemCode.FIELD_REQUIRED, "/actions", "the list of actions is missing")
+    faults = [
+        FlowProblem(code=ProblemCode.MALFORMED, pointer=where, reason=reason)
+        for where, reason in structural_faults(decoded)
+    ]
+    if faults:
+        return FlowInvalid(problems=tuple(faults[:100]))
+    flow = read_actions(decoded["actions"])
+    if isinstance(flow, FlowInvalid):
+        return flow
+    return Flow(actions=flow.actions, warnings=(*warnings, *_unknown_members(decoded), *flow.warnings))
+
+
+def _unknown_members(decoded: Mapping[str, object]) -> list[FlowWarning]:
+    others = [name for name in decoded if name != "actions"]
+    return [FlowWarning(pointer=pointer_to("", name), reason="unknown; passed over") for name in others[:10]]
+
+
+def _invalid(code: ProblemCode, pointer: str, reason: str) -> FlowInvalid:
+    return FlowInvalid(problems=(FlowProblem(code=code, pointer=pointer, reason=reason),))

@@ -1,0 +1,33 @@
+"""All verbs. A new one is a file beside this, a member of `AnyVerb`, and out of `NOT_YET`."""
+
+from typing import get_args
+
+from sautikitd.flow.verbs.answer import AnswerVerb
+from sautikitd.flow.verbs.get_digits import GetDigitsVerb
+from sautikitd.flow.verbs.hangup import HangupVerb
+from sautikitd.flow.verbs.pause import PauseVerb
+from sautikitd.flow.verbs.play import PlayVerb
+from sautikitd.flow.verbs.record import RecordVerb
+from sautikitd.flow.verbs.redirect import RedirectVerb
+from sautikitd.flow.verbs.reject import RejectVerb
+from sautikitd.flow.verbs.ring import RingVerb
+from sautikitd.flow.verbs.say import SayVerb
+from sautikitd.flow.verbs.verb import Verb
+
+AnyVerb = (
+    SayVerb
+    | PlayVerb
+    | GetDigitsVerb
+    | RecordVerb
+    | RedirectVerb
+    | AnswerVerb
+    | RingVerb
+    | RejectVerb
+    | HangupVerb
+    | PauseVerb
+)
+
+VERBS: dict[str, type[Verb]] = {verb.verb_name(): verb for verb in get_args(AnyVerb)}
+
+NOT_YET = frozenset({"dial", "conference", "stream", "enqueue", "dequeue", "transfer"})
+"""Verbs of the contract that this version cannot run, and therefore does not accept."""
