@@ -1,0 +1,315 @@
+"""Wallets: the one place money moves. Every method works inside the caller's transaction and commits nothing.
+
+Lock order: the caller has locked what the money is for (a call, a number) before he comes here; then the
+hold, then the wallet. Whoever needs several wallets goes through them in the order of `Account`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection
+from sautikitd.errors import FieldProblem
+from sautikitd.events.kinds import EventKind
+from sautikitd.events.models import Event
+from sautikitd.ids import uuid7
+from sautikitd.wallet import hold_repository as holds
+from sautikitd.wallet import repository
+from sautikitd.wallet.errors import (
+    CauseReused,
+    CostAboveHold,
+    InsufficientFunds,
+    InvalidAmount,
+    NoHold,
+    NoWallet,
+)
+from sautikitd.wallet.models import (
+    Account,
+    Balance,
+    Cause,
+    Coverage,
+    Details,
+    EntryRef,
+    EntryType,
+    Hold,
+    HoldState,
+    LedgerAccount,
+    Line,
+)
+from sautikitd.wallet.money import CURRENCY, Minor
+from sautikitd.wallet.prices import affordable_seconds
+from sautikitd.wallet.repository import Change, Posting
+
+TEST_BALANCE = Minor(100_000)
+"""What a test wallet starts with and is refilled to: KES 1,000."""
+
+LARGEST_THRESHOLD = 100_000_000_00
+
+
+T = TypeVar("T")
+
+
+class EventRecorder(Protocol):
+    async def record(self, connection: Connection, event: Event) -> None:
+        """Writes the event in the connection's transaction."""
+        ...
+
+
+class Wallets:
+    def __init__(self, events: EventRecorder, clock: Clock) -> None:
+        self._events = events
+        self._clock = clock
+
+    async def open_wallets(self, connection: Connection, workspace_id: UUID) -> None:
+        """The live and the test wallet of a new workspace: empty, and KES 1,000. Harmless to repeat."""
+        await repository.open_wallets(connection, workspace_id, self._clock.now())
+        test = Account(workspace_id, "test")
+        cause = Cause(EntryType.TEST_CREDIT, f"{workspace_id}/opening")
+        await self._fund_test_wallet(connection, test, cause, TEST_BALANCE)
+
+    async def balance(self, connection: Connection, account: Account) -> Balance:
+        return _existing(account, await repository.balance(connection, account))
+
+    async def check_funds(self, connection: Connection, account: Account, amount_minor: int) -> None:
+        """Raises `InsufficientFunds` when less is available. Locks and promises nothing: only a hold does."""
+        available = (await self.balance(connection, account)).available_minor
+        if available < amount_minor:
+            raise InsufficientFunds(needed_minor=amount_minor, available_minor=available)
+
+    async def hold(self, connection: Connection, account: Account, cause: Cause, amount_minor: int) -> Hold:
+        """Sets money aside. A cause has one hold for ever: a second call returns the first as it is now.
+
+        Raises `InsufficientFunds`, with nothing written. A wallet below zero bears no hold, not even of zero.
+        """
+        _refuse_negative(amount_minor)
+        taken = await holds.take(connection, account, cause, amount_minor, self._clock.now())
+        available, made = _existing(account, taken)
+        if made:
+            return Hold(cause=cause, account=account, amount_minor=Minor(amount_minor), state=HoldState.OPEN)
+        earlier = await holds.find(connection, cause)
+        if earlier is None:
+            raise InsufficientFunds(needed_minor=amount_minor, available_minor=available)
+        if earlier.account != account:
+            raise CauseReused(cause)
+        return earlier
+
+    async def resize_hold(self, connection: Connection, cause: Cause, amount_minor: int) -> Hold:
+        """Makes an open hold exactly `amount_minor`. Raises `InsufficientFunds`, leaving it as it was."""
+        _refuse_negative(amount_minor)
+        resized = await holds.resize_to(connection, cause, amount_minor, self._clock.now())
+        if resized is None:
+            raise NoHold(cause)
+        if resized.hold.amount_minor != amount_minor:
+            raise InsufficientFunds(needed_minor=amount_minor, available_minor=resized.reachable_minor)
+        return resized.hold
+
+    async def extend_hold(
+        self, connection: Connection, cause: Cause, wanted_seconds: int, rate_per_minute: int
+    ) -> Coverage:
+        """Grows an open hold to cover `wanted_seconds` in all, or the whole seconds the wallet can bear.
+
+        Never shrinks and never raises for lack of money: the answer says how many of the wanted seconds are covered.
+        """
+        _refuse_negative(wanted_seconds, rate_per_minute)
+        now = self._clock.now()
+        if rate_per_minute == 0:
+            resized = await holds.resize_to(connection, cause, 0, now)
+        else:
+            resized = await holds.resize_up_to(connection, cause, wanted_seconds, rate_per_minute, now)
+        if resized is None:
+            raise NoHold(cause)
+        covered = affordable_seconds(resized.hold.amount_minor, rate_per_minute)
+        return Coverage(wanted_seconds if covered is None else min(wanted_seconds, covered), resized.hold)
+
+    async def settle(
+        self,
+        connection: Connection,
+        cause: Cause,
+        cost_minor: int,
+        details: Details,
+        *,
+        earned_by: LedgerAccount = LedgerAccount.REVENUE_CALLS,
+    ) -> EntryRef | None:
+        """Closes a hold: `cost_minor` of it is paid, the rest is free again. None when it cost nothing.
+
+        Only the first settlement (or release) counts; later ones return what that one paid, whatever they ask.
+        Raises `CostAboveHold`, and `NoHold` when there never was one.
+        """
+        _refuse_negative(cost_minor)
+        transaction_id = uuid7()
+        settled = await holds.settle(
+            connection,
+            cause,
+            cost_minor,
+            self._clock.now(),
+            transaction_id=transaction_id,
+            earned_by=earned_by,
+            details=details,
+        )
+        if settled is None:
+            raise NoHold(cause)
+        if settled.change is None:
+            if settled.found.state is HoldState.OPEN:
+                raise CostAboveHold(cause, cost_minor, settled.found.amount_minor)
+            earlier = await repository.find(connection, cause)
+            return None if earlier is None else earlier[1]
+        await self._tell_if_low(connection, settled.found.account, settled.change)
+        if cost_minor == 0:
+            return None
+        return EntryRef(
+            id=transaction_id,
+            amount_minor=Minor(-cost_minor),
+            balance_after_minor=settled.change.balance_minor,
+        )
+
+    async def release(self, connection: Connection, cause: Cause) -> None:
+        """Frees all a hold holds. Harmless when it is closed already or was never made."""
+        now = self._clock.now()
+        released = await holds.settle(
+            connection,
+            cause,
+            0,
+            now,
+            transaction_id=uuid7(),
+            earned_by=LedgerAccount.REVENUE_CALLS,
+            details=Details(description=""),
+        )
+        if released and released.change:
+            await self._tell_if_low(connection, released.found.account, released.change)
+
+    async def charge(
+        self, connection: Connection, account: Account, cause: Cause, lines: Sequence[Line], details: Details
+    ) -> EntryRef:
+        """Takes the sum of `lines` at once and gives each account its share (net to revenue, VAT to `vat_payable`).
+
+        Raises `InsufficientFunds` with nothing written. Repeating a cause returns its first entry.
+        """
+        return await self._post(connection, account, cause, -1, lines, details)
+
+    async def refund(
+        self, connection: Connection, account: Account, cause: Cause, lines: Sequence[Line], details: Details
+    ) -> EntryRef:
+        """Gives the sum of `lines` back, each share out of its account. Repeating a cause returns its first entry."""
+        return await self._post(connection, account, cause, 1, lines, details)
+
+    async def credit(
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        amount_minor: int,
+        details: Details,
+        *,
+        source: LedgerAccount = LedgerAccount.MPESA_CLEARING,
+    ) -> EntryRef:
+        """Money that came in. Repeating a cause returns its first entry."""
+        lines = [Line(source, Minor(amount_minor))]
+        return await self._post(connection, account, cause, 1, lines, details)
+
+    async def adjust(
+        self, connection: Connection, account: Account, cause: Cause, amount_minor: int, reason: str
+    ) -> EntryRef:
+        """A correction by staff, up or down; the one charge, with a reversal, that may take a wallet below zero."""
+        lines = [Line(LedgerAccount.ADJUSTMENTS, Minor(abs(amount_minor)))]
+        sign = 1 if amount_minor > 0 else -1
+        details = Details(description=reason)
+        return await self._post(connection, account, cause, sign, lines, details, may_overdraw=True)
+
+    async def set_threshold(self, connection: Connection, account: Account, threshold_minor: int) -> None:
+        """From now on a balance below `threshold_minor` is low; one that is so already is told at once."""
+        if not 0 <= threshold_minor <= LARGEST_THRESHOLD:
+            problem = f"must be between 0 and {LARGEST_THRESHOLD}"
+            raise InvalidAmount(fields=[FieldProblem("/threshold_minor", problem)])
+        now = self._clock.now()
+        change = await repository.set_threshold(connection, account, threshold_minor, now)
+        await self._tell_if_low(connection, account, _existing(account, change))
+
+    async def refill_test_wallet(self, connection: Connection, workspace_id: UUID) -> Balance:
+        """Brings the test wallet back up to KES 1,000; a fuller one is left alone."""
+        account = Account(workspace_id, "test")
+        before = _existing(account, await repository.lock(connection, account))
+        missing = TEST_BALANCE - before.balance_minor
+        if missing <= 0:
+            return before
+        cause = Cause(EntryType.TEST_CREDIT, str(uuid7()))
+        await self._fund_test_wallet(connection, account, cause, missing)
+        return await self.balance(connection, account)
+
+    async def _fund_test_wallet(
+        self, connection: Connection, account: Account, cause: Cause, amount_minor: int
+    ) -> None:
+        details = Details(description="Test money")
+        source = LedgerAccount.TEST_FUNDING
+        await self.credit(connection, account, cause, amount_minor, details, source=source)
+
+    async def _post(
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        sign: int,
+        lines: Sequence[Line],
+        details: Details,
+        *,
+        may_overdraw: bool = False,
+    ) -> EntryRef:
+        """Moves the sum of `lines` into the wallet (sign 1) or out of it (-1)."""
+        lines = [line for line in lines if line.amount_minor]
+        amount = sign * sum(line.amount_minor for line in lines)
+        if amount == 0 or any(line.amount_minor < 0 for line in lines):
+            raise ValueError("an entry moves a positive amount; what costs nothing has no entry")
+        posting = Posting(
+            id=uuid7(),
+            account=account,
+            cause=cause,
+            wallet_minor=amount,
+            others=[(line.account, -sign * line.amount_minor) for line in lines],
+            details=details,
+            at=self._clock.now(),
+            may_overdraw=may_overdraw or amount > 0,
+        )
+        outcome = _existing(account, await repository.post(connection, posting))
+        if outcome.change is None:
+            return await self._earlier(connection, posting, outcome.available_minor)
+        await self._tell_if_low(connection, account, outcome.change)
+        balance = outcome.change.balance_minor
+        return EntryRef(id=posting.id, amount_minor=Minor(amount), balance_after_minor=balance)
+
+    @staticmethod
+    async def _earlier(connection: Connection, posting: Posting, available_minor: int) -> EntryRef:
+        found = await repository.find(connection, posting.cause)
+        if found is None:
+            raise InsufficientFunds(needed_minor=-posting.wallet_minor, available_minor=available_minor)
+        account, entry = found
+        if account != posting.account or entry.amount_minor != posting.wallet_minor:
+            raise CauseReused(posting.cause)
+        return entry
+
+    async def _tell_if_low(self, connection: Connection, account: Account, change: Change) -> None:
+        if not change.fell_low:
+            return
+        event = Event(
+            id=uuid7(),
+            workspace_id=account.workspace_id,
+            mode=account.mode,
+            kind=EventKind.WALLET_LOW_BALANCE,
+            data={
+                "balance_minor": change.balance_minor,
+                "threshold_minor": change.low_balance_threshold_minor,
+                "currency": CURRENCY,
+            },
+            occurred_at=self._clock.now(),
+        )
+        await self._events.record(connection, event)
+
+
+def _existing(account: Account, found: T | None) -> T:
+    if found is None:
+        raise NoWallet(account)
+    return found
+
+
+def _refuse_negative(*amounts: int) -> None:
+    if min(amounts) < 0:
+        raise ValueError(f"amounts, times and rates are not negative: {amounts}")

@@ -1,0 +1,96 @@
+"""Statements: the wallet's entries, newest first. Holds never appear."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.database.pool import Connection
+from sautikitd.wallet.models import Account, EntryType, StatementEntry
+from sautikitd.wallet.money import CURRENCY
+
+# The cursor is an entry's id; what is older has a lower sequence, whatever the clocks said.
+_ENTRIES = """
+SELECT t.id, t.cause_kind AS type, e.amount_minor, e.balance_after_minor, t.description, t.reference, t.created_at,
+       t.call_id, t.number_id, t.topup_id
+FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+WHERE e.workspace_id = $1 AND e.mode = $2 AND e.account = 'wallet'
+  AND t.workspace_id = $1 AND t.mode = $2
+  AND ($3::uuid IS NULL OR e.sequence < (SELECT sequence FROM ledger_entries
+                                         WHERE transaction_id = $3 AND line = 0 AND workspace_id = $1 AND mode = $2))
+  AND ($4::timestamptz IS NULL OR t.created_at >= $4)
+  AND ($5::timestamptz IS NULL OR t.created_at < $5)
+  AND ($6::text IS NULL OR t.cause_kind = $6)
+ORDER BY e.sequence DESC
+LIMIT $7
+"""
+
+_EXPORT_BATCH = 1_000
+_COLUMNS = "id,created_at,type,amount_minor,balance_after_minor,currency,description,reference,call_id,number_id,topup_id"
+
+
+class StatementFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """`created_after` is included, `created_before` is not."""
+
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    type: EntryType | None = None
+
+
+async def statements(
+    connection: Connection, account: Account, filters: StatementFilters, after: UUID | None, limit: int
+) -> Sequence[StatementEntry]:
+    """Up to `limit` entries older than the one with the id `after`; newest first. An unknown `after` finds none."""
+    rows = await connection.fetch(
+        _ENTRIES,
+        account.workspace_id,
+        account.mode,
+        after,
+        filters.created_after,
+        filters.created_before,
+        filters.type,
+        limit,
+    )
+    return [StatementEntry(currency=CURRENCY, **dict(row, type=EntryType(row["type"]))) for row in rows]
+
+
+async def statements_csv(
+    connection: Connection, account: Account, filters: StatementFilters
+) -> AsyncIterator[bytes]:
+    """The same entries, all of them, as CSV (RFC 4180) in UTF-8, a batch at a time; the first chunk is the header."""
+    yield f"{_COLUMNS}\r\n".encode()
+    after: UUID | None = None
+    while True:
+        batch = await statements(connection, account, filters, after, _EXPORT_BATCH)
+        if batch:
+            yield "".join(map(_csv_row, batch)).encode()
+        if len(batch) < _EXPORT_BATCH:
+            return
+        after = batch[-1].id
+
+
+def _csv_row(entry: StatementEntry) -> str:
+    values = (
+        entry.id,
+        entry.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        entry.type,
+        entry.amount_minor,
+        entry.balance_after_minor,
+        entry.currency,
+        _safe(entry.description),
+        _safe(entry.reference),
+        entry.call_id or "",
+        entry.number_id or "",
+        entry.topup_id or "",
+    )
+    return ",".join(_quoted(str(value)) for value in values) + "\r\n"
+
+
+def _safe(text: str) -> str:
+    """A spreadsheet runs a cell that starts like a formula; an apostrophe keeps it text."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
