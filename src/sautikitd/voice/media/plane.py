@@ -1,0 +1,250 @@
+"""The media plane: all legs of one process, moved on together every 20 ms."""
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sautikitd.voice.media import jitter
+from sautikitd.voice.media.g711 import LAW_INDEX
+from sautikitd.voice.media.goertzel import InBandDigits
+from sautikitd.voice.media.latch import Latch, SocketAddress
+from sautikitd.voice.media.leg import Leg, wall_time
+from sautikitd.voice.media.mixing import Rooms, Seat
+from sautikitd.voice.media.playback import SampleStore, load_playback
+from sautikitd.voice.media.ports import Ports
+from sautikitd.voice.media.protocol import (
+    DigitReceived,
+    Event,
+    Gauges,
+    LegStats,
+    LocalMedia,
+    MediaResumed,
+    MediaSilent,
+    RecordingEnd,
+    RemoteMedia,
+    Segment,
+)
+from sautikitd.voice.media.receive import Receiver
+from sautikitd.voice.media.recorder import Recorder
+from sautikitd.voice.media.recording import WriterThread
+from sautikitd.voice.media.reports import INTERVAL_S, Reports
+from sautikitd.voice.media.rows import Rows
+from sautikitd.voice.media.send import Sender
+from sautikitd.voice.media.speaking import Speaking
+
+_TICKS_A_SECOND = 50
+_EXPIRY_TICKS = 5
+
+
+class UnknownLeg(KeyError):
+    """No leg of that name is open here."""
+
+
+class LegExists(ValueError):
+    """A leg of that name is open already."""
+
+
+class Plane:
+    """Not thread-safe: everything happens on the loop that calls `tick`. `emit` takes each event at once."""
+
+    def __init__(
+        self, ports: Ports, emit: Callable[[Event], None], *, capacity: int, silent_after_s: float
+    ) -> None:
+        self._ports = ports
+        self._emit = emit
+        self._silent_after_s = silent_after_s
+        self._rows = Rows(capacity)
+        self._receiver = Receiver(self._rows, emit, self._take_rtcp)
+        self._sender = Sender(self._rows)
+        self._reports = Reports(self._rows, f"{secrets.token_hex(6)}@{ports.address}")
+        self._in_band = InBandDigits(capacity)
+        self._rooms = Rooms()
+        self._speaking = Speaking(self._rows, emit)
+        self.recorder = Recorder(self._rows, emit, WriterThread())
+        self._store = SampleStore()
+        self._legs: dict[str, Leg] = {}
+        self._by_row: dict[int, Leg] = {}
+        self._senders: list[Leg] = []
+        self._tone_rows: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._ticks = 0
+
+    # Legs
+
+    def open_leg(self, leg_id: str) -> LocalMedia:
+        """Raises `LegExists`, `NoPorts`, `NoRows`."""
+        if leg_id in self._legs:
+            raise LegExists(leg_id)
+        sockets = self._ports.open()
+        try:
+            row = self._rows.take()
+        except BaseException:
+            sockets.close()
+            raise
+        leg = Leg(leg_id, row, sockets)
+        self._rows.out_ssrc[row] = secrets.randbits(32)
+        self._rows.out_sequence[row] = secrets.randbits(15)
+        self._rows.out_timestamp[row] = secrets.randbits(31)
+        self._in_band.forget(row)
+        self._legs[leg_id] = self._by_row[row] = leg
+        self._receiver.add(leg)
+        return LocalMedia(address=self._ports.address, rtp_port=sockets.rtp_port, rtcp_port=sockets.rtcp_port)
+
+    def configure_leg(self, leg_id: str, remote: RemoteMedia) -> None:
+        """Raises `UnknownLeg`, ValueError when the address is not an IP literal."""
+        leg, rows = self._leg(leg_id), self._rows
+        address, now, before = ipaddress.ip_address(remote.address), time.monotonic(), leg.remote
+        if before is None or (before.address, before.rtp_port) != (remote.address, remote.rtp_port):
+            leg.latch = Latch((remote.address, remote.rtp_port))
+            leg.control.target = None
+            leg.follow_latch()
+        row, law = leg.row, LAW_INDEX[remote.codec]
+        if rows.in_law[row] != law:
+            rows.have[row] = False
+        rows.in_law[row] = rows.out_law[row] = law
+        rows.in_type[row] = rows.out_type[row] = remote.payload_type
+        rows.listening[row] = remote.receive
+        sends = remote.send and remote.rtp_port > 0 and not address.is_unspecified
+        rows.out_marker[row] |= sends and not rows.sends[row]
+        rows.sends[row] = sends
+        leg.remote, leg.configured_at = remote, now
+        if before is None:
+            self._reports.schedule(leg, now, INTERVAL_S / 2)
+        self._arrange()
+
+    async def close_leg(self, leg_id: str) -> LegStats:
+        """Ends all that the leg was doing, and returns once its recordings are closed. Raises `UnknownLeg`."""
+        leg, now = self._leg(leg_id), time.monotonic()
+        self._speaking.stop(leg)
+        closing = self.recorder.stop_all(leg, RecordingEnd.LEG_CLOSED)
+        stats = self._reports.stats(leg, now)
+        self._reports.send(leg, now, goodbye=True)
+        self._speaking.forget(leg)
+        self._rooms.leave(leg.row)
+        self._receiver.remove(leg)
+        leg.sockets.close()
+        del self._legs[leg_id], self._by_row[leg.row]
+        self._rows.give_back(leg.row)
+        self._arrange()
+        await asyncio.gather(*closing)
+        return stats
+
+    def stats(self, leg_id: str) -> LegStats:
+        return self._reports.stats(self._leg(leg_id), time.monotonic())
+
+    def gauges(self) -> Gauges:
+        return Gauges(
+            legs=len(self._legs),
+            plays=self._speaking.plays,
+            recordings=self.recorder.open,
+            rooms=len(self._rooms),
+            sockets=2 * len(self._legs),
+        )
+
+    def leg(self, leg_id: str) -> Leg:
+        """Raises `UnknownLeg`."""
+        return self._leg(leg_id)
+
+    def _leg(self, leg_id: str) -> Leg:
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            raise UnknownLeg(leg_id)
+        return leg
+
+    def _arrange(self) -> None:
+        self._senders = [leg for leg in self._legs.values() if self._rows.sends[leg.row]]
+        self._tone_rows = np.array([leg.row for leg in self._legs.values() if leg.in_band], np.int64)
+
+    # What a leg does
+
+    async def play(self, leg_id: str, play_id: str, segments: Sequence[Segment], loop: int) -> None:
+        """Raises `UnknownLeg`, `UnreadableFile`, `BadDigits`, ValueError. A play that runs is replaced."""
+        leg = self._leg(leg_id)
+        playback = await load_playback(self._store, play_id, segments, loop, leg.digits)
+        if self._legs.get(leg_id) is not leg:
+            raise UnknownLeg(leg_id)
+        self._speaking.start(leg, playback)
+
+    def stop_play(self, leg_id: str) -> None:
+        self._speaking.stop(self._leg(leg_id))
+
+    def send_digits(self, leg_id: str, digits: str) -> None:
+        """Raises `UnknownLeg`, `BadDigits`."""
+        self._speaking.send_digits(self._leg(leg_id), digits)
+
+    def join(self, leg_id: str, room: str, *, muted: bool, deaf: bool) -> None:
+        leg = self._leg(leg_id)
+        leg.room = room
+        self._rooms.join(leg.row, Seat(room, muted, deaf))
+
+    def leave(self, leg_id: str) -> None:
+        leg = self._leg(leg_id)
+        leg.room = None
+        self._rooms.leave(leg.row)
+
+    # The tick
+
+    def tick(self) -> None:
+        """Moves everything on by 20 ms."""
+        now, rows = time.monotonic(), self._rows
+        self._receiver.drain(now)
+        jitter.play_out(rows)
+        self._hear_tones()
+        rows.said[: rows.high] = 0
+        self._rooms.mix(rows)
+        events, finished = self._speaking.speak()
+        self.recorder.record()
+        self._sender.send(self._senders, events)
+        for event in finished:
+            self._emit(event)
+        self._ticks += 1
+        if self._ticks % _EXPIRY_TICKS == 0:
+            for leg in self._legs.values():
+                self._receiver.expire_digits(leg, now)
+        if self._ticks % _TICKS_A_SECOND == 0:
+            self._each_second(now)
+
+    def skip(self, ticks: int) -> None:
+        """Accounts for ticks that will not be made up for."""
+        self._sender.skip(ticks)
+
+    def _hear_tones(self) -> None:
+        if not self._tone_rows.size:
+            return
+        for row, press in self._in_band.listen(self._tone_rows, self._rows.heard[self._tone_rows]):
+            leg_id, at = self._by_row[row].leg_id, wall_time(time.time())
+            self._emit(DigitReceived(leg_id=leg_id, digit=press.digit, duration_ms=press.duration_ms, at=at))
+
+    def _each_second(self, now: float) -> None:
+        jitter.adjust(self._rows)
+        for leg in self._legs.values():
+            if leg.remote is None:
+                continue
+            if now >= leg.control.due_at:
+                self._reports.send(leg, now)
+            self._watch_silence(leg, now)
+
+    def _watch_silence(self, leg: Leg, now: float) -> None:
+        heard = self._reports.last_heard(leg)
+        silent = now - max(heard, leg.configured_at) >= self._silent_after_s
+        if silent and not leg.silent and self._rows.listening[leg.row]:
+            leg.silent = True
+            at = wall_time(time.time() - (now - heard)) if heard else None
+            self._emit(MediaSilent(leg_id=leg.leg_id, last_received_at=at))
+        elif leg.silent and now - heard < self._silent_after_s:
+            leg.silent = False
+            self._emit(MediaResumed(leg_id=leg.leg_id, at=wall_time(time.time())))
+
+    def _take_rtcp(self, leg: Leg, data: bytes, address: SocketAddress) -> None:
+        self._reports.receive(leg, data, address)
+
+    async def close(self) -> None:
+        """Closes every leg and finishes every file."""
+        for leg_id in list(self._legs):
+            await self.close_leg(leg_id)
+        self.recorder.close()
+        self._receiver.close()

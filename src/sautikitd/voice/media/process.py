@@ -1,0 +1,201 @@
+"""The media process: `python -m sautikitd.voice.media.process '<options as JSON>'`, started by `MediaClient`.
+
+It is told its end of the socket pair by number. When the other end closes, because the voice node closed it or
+died, it finishes the files of its recordings and exits.
+"""
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable
+
+import msgspec
+import uvloop
+
+from sautikitd.voice.media import protocol
+from sautikitd.voice.media.g711 import FRAME_S
+from sautikitd.voice.media.plane import LegExists, Plane, UnknownLeg
+from sautikitd.voice.media.playback import UnreadableFile
+from sautikitd.voice.media.ports import NoPorts, Ports
+from sautikitd.voice.media.protocol import Done, Refused, Reply, Request
+from sautikitd.voice.media.recorder import CannotRecord, UnknownRecording
+from sautikitd.voice.media.rows import NoRows
+
+_MOST_CATCH_UP = 3
+_COLLECT_TICKS = (
+    1500  # 30 s: the plane makes few cycles, and a young collection takes well under a millisecond
+)
+
+Result = protocol.LocalMedia | protocol.LegStats | protocol.Gauges | Done
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    control_fd: int
+    bind_address: str
+    first_port: int
+    last_port: int
+    capacity: int
+    silent_after_s: float
+
+
+class Ticker:
+    """Calls the plane each 20 ms of an absolute schedule. Late ticks are made up for, three at once at most; time
+    beyond that is skipped."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._next = time.monotonic()
+        self._since_collection = 0
+        self._handle: asyncio.TimerHandle | None = None
+
+    def run(self) -> None:
+        behind = int((time.monotonic() - self._next) / FRAME_S) + 1
+        if behind > _MOST_CATCH_UP:
+            self._plane.skip(behind - _MOST_CATCH_UP)
+            self._next += (behind - _MOST_CATCH_UP) * FRAME_S
+        for _ in range(max(1, min(behind, _MOST_CATCH_UP))):
+            self._plane.tick()
+            self._next += FRAME_S
+        self._collect()
+        delay = max(0.0, self._next - time.monotonic())
+        self._handle = asyncio.get_running_loop().call_later(delay, self.run)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _collect(self) -> None:
+        self._since_collection += 1
+        if self._since_collection >= _COLLECT_TICKS:
+            self._since_collection = 0
+            gc.collect(2 if self._plane.gauges().legs == 0 else 0)
+
+
+class Control:
+    """Answers the voice node's requests, in the order they came except where an answer waits for a file to close."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def emit(self, message: protocol.Struct) -> None:
+        self._writer.write(protocol.frame(message))
+
+    async def serve(self, reader: asyncio.StreamReader, plane: Plane) -> None:
+        """Until the other end closes."""
+        decoder = msgspec.msgpack.Decoder(protocol.FromVoice)
+        while (body := await protocol.read_frame(reader)) is not None:
+            request = decoder.decode(body)
+            try:
+                result = await self._carry_out(plane, request.command)
+            except _REFUSALS as refusal:
+                self._refuse(request, refusal)
+                continue
+            if isinstance(result, protocol.Struct):
+                self._answer(request, result)
+            else:
+                task = asyncio.ensure_future(self._answer_later(request, result))
+                self._waiting.add(task)
+                task.add_done_callback(self._waiting.discard)
+
+    def _answer(self, request: Request, result: Result) -> None:
+        self.emit(Reply(id=request.id, result=result))
+
+    def _refuse(self, request: Request, refusal: Exception) -> None:
+        name = type(refusal).__name__
+        self.emit(Reply(id=request.id, result=Refused(message=f"{name}: {refusal}")))
+
+    async def _answer_later(self, request: Request, result: Awaitable[Result | None]) -> None:
+        try:
+            self._answer(request, await result or Done())
+        except _REFUSALS as refusal:
+            self._refuse(request, refusal)
+
+    async def _carry_out(self, plane: Plane, command: protocol.Command) -> Result | Awaitable[Result | None]:
+        match command:
+            case protocol.OpenLeg():
+                return plane.open_leg(command.leg_id)
+            case protocol.CloseLeg():
+                return plane.close_leg(command.leg_id)
+            case protocol.ReadStats():
+                return plane.stats(command.leg_id)
+            case protocol.ReadGauges():
+                return plane.gauges()
+            case protocol.StopRecording():
+                return plane.recorder.stop(command.recording_id)
+            case protocol.Play():
+                await plane.play(command.leg_id, command.play_id, command.segments, command.loop)
+            case _:
+                self._at_once(plane, command)
+        return Done()
+
+    def _at_once(self, plane: Plane, command: protocol.Command) -> None:
+        match command:
+            case protocol.ConfigureLeg():
+                plane.configure_leg(command.leg_id, command.remote)
+            case protocol.StopPlay():
+                plane.stop_play(command.leg_id)
+            case protocol.SendDigits():
+                plane.send_digits(command.leg_id, command.digits)
+            case protocol.StartRecording():
+                plane.recorder.start(plane.leg(command.leg_id), command)
+            case protocol.PauseRecording():
+                plane.recorder.pause(command.recording_id, paused=True)
+            case protocol.ResumeRecording():
+                plane.recorder.pause(command.recording_id, paused=False)
+            case protocol.Join():
+                plane.join(command.leg_id, command.room, muted=command.muted, deaf=command.deaf)
+            case protocol.Leave():
+                plane.leave(command.leg_id)
+
+
+# What a command may be refused for; anything else is a fault of ours and ends the process, loudly.
+_REFUSALS = (
+    UnknownLeg,
+    LegExists,
+    UnknownRecording,
+    CannotRecord,
+    UnreadableFile,
+    NoPorts,
+    NoRows,
+    ValueError,
+)
+
+
+async def run(options: Options) -> None:
+    loop = asyncio.get_running_loop()
+    connection = socket.socket(fileno=options.control_fd)
+    reader, writer = await asyncio.open_connection(sock=connection)
+    control = Control(writer)
+    ports = Ports(options.bind_address, options.first_port, options.last_port)
+    plane = Plane(ports, control.emit, capacity=options.capacity, silent_after_s=options.silent_after_s)
+    ticker = Ticker(plane)
+    loop.call_soon(ticker.run)
+    serving = asyncio.ensure_future(control.serve(reader, plane))
+    loop.add_signal_handler(signal.SIGTERM, serving.cancel)
+    try:
+        await asyncio.wait([serving])
+    finally:
+        ticker.stop()
+        await plane.close()
+        writer.close()
+    if not serving.cancelled():
+        serving.result()
+
+
+def main() -> None:
+    options = msgspec.json.decode(sys.argv[1], type=Options)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the voice node closes us in order
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    uvloop.run(run(options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The state of all legs as columns of arrays: row i is one leg. A tick works on columns, not on legs."""
+
+import heapq
+
+import numpy as np
+
+from sautikitd.voice.media.g711 import FRAME_SAMPLES
+from sautikitd.voice.media.rtp import HEADER_SIZE
+
+BLOCK_SAMPLES = 80  # 10 ms: the grain of the jitter buffer, so that any usual packet length fits
+RING_BLOCKS = 128  # 1.28 s, a power of two
+PACKET_SIZE = HEADER_SIZE + FRAME_SAMPLES
+FIRST_TARGET_BLOCKS = 4  # the jitter buffer starts at 40 ms
+
+
+class NoRows(Exception):
+    """This media process carries as many legs as it was made for."""
+
+
+class Rows:
+    """Columns; those about receiving are named `in_*`, those about sending `out_*`."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._free = list(range(capacity))
+        self.used = 0  # rows in use
+        self.high = 0  # every row in use is below this
+
+        # Jitter buffer: codes by block of the stream's own time, and which blocks are there.
+        self.ring = np.zeros((capacity, RING_BLOCKS, BLOCK_SAMPLES), np.uint8)
+        self.have = np.zeros((capacity, RING_BLOCKS), np.bool_)
+        self.playout = np.zeros(capacity, np.int64)  # next block to play
+        self.newest = np.zeros(capacity, np.int64)  # newest block that came
+        self.target = np.zeros(capacity, np.int64)  # wanted depth in blocks
+        self.shallowest = np.zeros(capacity, np.int64)  # least depth since the last adjustment
+        self.late = np.zeros(capacity, np.int64)  # late packets since the last adjustment
+        self.late_streak = np.zeros(capacity, np.int64)  # late packets with none in time between
+        self.missed = np.zeros(capacity, np.int64)  # blocks concealed in a row
+        self.last = np.zeros((capacity, FRAME_SAMPLES), np.int16)  # last good audio, for concealment
+
+        # The stream being received (RFC 3550 appendix A.1, A.3, A.8).
+        self.started = np.zeros(capacity, np.bool_)
+        self.listening = np.zeros(capacity, np.bool_)
+        self.in_type = np.full(capacity, -1, np.int64)
+        self.in_law = np.zeros(capacity, np.int64)
+        self.in_ssrc = np.zeros(capacity, np.uint32)
+        self.in_start = np.zeros(capacity, np.int64)  # timestamp of block 0
+        self.in_highest = np.zeros(capacity, np.int64)  # extended sequence number
+        self.in_first = np.zeros(capacity, np.int64)
+        self.in_stream = np.zeros(capacity, np.int64)  # packets of this SSRC
+        self.in_packets = np.zeros(capacity, np.int64)
+        self.in_bytes = np.zeros(capacity, np.int64)
+        self.in_transit = np.full(capacity, np.nan)
+        self.in_jitter = np.zeros(capacity)  # timestamp units
+        self.in_at = np.zeros(capacity)  # monotonic s of the last packet
+
+        # The stream being sent.
+        self.out_sequence = np.zeros(capacity, np.int64)
+        self.out_timestamp = np.zeros(capacity, np.int64)
+        self.out_ssrc = np.zeros(capacity, np.uint32)
+        self.out_type = np.zeros(capacity, np.uint8)
+        self.out_law = np.zeros(capacity, np.int64)
+        self.out_marker = np.zeros(capacity, np.bool_)
+        self.out_packets = np.zeros(capacity, np.int64)
+        self.sends = np.zeros(capacity, np.bool_)
+
+        # This tick's audio each way, and the packets that go out.
+        self.heard = np.zeros((capacity, FRAME_SAMPLES), np.int16)
+        self.said = np.zeros((capacity, FRAME_SAMPLES), np.int16)
+        self.packets = np.zeros((capacity, PACKET_SIZE), np.uint8)
+        self.packet_views = [memoryview(row.data) for row in self.packets]
+
+    def take(self) -> int:
+        """A free row, the lowest, so that the rows in use stay together. Raises `NoRows`."""
+        if not self._free:
+            raise NoRows(f"all {self.capacity} rows are taken")
+        row = heapq.heappop(self._free)
+        self.used += 1
+        self.high = max(self.high, row + 1)
+        self._clear(row)
+        return row
+
+    def give_back(self, row: int) -> None:
+        self._clear(row)
+        heapq.heappush(self._free, row)
+        self.used -= 1
+        if self.used == 0:
+            self.high = 0
+
+    def _clear(self, row: int) -> None:
+        self.have[row] = False
+        for flag in (self.started, self.listening, self.sends, self.out_marker):
+            flag[row] = False
+        self.in_type[row] = -1
+        self.target[row] = FIRST_TARGET_BLOCKS
+        for count in (self.in_packets, self.in_bytes, self.in_stream, self.in_jitter, self.out_packets):
+            count[row] = 0
+        for zeroed in (
+            self.in_first,
+            self.in_highest,
+            self.late,
+            self.late_streak,
+            self.missed,
+            self.shallowest,
+            self.in_at,
+        ):
+            zeroed[row] = 0
+        for audio in (self.heard, self.said, self.last):
+            audio[row] = 0
