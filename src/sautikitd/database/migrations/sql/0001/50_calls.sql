@@ -34,8 +34,8 @@ CREATE INDEX voice_nodes_lease ON voice_nodes (lease_until) WHERE stopped_at IS 
 CREATE TABLE call_queues (
     workspace_id uuid NOT NULL REFERENCES workspaces,
     mode mode NOT NULL,
-    calls_per_second double precision NOT NULL CHECK (calls_per_second > 0),
-    max_concurrent_calls int NOT NULL CHECK (max_concurrent_calls > 0),
+    calls_per_second double precision NOT NULL DEFAULT 5 CHECK (calls_per_second > 0),
+    max_concurrent_calls int NOT NULL DEFAULT 10 CHECK (max_concurrent_calls > 0),
     max_queued_calls int NOT NULL DEFAULT 10000,
     destination_prefixes text[] NOT NULL DEFAULT '{254}',
     tokens double precision NOT NULL DEFAULT 1,
@@ -107,8 +107,7 @@ CREATE TABLE calls (
     -- where it runs
     node_id uuid REFERENCES voice_nodes,
     trunk_id uuid REFERENCES trunks,
-    dialog jsonb,                                 -- what a CANCEL or BYE from another process needs
-    seen_alive_at timestamptz,                    -- proof of life, for billing when its node dies
+    dialog jsonb,                                 -- what a CANCEL or BYE from another process needs; null once it has ended
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
 );
@@ -119,6 +118,7 @@ CREATE INDEX calls_queue ON calls (workspace_id, mode, id) WHERE status = 'queue
 CREATE INDEX calls_queue_expiry ON calls (expires_at) WHERE status = 'queued';
 CREATE INDEX calls_live ON calls (workspace_id, mode) WHERE status IN ('ringing', 'answered');
 CREATE INDEX calls_node ON calls (node_id) WHERE status IN ('ringing', 'answered');
+CREATE INDEX calls_orphan_dialogs ON calls (ended_at) WHERE dialog IS NOT NULL AND ended_at IS NOT NULL;
 
 CREATE FUNCTION check_call_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.status <> OLD.status AND NOT EXISTS (
@@ -158,24 +158,3 @@ CREATE TABLE voice_callbacks (
 );
 CREATE INDEX voice_callbacks_call ON voice_callbacks (call_id, id DESC);
 CREATE INDEX voice_callbacks_age ON voice_callbacks (created_at);
-
-CREATE TABLE recordings (
-    id uuid PRIMARY KEY,
-    call_id uuid NOT NULL REFERENCES calls,
-    workspace_id uuid NOT NULL REFERENCES workspaces,
-    mode mode NOT NULL,
-    status text NOT NULL CHECK (status IN ('recording', 'processing', 'ready', 'failed', 'deleted', 'expired')),
-    channels int NOT NULL,
-    node_id uuid REFERENCES voice_nodes,
-    object_key text NOT NULL,
-    duration_ms int,
-    size_bytes bigint,
-    error text,
-    created_at timestamptz NOT NULL,
-    ready_at timestamptz,
-    expires_at timestamptz,
-    deleted_at timestamptz
-);
-CREATE INDEX recordings_call ON recordings (call_id, id DESC);
-CREATE INDEX recordings_node ON recordings (node_id) WHERE status IN ('recording', 'processing');
-CREATE INDEX recordings_expiry ON recordings (expires_at) WHERE status = 'ready';

@@ -1,0 +1,63 @@
+"""What is asked of a live call, as rows for the node that runs it: the API never speaks to a node."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.database.pool import Connection
+from sautikitd.ids import uuid7
+
+CHANNEL = "call_commands"
+
+
+class CommandKind(StrEnum):
+    HANGUP = "hangup"
+    RECORDING_PAUSE = "recording.pause"
+    RECORDING_RESUME = "recording.resume"
+    RECORDING_STOP = "recording.stop"
+
+
+class Command(msgspec.Struct, frozen=True):
+    id: UUID
+    call_id: UUID
+    kind: str
+    payload: dict[str, Any]
+
+
+async def give(
+    connection: Connection,
+    call_id: UUID,
+    kind: CommandKind,
+    now: datetime,
+    payload: dict[str, Any] | None = None,
+) -> None:
+    await connection.execute(_GIVE, uuid7(), call_id, kind, payload or {}, now)
+
+
+async def take(connection: Connection, node_id: UUID) -> Sequence[Command]:
+    """The commands waiting for a node's calls, oldest first. They stay until `done` is told of them."""
+    rows = await connection.fetch(_TAKE, node_id)
+    return [Command(row["id"], row["call_id"], row["kind"], row["payload"]) for row in rows]
+
+
+async def done(connection: Connection, outcomes: dict[UUID, str], now: datetime) -> None:
+    await connection.execute(_DONE, list(outcomes), list(outcomes.values()), now)
+
+
+_GIVE = "INSERT INTO call_commands (id, call_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5)"
+
+_TAKE = """
+SELECT call_commands.id, call_id, kind, payload
+FROM call_commands JOIN calls ON calls.id = call_commands.call_id
+WHERE calls.node_id = $1 AND calls.status IN ('ringing', 'answered') AND call_commands.done_at IS NULL
+ORDER BY call_commands.id
+"""
+
+_DONE = """
+UPDATE call_commands SET done_at = $3, outcome = finished.outcome
+FROM unnest($1::uuid[], $2::text[]) AS finished (id, outcome) WHERE call_commands.id = finished.id
+"""

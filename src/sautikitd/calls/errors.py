@@ -1,0 +1,42 @@
+"""What the calls room refuses."""
+
+from sautikitd.errors import Refusal
+
+
+class CallNotFound(Refusal):
+    code = "calls.not_found"
+    status = 404
+    message = "There is no call {reference} in this workspace and mode. Both the id and the HD_… session id will do."
+
+
+class QueueFull(Refusal):
+    code = "calls.queue_full"
+    status = 429
+    message = "{limit} calls are waiting already, the most a workspace may queue. Place more when some have been dialled."
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(headers={"Retry-After": "30"}, limit=limit)
+
+
+class NumberNotFound(Refusal):
+    code = "numbers.not_found"
+    status = 404
+    message = "{number} is not a number of this workspace and mode. GET /v1/numbers lists those that are."
+
+
+class NumberInactive(Refusal):
+    code = "numbers.inactive"
+    status = 409
+    message = "{number} is {state} and cannot call. Top up the wallet, or use another number."
+
+
+class NoTariff(Refusal):
+    code = "calls.destination_forbidden"
+    status = 403
+    message = "There is no price for calls to {destination}, so it cannot be called. The price list is at /v1/public/pricing."
+
+
+class CallNotLive(Refusal):
+    code = "calls.not_live"
+    status = 409
+    message = "The call has ended ({state}); it cannot be controlled any more."

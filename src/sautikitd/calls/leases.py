@@ -1,0 +1,111 @@
+"""Voice nodes and the calls they run.
+
+A node renews one lease for all its calls every five seconds. A node that could not for 15 s hangs its calls
+up itself; at 20 s the lease lapses, and only then does somebody else end them, billed to the last renewal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import HangupBy, HangupCause
+from sautikitd.database.pool import Connection
+
+RENEW_EVERY = timedelta(seconds=5)
+GIVE_UP_AFTER = timedelta(seconds=15)
+LEASE = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """A call ended for a dead node, and what ends it at the carrier."""
+
+    call: CallRecord
+    dialog: dict[str, Any] | None
+
+
+async def register(connection: Connection, node_id: UUID, host: str, capacity: int, now: datetime) -> None:
+    await connection.execute(_REGISTER, node_id, host, capacity, now, now + LEASE)
+
+
+async def renew(connection: Connection, node_id: UUID, now: datetime) -> bool:
+    """Renews the lease; False when it had lapsed, and the node's calls may be another's to end."""
+    renewed = await connection.execute(_RENEW, node_id, now, now + LEASE)
+    return bool(renewed == "UPDATE 1")
+
+
+async def stop(connection: Connection, node_id: UUID, now: datetime) -> None:
+    """Says that the node has ended all its calls and is gone."""
+    await connection.execute("UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1", node_id, now)
+
+
+async def lapsed(connection: Connection, now: datetime) -> list[UUID]:
+    """Nodes whose lease has run out and whose calls nobody has ended yet."""
+    rows = await connection.fetch(_LAPSED, now)
+    return [row["id"] for row in rows]
+
+
+async def reap(
+    connection: Connection, lifecycle: CallLifecycle, node_id: UUID, now: datetime, limit: int = 50
+) -> list[Reaped]:
+    """Ends up to `limit` calls of a lapsed node as `node_lost`; marks the node stopped once none is left.
+
+    Two reapers at once share the work: each skips the calls the other has locked.
+    """
+    rows = await connection.fetch(_CALLS_OF, node_id, limit)
+    reaped = []
+    for row in rows:
+        ending = Ending(cause=HangupCause.NODE_LOST, by=HangupBy.PLATFORM, at=row["renewed_at"])
+        ended = await lifecycle.end(connection, row["id"], ending, keep_dialog=True)
+        if ended and ended[1]:
+            reaped.append(Reaped(ended[0], ended[0].dialog))
+    if not rows:
+        await connection.execute(_STOP_IF_EMPTY, node_id, now)
+    return reaped
+
+
+async def orphan_dialogs(
+    connection: Connection, since: datetime, limit: int = 50
+) -> Sequence[tuple[UUID, dict[str, Any]]]:
+    """Ended calls whose carrier's leg has not been ended yet."""
+    rows = await connection.fetch(_ORPHANS, since, limit)
+    return [(row["id"], row["dialog"]) for row in rows]
+
+
+async def forget_dialog(connection: Connection, call_id: UUID) -> None:
+    """The carrier's leg of an ended call is ended too, or was not there any more."""
+    await connection.execute("UPDATE calls SET dialog = NULL WHERE id = $1 AND ended_at IS NOT NULL", call_id)
+
+
+_REGISTER = """
+INSERT INTO voice_nodes (id, host, capacity, started_at, renewed_at, lease_until) VALUES ($1, $2, $3, $4, $4, $5)
+"""
+
+_RENEW = """
+UPDATE voice_nodes SET renewed_at = $2, lease_until = $3 WHERE id = $1 AND lease_until > $2 AND stopped_at IS NULL
+"""
+
+_LAPSED = """
+SELECT id FROM voice_nodes WHERE lease_until <= $1 AND stopped_at IS NULL ORDER BY lease_until LIMIT 20
+"""
+
+_CALLS_OF = """
+SELECT calls.id, greatest(voice_nodes.renewed_at, calls.created_at) AS renewed_at
+FROM calls JOIN voice_nodes ON voice_nodes.id = calls.node_id
+WHERE calls.node_id = $1 AND calls.status IN ('ringing', 'answered')
+ORDER BY calls.id LIMIT $2 FOR UPDATE OF calls SKIP LOCKED
+"""
+
+_STOP_IF_EMPTY = """
+UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1 AND NOT EXISTS (
+    SELECT FROM calls WHERE node_id = $1 AND status IN ('ringing', 'answered'))
+"""
+
+_ORPHANS = """
+SELECT id, dialog FROM calls WHERE dialog IS NOT NULL AND ended_at > $1
+ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""

@@ -1,0 +1,197 @@
+"""Placing a call: everything that can refuse it does so here, before anything is dialled."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sautikitd.calls import repository
+from sautikitd.calls.errors import NoTariff, NumberInactive, NumberNotFound, QueueFull
+from sautikitd.calls.lifecycle import first_seconds
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.requests import PlaceCall
+from sautikitd.calls.session_ids import SessionIds
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection
+from sautikitd.egress.urls import check_url
+from sautikitd.errors import FieldProblem, Invalid
+from sautikitd.flow.document import FlowInvalid
+from sautikitd.flow.reader import read_actions
+from sautikitd.identity.principal import Principal
+from sautikitd.ids import uuid7
+from sautikitd.numbering.destinations import Destination, authorise_destination
+from sautikitd.numbering.parse import BadNumber, parse_number
+from sautikitd.numbers.repository import NumberRecord, find_owned
+from sautikitd.wallet.models import Account
+from sautikitd.wallet.prices import hold_amount
+from sautikitd.wallet.service import Wallets
+from sautikitd.wallet.tariffs import Rate, rate_for
+
+_URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url")
+
+
+class PlaceOutboundCall:
+    def __init__(
+        self, wallets: Wallets, sessions: SessionIds, clock: Clock, *, allow_private_urls: bool
+    ) -> None:
+        self._wallets = wallets
+        self._sessions = sessions
+        self._clock = clock
+        self._allow_private_urls = allow_private_urls
+
+    async def place(self, connection: Connection, principal: Principal, wish: PlaceCall) -> CallRecord:
+        """Queues the call. Raises 402, 403, 404, 409, 422 and 429 refusals as §4.1 says, with nothing changed."""
+        self._refuse_bad_fields(wish, live=principal.mode == "live")
+        queue = await repository.queue_settings(connection, principal.workspace_id, principal.mode)
+        destinations = self._authorise(wish.targets, queue["destination_prefixes"], principal)
+        number = await self._own_number(connection, principal, wish.from_, "/from")
+        caller = (
+            await self._own_number(connection, principal, wish.caller_id, "/caller_id")
+            if wish.caller_id
+            else number
+        )
+        rates = [await self._rate(connection, principal, destination) for destination in destinations]
+        await self._refuse_short_wallet(connection, principal, wish, rates)
+        waiting = await repository.queue_length(
+            connection, principal.workspace_id, principal.mode, queue["max_queued_calls"]
+        )
+        if waiting >= queue["max_queued_calls"]:
+            raise QueueFull(limit=queue["max_queued_calls"])
+        return await self._insert(connection, principal, wish, number, caller, destinations, rates)
+
+    def _refuse_bad_fields(self, wish: PlaceCall, *, live: bool) -> None:
+        problems = []
+        for name in _URL_FIELDS:
+            url = getattr(wish, name)
+            problem = check_url(url, live=live, allow_private=self._allow_private_urls) if url else None
+            if problem:
+                problems.append(FieldProblem(f"/{name}", problem.reason))
+        if wish.actions is not None:
+            flow = read_actions(wish.actions)
+            if isinstance(flow, FlowInvalid):
+                problems += [FieldProblem(one.pointer, one.reason) for one in flow.problems]
+        if problems:
+            raise Invalid(fields=problems)
+
+    def _authorise(
+        self, targets: Sequence[str], prefixes: Sequence[str], principal: Principal
+    ) -> list[Destination]:
+        return [
+            authorise_destination(target, allowed_prefixes=prefixes, mode=principal.mode, pointer=pointer)
+            for target, pointer in zip(targets, _pointers(len(targets)), strict=True)
+        ]
+
+    async def _own_number(
+        self, connection: Connection, principal: Principal, raw: str, pointer: str
+    ) -> NumberRecord:
+        parsed = parse_number(raw)
+        if isinstance(parsed, BadNumber):
+            raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
+        number = await find_owned(connection, principal.workspace_id, principal.mode, parsed.e164)
+        if number is None or not principal.may_use_number(number.id):
+            raise NumberNotFound(number=parsed.e164)
+        if number.status not in ("active", "past_due"):
+            raise NumberInactive(number=parsed.e164, state=number.status)
+        return number
+
+    async def _rate(self, connection: Connection, principal: Principal, destination: Destination) -> Rate:
+        now = self._clock.now()
+        rate = await rate_for(connection, principal.workspace_id, "outbound", destination.e164, now)
+        if rate is None:
+            raise NoTariff(destination=destination.e164)
+        return rate
+
+    async def _refuse_short_wallet(
+        self, connection: Connection, principal: Principal, wish: PlaceCall, rates: Sequence[Rate]
+    ) -> None:
+        """Money is checked for one call when it is placed, and held when it is dialled (§4.2)."""
+        seconds = first_seconds(wish.max_duration_seconds)
+        needed = sum(hold_amount(seconds, rate.per_minute_minor) for rate in rates)
+        await self._wallets.check_funds(connection, Account(principal.workspace_id, principal.mode), needed)
+
+    async def _insert(
+        self,
+        connection: Connection,
+        principal: Principal,
+        wish: PlaceCall,
+        number: NumberRecord,
+        caller: NumberRecord,
+        destinations: Sequence[Destination],
+        rates: Sequence[Rate],
+    ) -> CallRecord:
+        together = len(destinations) > 1
+        shared = self._columns(principal, wish, number, caller)
+        call = await self._insert_one(
+            connection,
+            shared
+            | {"target_count": len(destinations)}
+            | (
+                {"rate_per_minute_minor": 0}
+                if together
+                else {"rate_per_minute_minor": rates[0].per_minute_minor}
+            ),
+            destinations[0],
+            to_address=",".join(destination.e164 for destination in destinations),
+            parent=None,
+        )
+        if together:
+            for destination, rate in zip(destinations, rates, strict=True):  # at most ten
+                leg = shared | {"rate_per_minute_minor": rate.per_minute_minor, "target_count": 1}
+                await self._insert_one(
+                    connection, leg, destination, to_address=destination.e164, parent=call.id
+                )
+        return call
+
+    async def _insert_one(
+        self,
+        connection: Connection,
+        columns: dict[str, Any],
+        destination: Destination,
+        *,
+        to_address: str,
+        parent: UUID | None,
+    ) -> CallRecord:
+        session = self._sessions.of(await repository.next_session_number(connection))
+        own = {
+            "id": uuid7(),
+            "session_id": session,
+            "parent_call_id": parent,
+            "to_address": to_address,
+            "remote_e164": destination.e164,
+            "country": destination.country,
+        }
+        return await repository.insert(connection, columns | own)
+
+    def _columns(
+        self, principal: Principal, wish: PlaceCall, number: NumberRecord, caller: NumberRecord
+    ) -> dict[str, Any]:
+        now = self._clock.now()
+        return {
+            "workspace_id": principal.workspace_id,
+            "mode": principal.mode,
+            "number_id": number.id,
+            "direction": "outbound",
+            "from_address": caller.e164,
+            "local_e164": number.e164,
+            "webhook_url": wish.webhook_url,
+            "events_url": number.events_url,
+            "voice_callback_url": wish.voice_callback_url or number.voice_callback_url,
+            "voice_method": number.voice_method,
+            "fallback_url": wish.fallback_url or number.fallback_url,
+            "callback_format": wish.callback_format or number.callback_format,
+            "actions": wish.actions,
+            "timeout_seconds": wish.timeout_seconds,
+            "max_duration_seconds": wish.max_duration_seconds,
+            "record": wish.channels or ("mono" if number.record_calls else None),
+            "send_digits": wish.send_digits,
+            "client_request_id": wish.client_request_id,
+            "metadata": wish.metadata,
+            "api_key_id": principal.id,
+            "expires_at": now + timedelta(seconds=wish.expires_in_seconds),
+            "created_at": now,
+            "updated_at": now,
+        }
+
+
+def _pointers(count: int) -> list[str]:
+    return ["/to"] if count == 1 else [f"/to/{index}" for index in range(count)]

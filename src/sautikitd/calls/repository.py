@@ -1,0 +1,149 @@
+"""The SQL of calls: reading, inserting, moving from status to status."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sautikitd.calls.models import COLUMNS, CallRecord, record_of
+from sautikitd.calls.outcomes import CallStatus
+from sautikitd.database.pool import Connection, Record
+from sautikitd.events.models import Mode
+
+
+async def next_session_number(connection: Connection) -> int:
+    number: int = await connection.fetchval("SELECT nextval('call_sessions')")
+    return number
+
+
+async def insert(connection: Connection, values: dict[str, Any]) -> CallRecord:
+    """Inserts a call; `values` names columns, the others take their defaults."""
+    return (await insert_many(connection, [values]))[0]
+
+
+async def insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[CallRecord]:
+    """Inserts calls of the same columns in one statement, in order."""
+    names = list(rows[0])
+    width = len(names)
+    groups = ", ".join(
+        "(" + ", ".join(f"${row * width + column + 1}" for column in range(width)) + ")"
+        for row in range(len(rows))
+    )
+    statement = f"INSERT INTO calls ({', '.join(names)}) VALUES {groups} RETURNING {COLUMNS}"
+    inserted = await connection.fetch(statement, *(row[name] for row in rows for name in names))
+    return [record_of(row) for row in inserted]
+
+
+async def lock(connection: Connection, call_id: UUID) -> CallRecord | None:
+    """The call, locked until the transaction ends. Calls are locked before wallets."""
+    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM calls WHERE id = $1 FOR UPDATE", call_id)
+    return record_of(row) if row else None
+
+
+async def update(
+    connection: Connection, call_id: UUID, values: dict[str, Any], *, counts: bool = False
+) -> CallRecord:
+    """Changes columns of a locked call. `counts`: a public event goes with it, so its sequence goes up by one."""
+    columns = [f"{name} = ${position}" for position, name in enumerate(values, start=2)]
+    if counts:
+        columns.append("event_sequence = event_sequence + 1")
+    row = await connection.fetchrow(
+        f"UPDATE calls SET {', '.join(columns)} WHERE id = $1 RETURNING {COLUMNS}", call_id, *values.values()
+    )
+    return record_of(row)
+
+
+async def find(
+    connection: Connection, workspace_id: UUID, mode: Mode, reference: UUID | str
+) -> CallRecord | None:
+    """A call of the workspace by id or session id."""
+    column = "id" if isinstance(reference, UUID) else "session_id"
+    statement = f"SELECT {COLUMNS} FROM calls WHERE {column} = $1 AND workspace_id = $2 AND mode = $3"
+    row = await connection.fetchrow(statement, reference, workspace_id, mode)
+    return record_of(row) if row else None
+
+
+async def legs_of(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, list[CallRecord]]:
+    """The child legs of each of these calls, oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM calls WHERE parent_call_id = ANY ($1) ORDER BY id", list(call_ids)
+    )
+    legs: dict[UUID, list[CallRecord]] = {}
+    for row in map(record_of, rows):
+        assert row.parent_call_id is not None
+        legs.setdefault(row.parent_call_id, []).append(row)
+    return legs
+
+
+async def latest_events(connection: Connection, call_id: UUID, limit: int = 100) -> list[Record]:
+    """The newest `limit` events of a call, oldest first, its own story (`flow.*`) included."""
+    rows: list[Record] = await connection.fetch(_LATEST_EVENTS, call_id, limit)
+    return rows
+
+
+async def events_page(connection: Connection, call_id: UUID, before: UUID | None, limit: int) -> list[Record]:
+    rows: list[Record] = await connection.fetch(_EVENTS_PAGE, call_id, before, limit)
+    return rows
+
+
+async def queued_ahead(connection: Connection, call: CallRecord) -> int:
+    """How many calls of the same workspace and mode are dialled before this one."""
+    count: int = await connection.fetchval(_QUEUED_AHEAD, call.workspace_id, call.mode, call.id)
+    return count
+
+
+async def queue_length(connection: Connection, workspace_id: UUID, mode: Mode, at_most: int) -> int:
+    """The number of waiting calls, counted no further than `at_most`."""
+    count: int = await connection.fetchval(_QUEUE_LENGTH, workspace_id, mode, at_most)
+    return count
+
+
+async def queue_settings(connection: Connection, workspace_id: UUID, mode: Mode) -> Record:
+    """Limits of the workspace: `max_queued_calls`, `destination_prefixes`, …"""
+    return await connection.fetchrow(
+        "SELECT * FROM call_queues WHERE workspace_id = $1 AND mode = $2", workspace_id, mode
+    )
+
+
+async def expired_in_queue(connection: Connection, now: datetime, limit: int) -> list[UUID]:
+    rows = await connection.fetch(_EXPIRED, now, limit)
+    return [row["id"] for row in rows]
+
+
+async def live_of(connection: Connection, workspace_id: UUID) -> list[CallRecord]:
+    """Calls of a workspace that have not ended, of either mode."""
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM calls WHERE workspace_id = $1 AND mode = ANY ('{{live,test}}') "
+        "AND status = ANY ($2::call_status[]) ORDER BY id FOR UPDATE",
+        workspace_id,
+        [CallStatus.QUEUED, CallStatus.RINGING, CallStatus.ANSWERED],
+    )
+    return [record_of(row) for row in rows]
+
+
+_LATEST_EVENTS = """
+SELECT * FROM (
+    SELECT id, call_id, kind, data, occurred_at, created_at FROM events WHERE call_id = $1 ORDER BY id DESC LIMIT $2
+) latest ORDER BY occurred_at, id
+"""
+
+_EVENTS_PAGE = """
+SELECT id, call_id, kind, data, occurred_at, created_at FROM events
+WHERE call_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+"""
+
+_QUEUED_AHEAD = """
+SELECT count(*) FROM calls
+WHERE workspace_id = $1 AND mode = $2 AND status = 'queued' AND parent_call_id IS NULL AND id < $3
+"""
+
+_QUEUE_LENGTH = """
+SELECT count(*) FROM (
+    SELECT FROM calls WHERE workspace_id = $1 AND mode = $2 AND status = 'queued' AND parent_call_id IS NULL LIMIT $3
+) waiting
+"""
+
+_EXPIRED = """
+SELECT id FROM calls WHERE status = 'queued' AND parent_call_id IS NULL AND expires_at <= $1
+ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""

@@ -1,0 +1,197 @@
+"""Finding calls: one call with all that belongs to it, pages of them, and the CSV export."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from sautikitd.calls import repository
+from sautikitd.calls.errors import CallNotFound
+from sautikitd.calls.models import COLUMNS, Call, CallRecord, RecordingSummary, record_of
+from sautikitd.calls.outcomes import CallStatus
+from sautikitd.calls.requests import ListCalls, read_time
+from sautikitd.calls.session_ids import is_session_id
+from sautikitd.calls.views import show_call, show_event
+from sautikitd.database.pool import Connection, Database
+from sautikitd.events.models import Mode
+from sautikitd.http.pagination import decode_cursor
+from sautikitd.timestamps import rfc3339, shown
+
+EXPORT_PAGE = 1000
+
+
+def read_reference(text: str) -> UUID | str:
+    """A call's id or session id as it stands in a path. Raises `CallNotFound` for anything else."""
+    if is_session_id(text):
+        return text
+    try:
+        return UUID(text)
+    except ValueError:
+        raise CallNotFound(reference=text[:64]) from None
+
+
+async def find(connection: Connection, workspace_id: UUID, mode: Mode, reference: str) -> CallRecord:
+    call = await repository.find(connection, workspace_id, mode, read_reference(reference))
+    if call is None:
+        raise CallNotFound(reference=reference[:64])
+    return call
+
+
+async def whole(connection: Connection, call: CallRecord) -> Call:
+    """One call with its legs, ledger entries, newest recording and latest hundred events."""
+    legs = (await repository.legs_of(connection, [call.id])).get(call.id, [])
+    ids = [call.id, *(leg.id for leg in legs)]
+    entries = await _ledger_entries(connection, ids)
+    recordings = await _recordings(connection, [call.id])
+    events = await repository.latest_events(connection, call.id)
+    position = None
+    if call.status is CallStatus.QUEUED:
+        position = 1 + await repository.queued_ahead(connection, call)
+    return show_call(
+        call,
+        legs=legs,
+        entries=entries,
+        recording=recordings.get(call.id),
+        events=[show_event(row) for row in events],
+        queue_position=position,
+    )
+
+
+async def shown_many(connection: Connection, calls: Sequence[CallRecord]) -> list[Call]:
+    """Calls of a list, each with its legs' costs and its recording; `events` stays empty."""
+    ids = [call.id for call in calls]
+    legs = await repository.legs_of(connection, [call.id for call in calls if call.is_parent])
+    entries = await _ledger_entries(connection, ids + [leg.id for group in legs.values() for leg in group])
+    recordings = await _recordings(connection, ids)
+    return [
+        show_call(call, legs=legs.get(call.id, ()), entries=entries, recording=recordings.get(call.id))
+        for call in calls
+    ]
+
+
+async def page(
+    connection: Connection,
+    workspace_id: UUID,
+    mode: Mode,
+    wish: ListCalls,
+    number_ids: frozenset[UUID] | None,
+    limit: int | None = None,
+) -> list[CallRecord]:
+    """Calls that match, newest first, one more than asked where there are more."""
+    where, values = _conditions(workspace_id, mode, wish, number_ids)
+    values.append((limit or wish.limit) + 1)
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM calls WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ${len(values)}",
+        *values,
+    )
+    return [record_of(row) for row in rows]
+
+
+def _conditions(
+    workspace_id: UUID, mode: Mode, wish: ListCalls, number_ids: frozenset[UUID] | None
+) -> tuple[list[str], list[Any]]:
+    where, values = ["workspace_id = $1", "mode = $2"], [workspace_id, mode]
+
+    def add(condition: str, value: Any) -> None:
+        values.append(value)
+        where.append(condition.replace("?", f"${len(values)}"))
+
+    after = decode_cursor(wish.cursor)
+    if after:
+        add("id < ?", after)
+    if wish.status:
+        add("status = ANY (?::call_status[])", wish.status.split(","))
+    if wish.direction:
+        add("direction = ?", wish.direction)
+    if wish.session_id:
+        add("session_id = ?", wish.session_id)
+    if wish.number_id:
+        add("number_id::text = ?", wish.number_id)
+    if wish.parent_call_id:
+        add("parent_call_id::text = ?", wish.parent_call_id)
+    if wish.q:
+        add("(strpos(remote_e164, ?) > 0 OR strpos(session_id, ?) > 0)", wish.q)
+    for moment in (wish.from_, wish.created_after):
+        if moment:
+            add("created_at >= ?", read_time(moment))
+    for moment in (wish.to, wish.created_before):
+        if moment:
+            add("created_at < ?", read_time(moment))
+    if number_ids is not None:
+        add("number_id = ANY (?)", list(number_ids))
+    return where, values
+
+
+CSV_COLUMNS = (
+    *("id", "session_id", "parent_call_id", "direction", "from", "to", "status", "created_at", "started_at"),
+    *("answered_at", "ended_at", "billed_seconds", "rate_per_minute_minor", "cost_minor", "currency"),
+    *("hangup_cause", "hangup_by", "failure_code", "client_request_id"),
+)
+
+
+async def export(
+    database: Database, workspace_id: UUID, mode: Mode, wish: ListCalls, number_ids: frozenset[UUID] | None
+) -> AsyncIterator[bytes]:
+    """Every matching call as CSV, newest first, a page at a time: memory does not grow with the export."""
+    yield _csv_lines([CSV_COLUMNS])
+    async with database.connection() as connection, connection.transaction():
+        where, values = _conditions(workspace_id, mode, wish, number_ids)
+        statement = f"SELECT {COLUMNS} FROM calls WHERE {' AND '.join(where)} ORDER BY id DESC"
+        cursor = await connection.cursor(statement, *values)
+        while rows := await cursor.fetch(EXPORT_PAGE):
+            yield _csv_lines([_csv_row(record_of(row)) for row in rows])
+
+
+def _csv_row(call: CallRecord) -> Sequence[Any]:
+    times = (rfc3339(call.created_at), shown(call.started_at), shown(call.answered_at), shown(call.ended_at))
+    return (
+        *(call.id, call.session_id, call.parent_call_id, call.direction, call.from_address, call.to_address),
+        *(call.status.value, *times, call.billed_seconds, call.rate_per_minute_minor, call.cost_minor),
+        *(call.cost_currency, call.hangup_cause, call.hangup_by, call.failure_code, call.client_request_id),
+    )
+
+
+def _csv_lines(rows: Sequence[Sequence[Any]]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([[_harmless(value) for value in row] for row in rows])
+    return buffer.getvalue().encode()
+
+
+def _harmless(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe; E.164 numbers stay as they are."""
+    if (
+        isinstance(value, str)
+        and value[:1] in "=+-@\t\r"
+        and not value.removeprefix("+").replace(",+", "").isdigit()
+    ):
+        return "'" + value
+    return value
+
+
+async def _ledger_entries(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    rows = await connection.fetch(
+        "SELECT call_id, id FROM ledger_transactions WHERE call_id = ANY ($1)", list(call_ids)
+    )
+    return {row["call_id"]: row["id"] for row in rows}
+
+
+async def _recordings(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, RecordingSummary]:
+    rows = await connection.fetch(_RECORDINGS, list(call_ids))
+    return {
+        row["call_id"]: RecordingSummary(
+            row["id"],
+            row["status"],
+            row["channels"],
+            row["duration_ms"] / 1000 if row["duration_ms"] is not None else None,
+            row["size_bytes"],
+            rfc3339(row["created_at"]),
+        )
+        for row in rows
+    }
+
+
+_RECORDINGS = """
+SELECT DISTINCT ON (call_id) call_id, id, status, channels, duration_ms, size_bytes, created_at
+FROM recordings WHERE call_id = ANY ($1) ORDER BY call_id, id DESC
+"""

@@ -1,0 +1,76 @@
+"""Wake-ups between processes: LISTEN/NOTIFY on connections of their own, never inside a money or event transaction.
+
+A notification only saves waiting. Every listener polls as well, so a lost one costs time, not work.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+
+import asyncpg
+import structlog
+
+from sautikitd.database.pool import Database, DatabaseUnavailable
+
+log = structlog.get_logger()
+
+
+class Waker:
+    """Sends notifications after commit, coalesced: any number of wakes of a channel while one is under way is one more."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wanted: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def wake(self, channel: str) -> None:
+        """Asks for a notification on `channel`; returns at once."""
+        self._wanted.add(channel)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        if self._task:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while self._wanted:
+            channels, self._wanted = self._wanted, set()
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute(
+                        "SELECT pg_notify(channel, '') FROM unnest($1::text[]) channel", list(channels)
+                    )
+            except DatabaseUnavailable as exc:
+                log.debug("wake-up lost; listeners poll", error=repr(exc))
+
+
+class Listener:
+    """Sets an `asyncio.Event` whenever one of `channels` is notified; reconnects for as long as it runs."""
+
+    def __init__(self, url: str, channels: Iterable[str], on_wake: Callable[[], None]) -> None:
+        self._url = url
+        self._channels = list(channels)
+        self._on_wake = on_wake
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except DatabaseUnavailable as exc:
+                log.debug("listening stopped; polling goes on", error=repr(exc))
+            await asyncio.sleep(1)
+
+    async def _listen(self) -> None:
+        connection = await asyncpg.connect(self._url, timeout=10)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            for channel in self._channels:
+                await connection.add_listener(channel, lambda *_: self._on_wake())
+            self._on_wake()
+            await lost.wait()
+        finally:
+            with contextlib.suppress(*DatabaseUnavailable):
+                await connection.close(timeout=2)
