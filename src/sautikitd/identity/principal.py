@@ -31,6 +31,30 @@ class Scope(StrEnum):
 SCOPE_ALIASES = {"numbers.claim": Scope.NUMBERS_WRITE, "webhooks.manage": Scope.WEBHOOKS_WRITE}
 
 
+class Role(StrEnum):
+    """What a member of a workspace may do (contract §2)."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+_READING = {
+    Scope.NUMBERS_READ,
+    Scope.CALLS_READ,
+    Scope.RECORDINGS_READ,
+    Scope.WALLET_READ,
+    Scope.WEBHOOKS_READ,
+}
+
+# What a key of such a person may not do, whatever its scopes: rights are scopes cut by the maker's present role.
+WITHHELD: dict[Role, frozenset[str]] = {
+    Role.OWNER: frozenset(),
+    Role.MEMBER: frozenset({Scope.WALLET_TOPUP, Scope.WALLET_WRITE}),
+    Role.VIEWER: frozenset(set(Scope) - _READING),
+}
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """An API key that has proved itself, with its workspace."""
 
@@ -39,11 +63,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     workspace_id: UUID
     mode: Mode
     scopes: frozenset[str]
+    role: Role = Role.OWNER  # its maker's, today; the operator's own keys have an owner's
     number_ids: frozenset[UUID] | None = None  # None: every number of the workspace
     suspended: bool = False
 
     def may(self, scope: str) -> bool:
-        return Scope.ALL in self.scopes or scope in self.scopes
+        return scope not in WITHHELD[self.role] and (Scope.ALL in self.scopes or scope in self.scopes)
 
     def may_use_number(self, number_id: UUID) -> bool:
         return self.number_ids is None or number_id in self.number_ids

@@ -1,0 +1,94 @@
+"""The audit log: every privileged act, written in the transaction of the act. Rows are never changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.database.pool import Connection, Record
+from sautikitd.events.models import Mode
+from sautikitd.identity.principal import Principal
+from sautikitd.ids import uuid7
+from sautikitd.timestamps import rfc3339
+
+ActorKind = Literal["user", "api_key", "staff", "system"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who acts, in which workspace and mode, and from where."""
+
+    kind: ActorKind
+    id: str
+    workspace_id: UUID | None = None
+    mode: Mode | None = None
+    source: str | None = None
+
+    @classmethod
+    def of(cls, principal: Principal, source: str | None) -> "Actor":
+        return cls(
+            kind=principal.kind,
+            id=str(principal.id),
+            workspace_id=principal.workspace_id,
+            mode=principal.mode,
+            source=source,
+        )
+
+
+OPERATOR = Actor(kind="staff", id="command-line")
+
+
+class AuditEntry(msgspec.Struct, kw_only=True):
+    """One act. `action` is dotted, like `number.claim`; `target` the id of what was acted on."""
+
+    id: UUID
+    actor_kind: ActorKind
+    actor_id: str
+    action: str
+    target: str
+    detail: dict[str, Any]
+    source_address: str | None
+    mode: Mode | None
+    created_at: str
+
+
+async def record(
+    connection: Connection,
+    actor: Actor,
+    action: str,
+    target: str = "",
+    detail: dict[str, Any] | None = None,
+    *,
+    now: datetime,
+) -> None:
+    """Writes one act. `detail` must hold nothing secret."""
+    who = (actor.workspace_id, actor.mode, actor.kind, actor.id)
+    await connection.execute(_RECORD, uuid7(), *who, action, target, detail or {}, actor.source, now)
+
+
+async def newest(
+    connection: Connection, principal: Principal, *, after: UUID | None, limit: int
+) -> list[AuditEntry]:
+    """The acts of the principal's workspace in its mode, newest first; acts of no mode are shown in both."""
+    rows = await connection.fetch(_NEWEST, principal.workspace_id, principal.mode, after, limit)
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Record) -> AuditEntry:
+    return AuditEntry(**dict(row, created_at=rfc3339(row["created_at"])))
+
+
+_RECORD = """
+INSERT INTO audit_log
+  (id, workspace_id, mode, actor_kind, actor_id, action, target, detail, source_address, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+_NEWEST = """
+SELECT id, actor_kind, actor_id, action, target, detail, source_address, mode, created_at
+FROM audit_log
+WHERE workspace_id = $1 AND (mode = $2 OR mode IS NULL) AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC LIMIT $4
+"""

@@ -1,0 +1,62 @@
+"""The one question every dialled number passes, whoever dials it: may this workspace call it?
+
+Asked by the API, by voice actions, `forward_to`, transfers, REFER and SIP devices (contract §12, Destinations).
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from sautikitd.errors import FieldProblem, Invalid
+from sautikitd.numbering.emergency import is_emergency
+from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
+from sautikitd.numbering.parsing import NumberClass, TelephoneNumber, parse_number
+from sautikitd.numbering.problems import NumberInvalid
+
+_ORDINARY = frozenset({NumberClass.GEOGRAPHIC, NumberClass.MOBILE})
+_NAMES = {
+    NumberClass.TOLL_FREE: "a toll-free number",
+    NumberClass.PREMIUM: "a premium-rate number",
+    NumberClass.SHARED_COST: "a shared-cost number",
+    NumberClass.SATELLITE: "a satellite number",
+    NumberClass.OTHER: "a special service",
+}
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that may be called. `country` is ISO 3166, `001` for networks of no country."""
+
+    e164: str
+    country: str
+    kind: NumberClass
+
+
+def authorise_destination(raw: str, allowed_prefixes: Sequence[str], *, pointer: str = "/to") -> Destination:
+    """The destination, or a refusal.
+
+    `allowed_prefixes` are leading digits without `+`. A country's code opens its geographic and mobile numbers;
+    its premium, shared-cost, toll-free and special numbers need a prefix that names them, longer than the
+    code. Satellite networks are open when their own code is among the prefixes.
+
+    Raises `EmergencyUnsupported` before anything else is looked at, `Invalid` at `pointer` for what is no
+    number, `DestinationForbidden` for what is not open.
+    """
+    if is_emergency(raw):
+        raise EmergencyUnsupported
+    try:
+        number = parse_number(raw)
+    except NumberInvalid as exc:
+        raise Invalid(fields=[FieldProblem(pointer, str(exc))]) from exc
+    if not _is_open(number, allowed_prefixes):
+        what = _NAMES.get(number.kind, f"a number in {number.country}")
+        shown = ", ".join(f"+{prefix}" for prefix in allowed_prefixes) or "no destinations at all"
+        raise DestinationForbidden(e164=number.e164, what=what, open=shown)
+    return Destination(e164=number.e164, country=number.country, kind=number.kind)
+
+
+def _is_open(number: TelephoneNumber, allowed_prefixes: Sequence[str]) -> bool:
+    digits = number.e164[1:]
+    needed = 1 if number.kind in _ORDINARY else len(str(number.country_code)) + 1
+    if number.kind is NumberClass.SATELLITE:
+        needed = len(str(number.country_code))
+    return any(len(prefix) >= needed and digits.startswith(prefix) for prefix in allowed_prefixes)
