@@ -1,0 +1,158 @@
+"""The closed list of event kinds and the documented payload (`data`) of each (contract §6).
+
+Kinds of a call's own story start with `flow.`; they are kept and shown with the call, and never delivered.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+FLOW_PREFIX = "flow."
+
+
+class EventKind(StrEnum):
+    CALL_STARTED = "call.started"
+    CALL_RINGING = "call.ringing"
+    CALL_ANSWERED = "call.answered"
+    CALL_MACHINE_DETECTED = "call.machine_detected"
+    CALL_COMPLETED = "call.completed"
+    CALL_FAILED = "call.failed"
+    RECORDING_READY = "recording.ready"
+    RECORDING_FAILED = "recording.failed"
+    NUMBER_PROVISIONED = "number.provisioned"
+    NUMBER_RELEASED = "number.released"
+    NUMBER_RENEWED = "number.renewed"
+    NUMBER_PAST_DUE = "number.past_due"
+    NUMBER_SUSPENDED = "number.suspended"
+    WALLET_TOP_UP = "wallet.top_up"
+    WALLET_TOP_UP_FAILED = "wallet.top_up_failed"
+    WALLET_LOW_BALANCE = "wallet.low_balance"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_TEST = "webhook.test"
+
+
+class CallPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of every `call.*` event. `call` is the whole Call as `GET /v1/calls/{id}` shows it, with `events: []`."""
+
+    call_id: UUID
+    session_id: str
+    direction: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    number_id: UUID
+    status: str
+    sequence: int
+    call: dict[str, Any]
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_seconds: int | None = None
+    hangup_cause: str | None = None
+    failure_code: str | None = None
+    answered_by: str | None = None
+    client_request_id: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of `recording.ready` (with `download_url`, good until `expires_at`) and `recording.failed` (with `error`)."""
+
+    recording_id: UUID
+    call_id: UUID
+    number_id: UUID | None = None
+    session_id: str | None = None
+    sequence: int | None = None
+    channels: int | None = None
+    duration_seconds: int | None = None
+    size_bytes: int | None = None
+    download_url: str | None = None
+    expires_at: datetime | None = None
+    error: str | None = None
+    client_request_id: str | None = None
+
+
+class NumberPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of every `number.*` event. Money in minor units; `refund_minor` on release, `due_minor` while past due."""
+
+    number_id: UUID
+    e164: str
+    status: str
+    number: dict[str, Any]
+    charge_minor: int | None = None
+    refund_minor: int | None = None
+    due_minor: int | None = None
+    currency: str = "KES"
+
+
+class TopUpPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of `wallet.top_up` and `wallet.top_up_failed`. `late` says that the money came after the top-up had failed."""
+
+    topup_id: UUID
+    amount_minor: int
+    currency: str
+    provider: str
+    provider_reference: str | None = None
+    new_balance_minor: int | None = None
+    failure_code: str | None = None
+    late: bool = False
+
+
+class LowBalancePayload(msgspec.Struct, kw_only=True):
+    """Once per downward crossing of the threshold; armed again above it."""
+
+    balance_minor: int
+    threshold_minor: int
+    currency: str
+
+
+class WebhookDisabledPayload(msgspec.Struct, kw_only=True):
+    """An endpoint was switched off: `gone` (it answered 410) or `failing` (no success in five days).
+
+    `webhook_id` is null for a URL that is no subscription (a number's events_url, a call's webhook_url);
+    such a URL is tried again after a day, or as soon as it is set anew.
+    """
+
+    webhook_id: UUID | None
+    url: str
+    reason: str
+    failing_since: datetime | None
+    failures: int
+
+
+class WebhookTestPayload(msgspec.Struct, kw_only=True):
+    """What `POST /v1/webhooks/{id}/test` sends."""
+
+    webhook_id: UUID
+    message: str
+
+
+PAYLOADS: dict[EventKind, type[msgspec.Struct]] = {
+    **{kind: CallPayload for kind in EventKind if kind.startswith("call.")},
+    **{kind: RecordingPayload for kind in EventKind if kind.startswith("recording.")},
+    **{kind: NumberPayload for kind in EventKind if kind.startswith("number.")},
+    EventKind.WALLET_TOP_UP: TopUpPayload,
+    EventKind.WALLET_TOP_UP_FAILED: TopUpPayload,
+    EventKind.WALLET_LOW_BALANCE: LowBalancePayload,
+    EventKind.WEBHOOK_DISABLED: WebhookDisabledPayload,
+    EventKind.WEBHOOK_TEST: WebhookTestPayload,
+}
+
+SUBSCRIBABLE = frozenset(kind.value for kind in EventKind if kind is not EventKind.WEBHOOK_TEST)
+"""What a subscription may name, besides `*`."""
+
+_KNOWN = frozenset(kind.value for kind in EventKind)
+
+
+class UnknownEventKind(ValueError):
+    """An event's kind is in `EventKind` or starts with `flow.`; add new ones there, with their payload."""
+
+
+def is_public(kind: str) -> bool:
+    """Whether events of this kind are delivered and listed. Raises `UnknownEventKind`."""
+    if kind in _KNOWN:
+        return True
+    if kind.startswith(FLOW_PREFIX):
+        return False
+    raise UnknownEventKind(f"{kind}: {UnknownEventKind.__doc__}")

@@ -1,0 +1,86 @@
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from sautikitd.clock import ManualClock
+from sautikitd.database.pool import Database
+from sautikitd.egress.client import EgressClient
+from sautikitd.egress.guard import EgressGuard
+from sautikitd.webhooks.dispatcher import Dispatcher
+from sautikitd.webhooks.lanes import LaneLimits
+from sautikitd.webhooks.secrets import DeliverySecrets
+from sautikitd.webhooks.wakeups import WakeUps
+from webhooks.dispatching import Dispatch, Running, Until
+from webhooks.sink import Sink
+from webhooks.workspace import FixedSigningSecrets, Workspace
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def workspace(database: Database, clock: ManualClock) -> Workspace:
+    workspace = Workspace(database, clock)
+    await workspace.create()
+    return workspace
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    sink = Sink()
+    await sink.start()
+    yield sink
+    await sink.stop()
+
+
+@pytest.fixture
+async def dispatch(workspace: Workspace) -> AsyncIterator[Dispatch]:
+    """Starts dispatchers that poll fast; all of them are stopped when the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def start(limits: LaneLimits | None = None, grace_s: float = 0.2) -> Running:
+            return await stack.enter_async_context(_running(workspace, limits, grace_s))
+
+        yield start
+
+
+@asynccontextmanager
+async def _running(workspace: Workspace, limits: LaneLimits | None, grace_s: float) -> AsyncIterator[Running]:
+    secrets = DeliverySecrets(workspace.database, workspace.secrets, FixedSigningSecrets(), workspace.clock)
+    async with EgressClient(EgressGuard(allow_private=True)) as client:
+        running = Running(
+            Dispatcher(
+                workspace.database,
+                client,
+                secrets,
+                workspace.clock,
+                limits=limits,
+                randomness=random.Random(7),
+                wakeups=WakeUps(workspace.database, shortest=0.02, longest=0.05),
+                grace_s=grace_s,
+            )
+        )
+        try:
+            yield running
+        finally:
+            if not running.task.done():
+                await running.stopped()
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits for a condition of the database, looking again and again; fails after ten seconds."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(10):
+            while True:
+                if await condition():
+                    return
+                await asyncio.sleep(0.01)
+
+    return wait

@@ -1,0 +1,171 @@
+"""What a receiver sees, on real sockets."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from sautikitd.egress.signatures import verify
+from webhooks.dispatching import Dispatch, Until
+from webhooks.sink import Behaviour, Sink, answering, endless, resetting
+from webhooks.workspace import SIGNING_SECRET, Workspace
+
+
+async def statuses(workspace: Workspace) -> list[str]:
+    return [row["status"] for row in await workspace.deliveries("id, status")]
+
+
+async def test_an_event_arrives_with_envelope_and_headers_and_is_marked_delivered(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    _, secret = await workspace.subscribe(sink.url("/hook"))
+    await dispatch()
+    event = await workspace.emit("wallet.top_up", data={"amount_minor": 5000, "currency": "KES"})
+
+    (received,) = await sink.wait_for(1)
+
+    (delivery,) = await workspace.deliveries("id")
+    assert json.loads(received.body) == {
+        "kind": "wallet.top_up",
+        "event_id": str(event.id),
+        "workspace_id": str(workspace.id),
+        "mode": "test",
+        "occurred_at": "2026-11-23T09:00:00.000Z",
+        "data": {"amount_minor": 5000, "currency": "KES"},
+    }
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["x-sautikit-event-id"] == str(event.id)
+    assert received.headers["x-sautikit-event-kind"] == "wallet.top_up"
+    assert received.headers["x-sautikit-delivery-id"] == str(delivery["id"])
+    assert received.headers["webhook-id"] == str(event.id)
+    now = int(workspace.clock.now().timestamp())
+    verify(received.body, received.headers["x-sautikit-signature"], [secret], now=now)
+
+    async def delivered() -> bool:
+        return await statuses(workspace) == ["succeeded"]
+
+    await until(delivered)
+    (attempt,) = await workspace.attempts()
+    assert (attempt["attempt"], attempt["response_status"], attempt["response_body"]) == (1, 200, "ok")
+    assert attempt["request_headers"]["X-Sautikit-Event-Id"] == str(event.id)
+
+
+async def test_urls_of_calls_and_numbers_are_signed_with_the_workspaces_signing_secret(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch
+) -> None:
+    await dispatch()
+    await workspace.emit("call.started", sink.url("/events"), sink.url("/call"))
+
+    received = await sink.wait_for(2)
+
+    assert {r.path for r in received} == {"/events", "/call"}
+    assert received[0].body == received[1].body
+    assert received[0].event_id == received[1].event_id
+    for one in received:
+        now = int(workspace.clock.now().timestamp())
+        verify(one.body, one.headers["x-sautikit-signature"], [SIGNING_SECRET], now=now)
+
+
+async def test_the_standard_webhooks_library_verifies_a_delivery_unchanged(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, secret = await workspace.subscribe(sink.url("/hook"))
+    await dispatch()
+    event = await workspace.emit()
+
+    (received,) = await sink.wait_for(1)
+
+    freeze_standard_webhooks(monkeypatch, workspace)
+    payload = Webhook(secret).verify(received.body, received.headers)
+    assert payload["event_id"] == str(event.id)
+
+
+async def test_both_secrets_sign_for_a_day_after_a_rotation(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook_id, old = await workspace.subscribe(sink.url("/hook"))
+    async with workspace.database.transaction() as connection:
+        new, until_when = await workspace.secrets.rotate(connection, webhook_id, workspace.clock.now())
+    await dispatch()
+    await workspace.emit()
+    (during,) = await sink.wait_for(1)
+    assert (until_when - workspace.clock.now()).total_seconds() == 86_400
+
+    now = int(workspace.clock.now().timestamp())
+    assert during.headers["x-sautikit-signature"].count("v1=") == 2
+    freeze_standard_webhooks(monkeypatch, workspace)
+    for secret in (old, new):
+        verify(during.body, during.headers["x-sautikit-signature"], [secret], now=now)
+        Webhook(secret).verify(during.body, during.headers)
+
+    workspace.clock.advance(86_401)
+    await workspace.emit()
+    _, after = await sink.wait_for(2)
+    assert after.headers["x-sautikit-signature"].count("v1=") == 1
+    verify(after.body, after.headers["x-sautikit-signature"], [new], now=now + 86_401)
+
+
+def freeze_standard_webhooks(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    """The library refuses old timestamps by the machine's clock; it is shown ours."""
+
+    class Moment:
+        @staticmethod
+        def now(tz: object = None) -> object:
+            return workspace.clock.now()
+
+        @staticmethod
+        def fromtimestamp(seconds: float, tz: object = None) -> object:
+            return datetime.fromtimestamp(seconds, UTC)
+
+    monkeypatch.setattr("standardwebhooks.webhooks.datetime", Moment)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "error"),
+    [
+        (answering(500, text="no"), 500, "status: answered 500"),
+        (answering(301, {"Location": "/elsewhere"}), 301, "status: answered 301"),
+        (resetting, None, "reset: "),
+    ],
+    ids=["error", "redirect", "reset"],
+)
+async def test_anything_but_a_2xx_is_a_failure_that_will_be_tried_again(
+    workspace: Workspace,
+    sink: Sink,
+    dispatch: Dispatch,
+    until: Until,
+    behaviour: Behaviour,
+    status: int | None,
+    error: str,
+) -> None:
+    await workspace.subscribe(sink.behave("/hook", behaviour))
+    await dispatch()
+    await workspace.emit()
+    await sink.wait_for(1)
+
+    async def tried() -> bool:
+        return bool(await workspace.attempts())
+
+    await until(tried)
+    (delivery,) = await workspace.deliveries()
+    (attempt,) = await workspace.attempts()
+    assert (delivery["status"], delivery["attempts"]) == ("pending", 1)
+    assert attempt["response_status"] == status
+    assert attempt["error"].startswith(error)
+    assert [r.path for r in sink.received] == ["/hook"]
+
+
+async def test_an_endless_response_counts_by_its_status_and_two_kilobytes_of_it_are_kept(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    await workspace.subscribe(sink.behave("/hook", endless))
+    await dispatch()
+    await workspace.emit()
+
+    async def delivered() -> bool:
+        return await statuses(workspace) == ["succeeded"]
+
+    await until(delivered)
+    (attempt,) = await workspace.attempts()
+    assert attempt["response_body"] == "x" * 2048
