@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import msgspec
 
 from sautikitd.errors import FieldProblem, Invalid
+from sautikitd.events.models import Mode
 from sautikitd.numbering.emergency import is_emergency
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
-from sautikitd.numbering.parsing import NumberClass, TelephoneNumber, parse_number
-from sautikitd.numbering.problems import NumberInvalid
+from sautikitd.numbering.parse import NumberClass, TelephoneNumber, parse_number
+from sautikitd.numbering.problems import BadNumber
 
 _ORDINARY = frozenset({NumberClass.GEOGRAPHIC, NumberClass.MOBILE})
 _NAMES = {
@@ -31,7 +32,9 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     kind: NumberClass
 
 
-def authorise_destination(raw: str, allowed_prefixes: Sequence[str], *, pointer: str = "/to") -> Destination:
+def authorise_destination(
+    raw: str, allowed_prefixes: Sequence[str], *, mode: Mode = "live", pointer: str = "/to"
+) -> Destination:
     """The destination, or a refusal.
 
     `allowed_prefixes` are leading digits without `+`. A country's code opens its geographic and mobile numbers;
@@ -43,10 +46,9 @@ def authorise_destination(raw: str, allowed_prefixes: Sequence[str], *, pointer:
     """
     if is_emergency(raw):
         raise EmergencyUnsupported
-    try:
-        number = parse_number(raw)
-    except NumberInvalid as exc:
-        raise Invalid(fields=[FieldProblem(pointer, str(exc))]) from exc
+    number = parse_number(raw, test_mode=mode == "test")
+    if isinstance(number, BadNumber):
+        raise Invalid(fields=[FieldProblem(pointer, number.reason)])
     if not _is_open(number, allowed_prefixes):
         what = _NAMES.get(number.kind, f"a number in {number.country}")
         shown = ", ".join(f"+{prefix}" for prefix in allowed_prefixes) or "no destinations at all"

@@ -6,14 +6,10 @@ from sautikitd.errors import Refusal
 class EmergencyUnsupported(Refusal):
     code = "calls.emergency_unsupported"
     status = 403
-    message = (
-        "Emergency services (999, 112, 911) cannot be reached through this platform. Dial them from an ordinary phone."
-    )
+    message = "Emergency services (999, 112, 911) cannot be reached through this platform. Dial them from an ordinary phone."
 
 
 class DestinationForbidden(Refusal):
     code = "calls.destination_forbidden"
     status = 403
-    message = (
-        "This workspace may not call {e164} ({what}). Open are {open}. Ask support to have a destination opened."
-    )
+    message = "This workspace may not call {e164} ({what}). Open are {open}. Ask support to have a destination opened."

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+import msgspec
+
 
 class NumberProblem(StrEnum):
     EMPTY = "empty"
@@ -24,13 +26,11 @@ _TEXTS = {
 }
 
 
-def problem_text(problem: NumberProblem) -> str:
-    return _TEXTS[problem]
+class BadNumber(msgspec.Struct, frozen=True):
+    """Not a telephone number. `reason` is for the one who gave it."""
 
+    problem: NumberProblem
 
-class NumberInvalid(ValueError):
-    """Not a telephone number. `problem` says why; its text is for the one who gave it."""
-
-    def __init__(self, problem: NumberProblem) -> None:
-        self.problem = problem
-        super().__init__(problem_text(problem))
+    @property
+    def reason(self) -> str:
+        return _TEXTS[self.problem]
