@@ -42,6 +42,8 @@ class ServerTransaction:
         self._hop = response_hop(arrival.via, arrival.source)
         self.on_failure: Callable[[], None] | None = None
         """Called when a final answer could not be delivered, or was never acknowledged (timer H)."""
+        self.on_cancel: Callable[[Arrival], None] | None = None
+        """Called with a CANCEL of this INVITE that came before its final answer."""
 
     @property
     def method(self) -> str:

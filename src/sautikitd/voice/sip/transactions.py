@@ -42,12 +42,12 @@ MAX_TRANSACTIONS = 20_000
 class TransactionUser(Protocol):
     """The layer above."""
 
-    def on_request(self, transaction: ServerTransaction) -> None:
-        """A new request, neither ACK nor CANCEL of a known INVITE."""
+    def admits(self, request: Arrival) -> bool:
+        """Whether a request that matches no transaction is looked at; False leaves it without an answer."""
         ...
 
-    def on_cancel(self, invite: ServerTransaction) -> None:
-        """A CANCEL matched `invite` and has been answered 200; `invite` may be answered already."""
+    def on_request(self, transaction: ServerTransaction) -> None:
+        """A new request, neither ACK nor CANCEL; a CANCEL goes to `on_cancel` of its INVITE's transaction."""
         ...
 
     def on_ack(self, ack: Arrival) -> None:
@@ -155,6 +155,8 @@ class TransactionLayer:
                 self._user.on_ack(request)
         elif known is not None:
             known.on_repeat()
+        elif not self._user.admits(request):
+            log.debug("sip.ignored", source=f"{request.source.host}:{request.source.port}", method=method)
         elif method != request.method:
             self.refuse(request, 400, "CSeq names another method")
         elif method == "CANCEL":
@@ -195,7 +197,8 @@ class TransactionLayer:
             transaction.respond(reply(cancel, 481, to_tag=secrets.token_hex(8)))
             return
         transaction.respond(reply(cancel, 200, to_tag=secrets.token_hex(8)))
-        self._user.on_cancel(invite)
+        if not invite.answered and invite.on_cancel is not None:
+            invite.on_cancel(cancel)
 
     def refuse(self, request: Arrival, code: int, reason: str | None = None) -> None:
         """Answers without the layer above, in a transaction of its own."""

@@ -1,0 +1,96 @@
+"""Who may send us requests: the hook for trunks, softphones and the registrar, and a digest to build on."""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from sautikitd.voice.sip.digest import read_digest, verify
+from sautikitd.voice.sip.wire import Arrival
+
+_NONCE_SECONDS = 120
+
+
+class Admit(msgspec.Struct, frozen=True):
+    """Let in as `identity`, which the call carries."""
+
+    identity: str
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """Challenge: 401 with these WWW-Authenticate values (407 and Proxy-Authenticate if `proxy`)."""
+
+    challenges: tuple[str, ...]
+    proxy: bool = False
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """Answer with this code and nothing more."""
+
+    code: int = 403
+
+
+class Ignore(msgspec.Struct, frozen=True):
+    """Do not answer at all: what scanners get."""
+
+
+Verdict = Admit | Demand | Refuse | Ignore
+
+
+class Authenticator(Protocol):
+    """Asked about every INVITE that opens a dialog, and every REGISTER; `request.source` is its true sender."""
+
+    async def authenticate(self, request: Arrival) -> Verdict: ...
+
+
+class DigestVerifier:
+    """Makes and checks digest challenges without keeping state: a nonce carries its time and our seal."""
+
+    def __init__(self, realm: str, *, key: bytes | None = None, now: Callable[[], float] = time.time) -> None:
+        self._realm = realm
+        self._key = key or secrets.token_bytes(32)
+        self._now = now
+
+    def demand(self, *, stale: bool = False, algorithms: tuple[str, ...] = ("SHA-256", "MD5")) -> Demand:
+        """One challenge per algorithm, the strongest first (RFC 8760 §2.3)."""
+        nonce = self._nonce(int(self._now()))
+        tail = ", stale=true" if stale else ""
+        return Demand(
+            tuple(
+                f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={name}, qop="auth"{tail}'
+                for name in algorithms
+            )
+        )
+
+    def read(self, request: Arrival) -> dict[str, str] | None:
+        """The credentials for our realm that the request carries, to look up their `username`."""
+        for value in request.message.headers.getlist("Authorization"):
+            params = read_digest(value)
+            if params is not None and params.get("realm") == self._realm:
+                return params
+        return None
+
+    def check(
+        self, request: Arrival, params: dict[str, str], secrets_by_algorithm: dict[str, str]
+    ) -> Verdict | None:
+        """None: proved. A `Demand` when the nonce is old or not ours, `Refuse` for a wrong secret.
+
+        `secrets_by_algorithm`: HA1 by algorithm ("MD5", "SHA-256"), as `digest.ha1` makes them.
+        """
+        nonce = params.get("nonce", "")
+        stamp = nonce.partition("-")[0]
+        if not stamp.isdecimal() or not hmac.compare_digest(nonce, self._nonce(int(stamp[:12]))):
+            return self.demand()
+        algorithm = params.get("algorithm", "MD5").upper()
+        secret = secrets_by_algorithm.get(algorithm)
+        method, uri = request.request.method, str(request.request.uri)
+        if secret is None or params.get("uri") != uri or not verify(secret, method, params, algorithm):
+            return Refuse(403)
+        return self.demand(stale=True) if self._now() - int(stamp) > _NONCE_SECONDS else None
+
+    def _nonce(self, stamp: int) -> str:
+        seal = hmac.new(self._key, str(stamp).encode(), "sha256").hexdigest()[:32]
+        return f"{stamp}-{seal}"

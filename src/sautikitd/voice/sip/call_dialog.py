@@ -1,0 +1,289 @@
+"""An INVITE dialog while it lives: requests from the far end answered, our own sent."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from sipmessage import Response
+
+from sautikitd.voice.sip import sdp
+from sautikitd.voice.sip.acceptance import Acceptance
+from sautikitd.voice.sip.authorization import Authorizer
+from sautikitd.voice.sip.causes import Reason, read_reasons
+from sautikitd.voice.sip.dialog import DialogState, contact_uri
+from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Reinvite, RemoteBye
+from sautikitd.voice.sip.info import read_info
+from sautikitd.voice.sip.server_transaction import ServerTransaction
+from sautikitd.voice.sip.stack import ALLOWED, KNOWN, Outcome, SipStack
+from sautikitd.voice.sip.transactions import reply
+from sautikitd.voice.sip.wire import Arrival, clean_header, write_message
+
+OfferHandler = Callable[[bytes], Awaitable[bytes]]
+"""Gets the SDP of a re-INVITE or UPDATE and gives the SDP of the answer; `SdpError` refuses it with 488."""
+
+
+class CallDialog:
+    """Registered with the stack from its making until the end of the call."""
+
+    def __init__(
+        self,
+        stack: SipStack,
+        state: DialogState,
+        events: EventStream,
+        *,
+        local_sdp: bytes | None = None,
+        authorizer: Authorizer | None = None,
+    ) -> None:
+        self.state = state
+        self.events = events
+        self.local_sdp = local_sdp
+        self.on_offer: OfferHandler | None = None
+        self.on_early_bye: Callable[[Arrival], None] | None = None
+        self._stack = stack
+        self._authorizer = authorizer
+        self._acceptances: dict[int, Acceptance] = {}  # by CSeq of the INVITE
+        self._offerless: set[int] = set()  # CSeqs of re-INVITEs whose ACK brings the answer
+        self._ack: bytes | None = None
+        self._answering = False  # a re-INVITE or UPDATE of theirs has no answer yet
+        self._inviting = False  # one of ours has none
+        stack.dialogs[state.key] = self
+
+    def close(self) -> None:
+        """Forgets the dialog; later requests of it get 481."""
+        for acceptance in self._acceptances.values():
+            acceptance.stop()
+        self._acceptances.clear()
+        if self._stack.dialogs.get(self.state.key) is self:
+            del self._stack.dialogs[self.state.key]
+
+    # Our requests.
+
+    async def request(
+        self,
+        method: str,
+        *,
+        body: bytes = b"",
+        content_type: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        on_2xx: Callable[[Arrival], None] | None = None,
+    ) -> Outcome:
+        """Any request but ACK, challenges answered. 408 and 481 mean that the far end has no such call."""
+        self.state = msgspec.structs.replace(self.state, local_cseq=self.state.local_cseq + 1)
+        request = self._stack.in_dialog(self.state, method)
+        if method in ("INVITE", "UPDATE"):
+            request.headers.set("Contact", self.state.contact)
+            request.headers.set("Allow", ", ".join(ALLOWED))
+        for name, value in headers:
+            request.headers.add(name, clean_header(value))
+        if body:
+            request.headers.set("Content-Type", content_type)
+            request.body = body
+        if self._authorizer is not None:
+            self._authorizer.renew()
+            self._authorizer.apply(request)
+        outcome = await self._stack.exchange(request, self.state.hop, self._authorizer, on_2xx=on_2xx)
+        cseq = max(outcome.cseq, self.state.local_cseq)
+        self.state = msgspec.structs.replace(self.state, local_cseq=cseq)
+        return outcome
+
+    async def bye(self, reason: Reason | None = None) -> int | None:
+        """Ends the call. The final status of the BYE, None if nobody answered it."""
+        self.events.end()
+        for acceptance in self._acceptances.values():
+            acceptance.stop()
+        outcome = await self.request("BYE", headers=[("Reason", str(reason))] if reason else ())
+        self.close()
+        return outcome.code if outcome.response is not None else None
+
+    async def probe(self) -> int | None:
+        """OPTIONS inside the dialog: is the far end still there? None: no answer."""
+        outcome = await self.request("OPTIONS")
+        return outcome.code if outcome.response is not None else None
+
+    async def reinvite(self, offer: bytes) -> Outcome:
+        """Offers a changed session; on 2xx the outcome's response carries the answer, already acknowledged.
+
+        491 when an offer of theirs is being answered or one of ours is open (RFC 3261 §14.1).
+        """
+        if self._inviting or self._answering:
+            return Outcome(491, "Request Pending")
+        self._inviting = True
+        try:
+            outcome = await self.request(
+                "INVITE", body=offer, content_type="application/sdp", on_2xx=self._acknowledge_repeat
+            )
+        finally:
+            self._inviting = False
+        if outcome.ok and outcome.response is not None:
+            self.local_sdp = offer
+            await self._refresh_target(outcome.response)
+            self.acknowledge(outcome.response.cseq)
+        return outcome
+
+    def acknowledge(self, cseq: int) -> None:
+        """Sends the ACK for a 2xx to our INVITE (RFC 3261 §13.2.2.4) and keeps it for repetitions."""
+        ack = self._stack.in_dialog(msgspec.structs.replace(self.state, local_cseq=cseq), "ACK")
+        self._ack = write_message(ack)
+        self._send_ack()
+
+    def acknowledge_again(self) -> None:
+        """The same 2xx came again, so its ACK was lost."""
+        if self._ack is not None:
+            self._send_ack()
+
+    def _acknowledge_repeat(self, response: Arrival) -> None:
+        if not self._inviting:
+            self.acknowledge_again()
+
+    def _send_ack(self) -> None:
+        assert self._ack is not None
+        self._stack.transport.send(self._ack, self.state.hop, lambda _: None)
+
+    # Their requests.
+
+    def on_request(self, transaction: ServerTransaction) -> None:
+        request = transaction.arrival
+        if request.cseq <= self.state.remote_cseq:
+            self._respond(transaction, 500)  # out of order, RFC 3261 §12.2.2
+            return
+        self.state = msgspec.structs.replace(self.state, remote_cseq=request.cseq)
+        match transaction.method:
+            case "BYE":
+                self._on_bye(transaction)
+            case "INVITE" | "UPDATE":
+                self._on_offer(transaction)
+            case "INFO":
+                self._on_info(transaction)
+            case "OPTIONS":
+                self._respond(transaction, 200)
+            case method:
+                self._respond(transaction, 405 if method in KNOWN else 501)
+
+    def on_ack(self, ack: Arrival) -> None:
+        acceptance = self._acceptances.pop(ack.cseq, None)
+        if acceptance is None:
+            return
+        acceptance.stop()
+        if ack.cseq in self._offerless:
+            self._offerless.discard(ack.cseq)
+            self.events.push(Reinvite(ack.sdp, self.local_sdp, direction_of(ack.sdp)))
+        elif not self._acceptances:
+            self.events.push(Acknowledged())
+
+    def accept(self, transaction: ServerTransaction, response: Response) -> None:
+        """Sends a 2xx to an INVITE and sees to its ACK."""
+        cseq = transaction.arrival.cseq
+        self._acceptances[cseq] = Acceptance(
+            transaction,
+            response,
+            scheduler=self._stack.scheduler,
+            timers=self._stack.timers,
+            unacknowledged=self._unacknowledged,
+        )
+
+    def _unacknowledged(self) -> None:
+        """No ACK for 64*T1: the call is dead; a BYE says so (RFC 3261 §13.3.1.4)."""
+        self.events.push(Lost())
+        self._stack.spawn(self._bye_quietly())
+
+    async def _bye_quietly(self) -> None:
+        await self.bye()
+
+    def _on_bye(self, transaction: ServerTransaction) -> None:
+        self._respond(transaction, 200)
+        if self.on_early_bye is not None:
+            self.on_early_bye(transaction.arrival)
+        self.events.push(RemoteBye(read_reasons(transaction.arrival.listed("Reason"))))
+        self.close()
+
+    def _on_info(self, transaction: ServerTransaction) -> None:
+        info = read_info(transaction.arrival)
+        if info is not None:
+            self.events.push(info)
+        known = info is None or info.digit is not None
+        self._respond(transaction, 200 if known else 415)
+
+    def _on_offer(self, transaction: ServerTransaction) -> None:
+        if self._answering:
+            response = self._make(transaction, 500)
+            response.headers.set("Retry-After", "1")  # RFC 3261 §14.2, RFC 3311 §5.2
+            transaction.respond(response)
+        elif self._inviting or self.on_early_bye is not None:
+            self._respond(transaction, 491)
+        else:
+            self._answering = True
+            self._stack.spawn(self._answer_offer(transaction))
+
+    async def _answer_offer(self, transaction: ServerTransaction) -> None:
+        request = transaction.arrival
+        try:
+            await self._refresh_target(request)
+            answer = await self._make_answer(transaction.method, request.sdp)
+        except sdp.SdpError:
+            self._respond(transaction, 488)
+            return
+        finally:
+            self._answering = False
+        response = self._make(transaction, 200)
+        response.headers.set("Contact", self.state.contact)
+        if answer is not None:
+            response.headers.set("Content-Type", "application/sdp")
+            response.body = self.local_sdp = answer
+        if transaction.method == "UPDATE":
+            transaction.respond(response)
+        else:
+            if request.sdp is None:
+                self._offerless.add(request.cseq)
+            self.accept(transaction, response)
+        if request.sdp is not None or transaction.method == "UPDATE":
+            self.events.push(Reinvite(request.sdp, answer, direction_of(request.sdp)))
+
+    async def _make_answer(self, method: str, offer: bytes | None) -> bytes | None:
+        if offer is None:
+            return self.local_sdp if method == "INVITE" else None
+        if self.on_offer is not None:
+            return await self.on_offer(offer)
+        return same_media_answer(offer, self.local_sdp)
+
+    async def _refresh_target(self, message: Arrival) -> None:
+        if (target := contact_uri(message)) is not None and target != self.state.target:
+            moved = msgspec.structs.replace(self.state, target=target)
+            self.state = msgspec.structs.replace(
+                self.state, target=target, hop=(await self._stack.locate(moved)).hop
+            )
+
+    def _make(self, transaction: ServerTransaction, code: int) -> Response:
+        response = reply(transaction.arrival, code, to_tag=self.state.local_tag)
+        response.headers.set("Allow", ", ".join(ALLOWED))
+        return response
+
+    def _respond(self, transaction: ServerTransaction, code: int) -> None:
+        transaction.respond(self._make(transaction, code))
+
+
+def same_media_answer(offer: bytes, local_sdp: bytes | None) -> bytes:
+    """Answers from where we already receive, with the codecs both know. Raises `SdpError`."""
+    if local_sdp is None:
+        raise sdp.NoAudioStream("nothing was agreed yet")
+    ours = sdp.parse(local_sdp)
+    answer = sdp.answer(
+        sdp.parse(offer),
+        ours.address,
+        ours.port,
+        session_id=ours.session_id,
+        version=ours.version,
+        codecs=(*ours.codecs, *sdp.DEFAULT_CODECS),
+    )
+    if answer != ours:  # a changed description has a higher version, an unchanged one the same (RFC 3264 §8)
+        answer = msgspec.structs.replace(answer, version=ours.version + 1)
+    return answer.encode()
+
+
+def direction_of(body: bytes | None) -> sdp.Direction | None:
+    """The far end's direction; inactive also for the old hold by address 0.0.0.0."""
+    if body is None:
+        return None
+    try:
+        read = sdp.parse(body)
+    except sdp.SdpError:
+        return None
+    return sdp.Direction.INACTIVE if read.address == "0.0.0.0" else read.direction

@@ -1,0 +1,229 @@
+"""A call we place: INVITE to answer or failure, and the dialogs that come of it."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from sautikitd.voice.sip.address import MalformedAddress, NameAddr
+from sautikitd.voice.sip.authorization import Authorizer
+from sautikitd.voice.sip.call_dialog import CallDialog
+from sautikitd.voice.sip.causes import HangupCause, Reason, cause_of, read_reasons
+from sautikitd.voice.sip.client_transaction import ClientTransaction, Failure
+from sautikitd.voice.sip.dialog import dialog_of_caller
+from sautikitd.voice.sip.digest import Credentials
+from sautikitd.voice.sip.events import Answered, Event, EventStream, Failed, Progress
+from sautikitd.voice.sip.invites import (
+    InviteState,
+    PreparedInvite,
+    cancel_request,
+    contact_of,
+    invite_request,
+)
+from sautikitd.voice.sip.phrases import phrase
+from sautikitd.voice.sip.stack import SipStack
+from sautikitd.voice.sip.timers import Cancellable
+from sautikitd.voice.sip.wire import Arrival, write_message
+
+
+class OutboundCall:
+    """Iterate over it for its events. Made by `UserAgent.send_invite`."""
+
+    def __init__(
+        self, stack: SipStack, prepared: PreparedInvite, sdp: bytes, credentials: Credentials | None
+    ) -> None:
+        self.events = EventStream()
+        self.dialog: CallDialog | None = None
+        """The dialog with whoever answered; None before."""
+        self._stack = stack
+        self._prepared = prepared
+        self._sdp = sdp
+        self._authorizer = Authorizer(credentials)
+        self._transaction: ClientTransaction | None = None
+        self._dialogs: dict[str, CallDialog | None] = {}  # by To tag of a 2xx; None while being built
+        self._early_sdp: dict[str, bytes] = {}
+        self._provisional = False
+        self._cancel: Reason | None = None
+        self._canceling = False
+        self._cancel_sent = False
+        self._cancel_deadline: Cancellable | None = None
+
+    @property
+    def state(self) -> InviteState:
+        """What a CANCEL from another process needs now; its attempt grows with each challenge answered."""
+        return self._prepared.state
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self.events.__aiter__()
+
+    async def next_event(self) -> Event | None:
+        """The next event, None once the call is over and all have been read."""
+        return await self.events.next()
+
+    async def start(self) -> None:
+        """Resolves the hop and sends the INVITE; failing that, the call ends with a local 503."""
+        try:
+            hop = await self._stack.resolve(self.state.hop)
+        except OSError:
+            self.on_failure(Failure.TRANSPORT)
+            return
+        size = len(write_message(invite_request(self._prepared, self._sdp, self._stack.name)))
+        self._set_state(hop=self._stack.transport.choose(hop, size + 10))
+        self._invite()
+
+    def _set_state(self, **changes: object) -> None:
+        state = msgspec.structs.replace(self._prepared.state, **changes)
+        self._prepared = msgspec.structs.replace(self._prepared, state=state)
+
+    def _invite(self) -> None:
+        request = invite_request(self._prepared, self._sdp, self._stack.name)
+        self._authorizer.apply(request)
+        self._provisional = self._cancel_sent = False
+        listener = _Attempt(self, self.state.attempt)
+        self._transaction = self._stack.transactions.request(request, self.state.hop, listener)
+
+    async def cancel(self, reason: Reason | None = None) -> None:
+        """Gives the call up. Before any provisional answer the CANCEL waits for one (RFC 3261 §9.1).
+
+        `Failed` with cause `canceled` follows; also when the answer crosses, which is then acknowledged
+        and hung up. Does nothing once the call is answered or over.
+        """
+        if self.dialog is None and not self.events.ended and not self._canceling:
+            self._canceling, self._cancel = True, reason
+            if self._provisional:
+                self._send_cancel()
+
+    async def bye(self, reason: Reason | None = None) -> int | None:
+        """Hangs an answered call up: the status of the BYE, None if it was not answered or there is no call."""
+        if self.dialog is None or self.events.ended:
+            return None
+        return await self.dialog.bye(reason)
+
+    async def hang_up(self, reason: Reason | None = None) -> None:
+        """`bye` or `cancel`, whichever fits."""
+        if self.dialog is None:
+            await self.cancel(reason)
+        else:
+            await self.bye(reason)
+
+    def _send_cancel(self) -> None:
+        if not self._cancel_sent:
+            self._cancel_sent = True
+            self._stack.spawn(self._cancel_exchange())
+            self._cancel_deadline = self._stack.scheduler.call_later(
+                self._stack.timers.transaction, self._canceled_without_answer
+            )
+
+    async def _cancel_exchange(self) -> None:
+        request = cancel_request(self.state, str(self._cancel) if self._cancel else None)
+        await self._stack.exchange(request, self.state.hop)
+
+    def _canceled_without_answer(self) -> None:
+        """64*T1 after the CANCEL and no 487: taken as cancelled all the same (RFC 3261 §9.1)."""
+        if self._transaction is not None:
+            self._transaction.terminate()
+        self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
+
+    def _fail(self, failed: Failed) -> None:
+        if self._cancel_deadline is not None:
+            self._cancel_deadline.cancel()
+        self.events.push(failed)
+
+    # What the transactions tell; `attempt` filters out answers to an INVITE that was challenged.
+
+    def on_response(self, response: Arrival) -> None:
+        code = response.response.code
+        if code < 200:
+            self._on_provisional(response)
+        elif code < 300:
+            self._on_success(response)
+        elif code in (401, 407) and not self._canceling and self._authorizer.learn(response):
+            self._set_state(attempt=self.state.attempt + 1)
+            self._invite()
+        else:
+            self._on_refusal(response)
+
+    def _on_provisional(self, response: Arrival) -> None:
+        self._provisional = True
+        code, tag = response.response.code, response.to.tag
+        if self._canceling:
+            self._send_cancel()
+        elif code > 100 and self.dialog is None:
+            if response.sdp is not None:
+                self._early_sdp[tag or ""] = response.sdp
+            self.events.push(Progress(code, response.response.phrase, response.sdp, tag))
+
+    def _on_refusal(self, response: Arrival) -> None:
+        code = response.response.code
+        reasons = read_reasons(response.listed("Reason"))
+        canceled = code == 487 and self._canceling
+        retry_after = response.header("Retry-After").split("(")[0].split(";")[0].strip()
+        self._fail(
+            Failed(
+                code,
+                response.response.phrase,
+                HangupCause.CANCELED if canceled else cause_of(code, reasons),
+                reasons=reasons,
+                contacts=_contacts(response) if code < 400 else (),
+                retry_after=int(retry_after[:9]) if retry_after.isdecimal() else None,
+            )
+        )
+
+    def on_failure(self, failure: Failure) -> None:
+        cause = HangupCause.CANCELED if self._canceling else cause_of(failure.code, local=True)
+        self._fail(Failed(failure.code, phrase(failure.code), cause, local=True))
+
+    def _on_success(self, response: Arrival) -> None:
+        tag = response.to.tag or ""
+        if tag not in self._dialogs:
+            self._dialogs[tag] = None
+            self._stack.spawn(self._open(response, tag))
+        elif (dialog := self._dialogs[tag]) is not None:
+            dialog.acknowledge_again()
+
+    async def _open(self, response: Arrival, tag: str) -> None:
+        """Acknowledges a 2xx; the first one is the call, others are forks that are hung up (§13.2.2.4)."""
+        assert self._transaction is not None
+        unwanted = self._canceling or self.dialog is not None or self.events.ended
+        state = dialog_of_caller(
+            self._transaction.request, response, contact_of(self.state), response.source.hop
+        )
+        events = EventStream() if unwanted else self.events
+        dialog = CallDialog(
+            self._stack, state, events, local_sdp=self._sdp or None, authorizer=self._authorizer
+        )
+        if not unwanted:
+            self.dialog = dialog
+        dialog.state = await self._stack.locate(state)
+        dialog.acknowledge(response.cseq)
+        self._dialogs[tag] = dialog
+        if unwanted:
+            if self._canceling:
+                self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
+            await dialog.bye(self._cancel)
+        else:
+            self.events.push(Answered(response.sdp or self._early_sdp.get(tag), dialog.state))
+
+
+class _Attempt:
+    """The listener of one INVITE transaction: after a challenge, only the last attempt still counts."""
+
+    def __init__(self, call: OutboundCall, number: int) -> None:
+        self._call = call
+        self._number = number
+
+    def on_response(self, response: Arrival) -> None:
+        if self._call.state.attempt == self._number or response.response.code < 300:
+            self._call.on_response(response)
+
+    def on_failure(self, failure: Failure) -> None:
+        if self._call.state.attempt == self._number:
+            self._call.on_failure(failure)
+
+
+def _contacts(response: Arrival) -> tuple[str, ...]:
+    found = []
+    for value in response.listed("Contact"):
+        with contextlib.suppress(MalformedAddress):
+            found.append(NameAddr.parse(value).uri)
+    return tuple(found)
