@@ -11,6 +11,7 @@ from sautikitd.flow.callbacks.log import CallbackOutcome
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.callbacks.vocabulary import Asking
 from sautikitd.flow.context import CallOutcome, Direction, FlowContext
+from sautikitd.flow.discretion import Discretion
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal
 from sautikitd.flow.pace import AskingPace
 
@@ -18,13 +19,21 @@ from sautikitd.flow.pace import AskingPace
 class Asker:
     """Asks on behalf of one call. `answered_at` is set by the interpreter when the call is answered."""
 
-    def __init__(self, context: FlowContext, client: CallbackClient, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self,
+        context: FlowContext,
+        client: CallbackClient,
+        journal: Journal,
+        clock: Clock,
+        discretion: Discretion,
+    ) -> None:
         self.answered_at: datetime | None = context.answered_at
         self._context = context
         self._client = client
         self._journal = journal
         self._clock = clock
         self._pace = AskingPace(clock)
+        self._discretion = discretion
 
     def took_time(self) -> None:
         self._pace.took_time()
@@ -63,7 +72,8 @@ class Asker:
                     state=SessionState.COMPLETED,
                     duration_seconds=outcome.duration_seconds,
                     outcome=outcome,
-                )
+                ),
+                self._discretion.scrub,
             )
 
     async def _ask(self, question: Question) -> CallbackReply:
@@ -75,7 +85,8 @@ class Asker:
                 question=question,
                 state=state,
                 duration_seconds=self._seconds_since_answer(),
-            )
+            ),
+            self._discretion.scrub,
         )
         self._write(
             EntryKind.ANSWERED,

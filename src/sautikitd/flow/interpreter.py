@@ -10,6 +10,7 @@ from sautikitd.flow.asker import Asker
 from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed
 from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.context import CallOutcome, Direction, FlowContext
+from sautikitd.flow.discretion import DiscreetJournal, Discretion
 from sautikitd.flow.document import Flow, FlowWarning
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal, VerbOutcome
 from sautikitd.flow.pace import FlowSpinning
@@ -41,10 +42,11 @@ class FlowRunner:
     ) -> None:
         self._leg = leg
         self._context = context
-        self._journal = journal
+        self._discretion = Discretion()
+        self._journal = DiscreetJournal(journal, self._discretion)
         self._prompts = prompts or StockPrompts()
         self._clock = clock or SystemClock()
-        self._asker = Asker(context, client, journal, self._clock)
+        self._asker = Asker(context, client, self._journal, self._clock, self._discretion)
         self._state = state
         self._pointer = ""
         self._facts: dict[str, str] = {}
@@ -54,6 +56,8 @@ class FlowRunner:
 
         Cancelling it stops the current action and leaves the leg as it is. `LegGone` never leaves here.
         """
+        if self._leg.answered and self._asker.answered_at is None:
+            self._asker.answered_at = self._clock.now()
         try:
             if self._state is None:
                 self._state = await self._first_state()
@@ -103,6 +107,9 @@ class FlowRunner:
 
     def tell(self, **facts: str) -> None:
         self._facts.update(facts)
+
+    def hide(self, digits: str) -> None:
+        self._discretion.hide(digits)
 
     async def ask(self, question: Question) -> None:
         reply = await self._asker.ask(question, self.absolute(question.url))

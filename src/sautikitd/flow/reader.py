@@ -28,6 +28,8 @@ def read_flow(source: bytes | object, content_type: str = "application/json") ->
     if not isinstance(source, bytes):
         return _read_decoded(source, ())
     kind = content_type.partition(";")[0].strip().lower()
+    if len(source) > MAX_BODY_BYTES:
+        return _invalid(ProblemCode.TOO_LARGE, "", f"the reply is longer than {MAX_BODY_BYTES} bytes")
     start = source.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if kind in XML_TYPES or kind.endswith("+xml") or start == b"<":
         return _invalid(
@@ -35,8 +37,6 @@ def read_flow(source: bytes | object, content_type: str = "application/json") ->
         )
     if not start:
         return _invalid(ProblemCode.MALFORMED, "", 'the reply is empty; to hang up send {"actions": []}')
-    if len(source) > MAX_BODY_BYTES:
-        return _invalid(ProblemCode.TOO_LARGE, "", f"the reply is longer than {MAX_BODY_BYTES} bytes")
     try:
         decoded = parse_json(source)
     except JsonUnreadable as error:

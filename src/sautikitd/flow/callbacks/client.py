@@ -19,6 +19,9 @@ TOTAL_S = 10.0
 CONNECT_S = 5.0
 ATTEMPTS = 2
 
+Scrub = Callable[[str], str]
+"""Masks in a text what must not be written down."""
+
 SecretSource = Callable[[], Awaitable[Sequence[str]]]
 """The signing secrets valid now, newest first; asked for each question, so that rotation takes effect."""
 
@@ -76,9 +79,9 @@ class CallbackClient:
     def reports_end(self) -> bool:
         return self._vocabulary.reports_end
 
-    async def ask(self, asking: Asking) -> CallbackReply:
+    async def ask(self, asking: Asking, scrub: Scrub = str) -> CallbackReply:
         """The flow that the URL answers with. Raises `CallbackFailed` for anything else."""
-        exchange = await self._send(asking, ignore_reply=False)
+        exchange = await self._send(asking, scrub, ignore_reply=False)
         flow = _reading(exchange)
         url = asking.question.url
         if isinstance(flow, FlowInvalid):
@@ -92,21 +95,21 @@ class CallbackClient:
             )
         return CallbackReply(flow=flow, url=url, status=exchange.status, duration_ms=exchange.duration_ms)
 
-    async def report(self, asking: Asking) -> None:
+    async def report(self, asking: Asking, scrub: Scrub = str) -> None:
         """The last report: sent like a question, its reply ignored, its failure only logged."""
         try:
-            await self._send(asking, ignore_reply=True)
+            await self._send(asking, scrub, ignore_reply=True)
         except CallbackFailed:
             return  # already in the callback log, and there is no call left to act on
 
-    async def _send(self, asking: Asking, *, ignore_reply: bool) -> Exchange:
+    async def _send(self, asking: Asking, scrub: Scrub, *, ignore_reply: bool) -> Exchange:
         """One exchange with a 2xx status, after a second attempt where the first found no connection."""
         question = asking.question
         started = self._clock.monotonic()
         prepared, shown = self._prepared(asking), self._prepared(_shown(asking))
         for attempt in range(1, ATTEMPTS + 1):
             attempted_at = self._clock.now()
-            line = _Line(self._log, asking, shown, attempt, attempted_at, ignore_reply)
+            line = _Line(self._log, asking, shown, scrub, attempt, attempted_at, ignore_reply)
             left = TOTAL_S - (self._clock.monotonic() - started)
             try:
                 exchange = await self._attempt(question.method, prepared, left)
@@ -171,20 +174,21 @@ class _Line:
         log: CallbackLog,
         asking: Asking,
         shown: Prepared,
+        scrub: Scrub,
         attempt: int,
         attempted_at: datetime,
         ignore_reply: bool,
     ) -> None:
         self._log = log
-        self._question = asking.question
+        self._scrub = scrub
         self._ignore_reply = ignore_reply
         self._entry = CallbackEntry(
             call_id=asking.context.call_id,
             requested_at=attempted_at,
             attempt=attempt,
             method=asking.question.method.value,
-            url=shown.url,
-            request_body=shown.payload.decode() if asking.question.method is Method.POST else "",
+            url=scrub(shown.url),
+            request_body=scrub(shown.payload.decode()) if asking.question.method is Method.POST else "",
             outcome=CallbackOutcome.OK,
             duration_ms=0,
         )
@@ -193,7 +197,7 @@ class _Line:
         self._write(
             outcome=CallbackOutcome(failure.kind.value),
             duration_ms=failure.duration_ms,
-            error=failure.message,
+            error=self._scrub(failure.message),
         )
 
     def answered(self, exchange: Exchange) -> None:
@@ -206,7 +210,7 @@ class _Line:
             outcome, error = CallbackOutcome.INVALID, str(flow)
         self._write(
             outcome=outcome,
-            error=error,
+            error=self._scrub(error),
             duration_ms=exchange.duration_ms,
             status=exchange.status,
             response_headers=exchange.headers,
@@ -214,11 +218,8 @@ class _Line:
         )
 
     def _scrubbed(self, body: bytes) -> str:
-        """The response as text; one that repeats sensitive digits is masked too (few would mask half of it)."""
-        text = body.decode(errors="replace")
-        digits = self._question.digits
-        if self._question.sensitive and len(digits) >= 3:
-            text = text.replace(digits, masked(digits))
+        """The response as text, cut to size only after masking, so that no digits survive at the cut."""
+        text = self._scrub(body.decode(errors="replace"))
         return text.encode()[:LOGGED_BYTES].decode(errors="ignore")
 
     def _write(self, **changes: object) -> None:

@@ -68,6 +68,8 @@ class GetDigitsVerb(Verb, frozen=True, kw_only=True, tag="getDigits"):
         return tuple(prompts)
 
     async def _hand_over(self, run: Run, digits: str) -> None:
+        if self.sensitive:
+            run.hide(digits)
         run.tell(digits=masked(digits) if self.sensitive else digits)
         question = Question(url=self.action) if self.action is not None else run.voice_callback
         if question is not None:

@@ -58,6 +58,10 @@ class Run(Protocol):
         """Adds facts to the entry that closes the current action in the journal."""
         ...
 
+    def hide(self, digits: str) -> None:
+        """Keeps these digits out of every log and event of this flow from now on."""
+        ...
+
     async def ask(self, question: Question) -> None:
         """Asks a callback; its reply replaces the flow, so that nothing after the current action runs."""
         ...
