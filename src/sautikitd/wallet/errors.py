@@ -46,6 +46,7 @@ class CostAboveHold(WalletFault):
         super().__init__(
             f"{cause.type} {cause.id} cannot be settled at {cost_minor}: only {held_minor} is held."
         )
+        self.held_minor = held_minor
 
 
 class CauseReused(WalletFault):

@@ -1,0 +1,158 @@
+import pytest
+
+from sautikitd.wallet.errors import CauseReused, CostAboveHold, InsufficientFunds, NoHold
+from sautikitd.wallet.models import Cause, EntryType, HoldState
+from sautikitd.wallet.prices import hold_amount
+from wallet.scenery import CALL, Money, call
+
+
+async def test_a_hold_sets_money_aside_without_an_entry(money: Money) -> None:
+    await money.top_up(1_000)
+    cause = call()
+    async with money.database.transaction() as connection:
+        hold = await money.wallets.hold(connection, money.live, cause, 300)
+        balance = await money.wallets.balance(connection, money.live)
+    assert (hold.amount_minor, hold.state) == (300, HoldState.OPEN)
+    assert (balance.balance_minor, balance.held_minor, balance.available_minor) == (1_000, 300, 700)
+
+
+async def test_a_hold_of_more_than_is_available_changes_nothing(money: Money) -> None:
+    await money.top_up(500)
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, call(), 300)
+        with pytest.raises(InsufficientFunds) as refused:
+            await money.wallets.hold(connection, money.live, call(), 201)
+    assert (refused.value.needed_minor, refused.value.available_minor) == (201, 200)
+    assert await money.figures() == (500, 300)
+
+
+async def test_a_cause_has_one_hold(money: Money) -> None:
+    await money.top_up(500)
+    cause = call()
+    async with money.database.transaction() as connection:
+        first = await money.wallets.hold(connection, money.live, cause, 300)
+        again = await money.wallets.hold(connection, money.live, cause, 400)
+        with pytest.raises(CauseReused):
+            await money.wallets.hold(connection, money.test, cause, 300)
+    assert first == again
+    assert await money.figures() == (500, 300)
+
+
+async def test_a_hold_is_resized_not_added_to(money: Money) -> None:
+    await money.top_up(1_000)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 300)
+        await money.wallets.resize_hold(connection, cause, 600)
+        assert (await money.wallets.balance(connection, money.live)).held_minor == 600
+        with pytest.raises(InsufficientFunds) as refused:
+            await money.wallets.resize_hold(connection, cause, 1_001)
+        await money.wallets.resize_hold(connection, cause, 600)
+        await money.wallets.resize_hold(connection, cause, 100)
+    assert refused.value.available_minor == 1_000
+    assert await money.figures() == (1_000, 100)
+
+
+async def test_growing_stops_at_the_last_whole_second_the_wallet_can_bear(money: Money) -> None:
+    await money.top_up(1_003)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, hold_amount(60, 300))
+        full = await money.wallets.extend_hold(connection, cause, 120, 300)
+        last = await money.wallets.extend_hold(connection, cause, 240, 300)
+        none = await money.wallets.extend_hold(connection, cause, 240, 300)
+    assert (full.seconds, full.hold.amount_minor) == (120, 600)
+    assert (last.seconds, last.hold.amount_minor) == (200, 1_000)
+    assert none == last
+    assert await money.figures() == (1_003, 1_000)
+
+
+async def test_growing_never_shrinks_a_hold_even_when_the_wallet_is_overdrawn(money: Money) -> None:
+    await money.top_up(1_000)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 900)
+        await money.wallets.adjust(
+            connection, money.live, Cause(EntryType.ADJUSTMENT, "x"), -800, "Clawed back"
+        )
+        coverage = await money.wallets.extend_hold(connection, cause, 600, 300)
+        shrunk = await money.wallets.resize_hold(connection, cause, 150)
+    assert (coverage.seconds, coverage.hold.amount_minor) == (180, 900)
+    assert shrunk.amount_minor == 150
+
+
+async def test_time_on_a_free_rate_is_covered_without_money(money: Money) -> None:
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 0)
+        assert (await money.wallets.extend_hold(connection, cause, 3_600, 0)).seconds == 3_600
+
+
+async def test_settling_pays_the_exact_cost_and_frees_the_rest(money: Money) -> None:
+    await money.top_up(1_000)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 600)
+        entry = await money.wallets.settle(connection, cause, 305, CALL)
+        frozen = await connection.fetchval(
+            "SELECT tax_basis_points FROM ledger_transactions WHERE cause_id = $1", cause.id
+        )
+    assert entry
+    assert (entry.amount_minor, entry.balance_after_minor, frozen) == (-305, 695, 1600)
+    assert await money.figures() == (695, 0)
+
+
+async def test_only_the_first_settlement_counts(money: Money) -> None:
+    await money.top_up(1_000)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 600)
+        first = await money.wallets.settle(connection, cause, 305, CALL)
+        again = await money.wallets.settle(connection, cause, 400, CALL)
+        await money.wallets.release(connection, cause)
+        with pytest.raises(NoHold):
+            await money.wallets.resize_hold(connection, cause, 700)
+        closed = await money.wallets.hold(connection, money.live, cause, 300)
+    assert first == again
+    assert closed.state is HoldState.SETTLED
+    assert await money.figures() == (695, 0)
+
+
+async def test_a_call_that_cost_nothing_leaves_no_entry(money: Money) -> None:
+    await money.top_up(1_000)
+    cause, other = call(), call()
+    async with money.database.transaction() as connection:
+        for each in (cause, other):
+            await money.wallets.hold(connection, money.live, each, 300)
+        assert await money.wallets.settle(connection, cause, 0, CALL) is None
+        await money.wallets.release(connection, other)
+        await money.wallets.release(connection, other)
+        assert await money.wallets.settle(connection, other, 300, CALL) is None
+        assert (
+            await connection.fetchval("SELECT count(*) FROM ledger_transactions WHERE cause_kind = 'call'")
+            == 0
+        )
+    assert await money.figures() == (1_000, 0)
+
+
+async def test_a_cost_above_the_hold_is_a_fault_and_changes_nothing(money: Money) -> None:
+    await money.top_up(1_000)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 300)
+        with pytest.raises(CostAboveHold):
+            await money.wallets.settle(connection, cause, 301, CALL)
+        with pytest.raises(NoHold):
+            await money.wallets.settle(connection, call(), 1, CALL)
+        await money.wallets.release(connection, call())
+    assert await money.figures() == (1_000, 300)
+
+
+async def test_a_settlement_that_takes_the_balance_below_the_threshold_is_told(money: Money) -> None:
+    await money.top_up(10_100)
+    cause = call()
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, cause, 300)
+        assert not money.recorded.events
+        await money.wallets.settle(connection, cause, 101, CALL)
+    assert [event.data["balance_minor"] for event in money.recorded.events] == [9_999]
