@@ -21,14 +21,14 @@ SILENT_CODE = {"PCMU": 0xFF, "PCMA": 0xD5}
 def mu_law_to_linear(code: int) -> int:
     """G.711 by its definition: segment and step of the inverted code."""
     code = ~code & 0xFF
-    magnitude = (2 * (code & 15) + 33) * 2 ** ((code >> 4) & 7) - 33
+    magnitude = ((2 * (code & 15) + 33) << ((code >> 4) & 7)) - 33
     return -4 * magnitude if code & 0x80 else 4 * magnitude
 
 
 def a_law_to_linear(code: int) -> int:
     code ^= 0x55
     segment, step = (code >> 4) & 7, code & 15
-    magnitude = 2 * step + 1 if segment == 0 else (2 * step + 33) * 2 ** (segment - 1)
+    magnitude = 2 * step + 1 if segment == 0 else (2 * step + 33) << (segment - 1)
     return 8 * magnitude if code & 0x80 else -8 * magnitude
 
 
@@ -108,9 +108,7 @@ class Peer:
         first, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", data[:12])
         assert first == 0x80
         self.packets.append(
-            Packet(
-                time.monotonic(), second > 127, second & 127, sequence, timestamp, ssrc, data[12:], source
-            )
+            Packet(time.monotonic(), second > 127, second & 127, sequence, timestamp, ssrc, data[12:], source)
         )
 
     def _read_rtcp(self) -> None:

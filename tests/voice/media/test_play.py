@@ -1,14 +1,15 @@
 """What is played is heard at the far end."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-from voice.media.call import Calls
-from voice.media.rtp_peer import decibels, level, sine
 
 from sautikitd.voice.media.client import MediaRefused
 from sautikitd.voice.media.protocol import Dtmf, PcmFile, PlayFinished, Silence, Tone
+from voice.media.call import Calls
+from voice.media.rtp_peer import decibels, level, sine
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
@@ -31,7 +32,7 @@ async def test_packets_follow_each_other_each_twenty_milliseconds(calls: Calls) 
     await call.until(lambda: len(call.peer.packets) >= 30)
     packets = call.peer.packets
     assert [packet.marker for packet in packets] == [True] + [False] * (len(packets) - 1)
-    for before, after in zip(packets, packets[1:], strict=False):
+    for before, after in itertools.pairwise(packets):
         assert (after.sequence - before.sequence) & 0xFFFF == 1
         assert (after.timestamp - before.timestamp) & 0xFFFFFFFF == 160
     assert len({packet.ssrc for packet in packets}) == 1
@@ -67,7 +68,10 @@ async def test_a_new_play_replaces_the_old_one(calls: Calls) -> None:
     await call.until(lambda: level(call.peer.recent(0.1), 440) > 10_000)
     await calls.media.play(call.leg_id, "new", [Tone(frequencies=(1000.0,), duration_ms=200)])
     await call.until(lambda: len(call.all(PlayFinished)) == 2)
-    assert [(event.play_id, event.completed) for event in call.all(PlayFinished)] == [("old", False), ("new", True)]
+    assert [(event.play_id, event.completed) for event in call.all(PlayFinished)] == [
+        ("old", False),
+        ("new", True),
+    ]
     assert level(call.peer.recent(0.1), 440) < 100
 
 
@@ -95,7 +99,9 @@ async def test_what_cannot_be_played_is_refused_with_the_reason(calls: Calls) ->
 async def test_a_leg_on_hold_is_sent_nothing(calls: Calls) -> None:
     call = await calls.call()
     await call.until(lambda: len(call.peer.packets) > 3)
-    await calls.media.configure_leg(call.leg_id, call.remote.__class__(address="0.0.0.0", rtp_port=call.peer.port))
+    await calls.media.configure_leg(
+        call.leg_id, call.remote.__class__(address="0.0.0.0", rtp_port=call.peer.port)
+    )
     count = (await calls.media.stats(call.leg_id)).packets_sent
     await calls.media.play(call.leg_id, "p1", [Tone(frequencies=(440.0,), duration_ms=100)])
     await call.event(PlayFinished)

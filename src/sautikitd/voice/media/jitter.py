@@ -13,7 +13,7 @@ from sautikitd.voice.media.rows import BLOCK_SAMPLES, FIRST_TARGET_BLOCKS, RING_
 
 _MASK = RING_BLOCKS - 1
 _FRAME_BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
-FADE_BLOCKS = 12  # concealment fades to silence in 120 ms
+_FADE_BLOCKS = 6  # concealment fades to silence in 60 ms, as G.711 appendix I does
 _DEEPEST_TARGET = 12
 _LEEWAY_BLOCKS = 2
 _LATE_STREAK = 3
@@ -101,7 +101,7 @@ def _conceal(rows: Rows, there: NDArray[np.bool_]) -> None:
         gone = np.flatnonzero(~there[:, half])
         rows.missed[:high][there[:, half]] = 0
         if gone.size:
-            gain = np.maximum(0.0, 1.0 - (rows.missed[gone] + 1) / FADE_BLOCKS)
+            gain = np.maximum(0.0, 1.0 - (rows.missed[gone] + 1) / _FADE_BLOCKS)
             rows.heard[gone, part] = (rows.last[gone, part] * gain[:, None]).astype(np.int16)
             rows.missed[gone] += 1
     whole = np.flatnonzero(there.all(axis=1))

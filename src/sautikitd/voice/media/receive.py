@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sautikitd.voice.media import jitter
-from sautikitd.voice.media.g711 import DECODE_BOTH, FRAME_SAMPLES, LAW_INDEX, Codec, encode
+from sautikitd.voice.media.g711 import DECODE_BOTH, FRAME_SAMPLES, LAW_INDEX, SILENCE, Codec, encode
 from sautikitd.voice.media.latch import SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
 from sautikitd.voice.media.protocol import DigitReceived, Event, FirstPacket
@@ -210,7 +210,10 @@ class Receiver:
             self._report(leg, leg.events.feed(packet.timestamp, packet.payload, now))
             return
         if packet.payload_type == _COMFORT_NOISE:
-            rows.missed[row] = jitter.FADE_BLOCKS  # silence, not a repetition of the last words
+            quiet = np.full(
+                FRAME_SAMPLES, SILENCE[remote.codec], np.uint8
+            )  # not a repetition of the last words
+            jitter.put_payload(rows, row, packet.timestamp, packet.marker, quiet)
             return
         law = (
             remote.codec

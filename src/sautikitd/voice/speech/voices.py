@@ -1,0 +1,28 @@
+"""Which espeak-ng voice speaks a language, and how the voices of the `say` verb sound."""
+
+# BCP 47 language to espeak-ng language. East African English is nearest to British.
+_LANGUAGES = {
+    "en-KE": "en-gb",
+    "en-UG": "en-gb",
+    "en-TZ": "en-gb",
+    "en-GB": "en-gb",
+    "en-US": "en-us",
+    "sw-KE": "sw",
+    "sw-TZ": "sw",
+    "sw-UG": "sw",
+    "fr-FR": "fr-fr",
+}
+_BY_PRIMARY = {"en": "en-gb", "sw": "sw", "fr": "fr-fr", "am": "am", "om": "om", "ar": "ar", "pt": "pt"}
+_DEFAULT_LANGUAGE = "en-gb"
+_VARIANTS = {"woman": "+f3", "man": "+m3", "alice": "+f2"}
+_DEFAULT_VARIANT = "+f3"
+
+LANGUAGES = frozenset(_LANGUAGES)
+VOICES = frozenset(_VARIANTS)
+
+
+def espeak_voice(language: str, voice: str) -> str:
+    """The nearest voice there is: an unknown language is read as English, an unknown voice as `woman`."""
+    primary = language.partition("-")[0].lower()
+    spoken = _LANGUAGES.get(language) or _BY_PRIMARY.get(primary, _DEFAULT_LANGUAGE)
+    return spoken + _VARIANTS.get(voice, _DEFAULT_VARIANT)
