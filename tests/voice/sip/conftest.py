@@ -1,0 +1,22 @@
+"""Fixtures: SIPp, and a user agent on a free port."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sautikitd.voice.sip.user_agent import UserAgent
+from voice.sip.far_end import SippRunner, user_agent
+
+
+@pytest.fixture
+async def run_sipp(tmp_path: Path) -> AsyncIterator[SippRunner]:
+    runner = SippRunner(tmp_path)
+    yield runner
+    await runner.stop()
+
+
+@pytest.fixture
+async def agent() -> AsyncIterator[UserAgent]:
+    async with user_agent() as made:
+        yield made

@@ -1,0 +1,112 @@
+"""SIPp as the independent far end, a user agent to test, and timers that ring fast."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sautikitd.voice.sip import sdp
+from sautikitd.voice.sip.hops import Hop, Transport
+from sautikitd.voice.sip.timers import Timers
+from sautikitd.voice.sip.user_agent import UserAgent
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+FAST = Timers(t1=0.05, t2=0.4, t4=0.25)
+OUR_SDP = sdp.offer("127.0.0.1", 40_000, session_id=7).encode()
+
+
+def free_port() -> int:
+    """A port free for UDP and TCP just now."""
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+        stream.bind(("127.0.0.1", 0))
+        port = int(stream.getsockname()[1])
+        datagram.bind(("127.0.0.1", port))
+        return port
+
+
+class Sipp:
+    """One run of one scenario for one call, bounded in time."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, port: int, transport: Transport, log: Path
+    ) -> None:
+        self.hop = Hop(host="127.0.0.1", port=port, transport=transport)
+        self._process = process
+        self._log = log
+
+    async def succeeded(self) -> None:
+        """Waits for its end and fails with SIPp's own error log unless the whole scenario was seen."""
+        async with asyncio.timeout(12):
+            output, _ = await self._process.communicate()
+        if self._process.returncode != 0:
+            errors = self._log.read_text() if self._log.exists() else "(no error log)"
+            pytest.fail(f"sipp exit {self._process.returncode}\n{errors}\n{output.decode()[-2000:]}")
+
+    async def stop(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.communicate()
+
+
+class SippRunner:
+    """`await run("uas_answer")` listens; with `to=port` it calls. `keys` fill `@name@` in the scenario."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[Sipp] = []
+
+    async def __call__(
+        self, scenario: str, transport: Transport = Transport.UDP, *, to: int | None = None, **keys: object
+    ) -> Sipp:
+        port, log = free_port(), self._folder / f"{scenario}.log"
+        text = (SCENARIOS / f"{scenario}.xml").read_text()
+        for name, value in keys.items():
+            text = text.replace(f"@{name}@", str(value))
+        filled = self._folder / f"{scenario}-{port}.xml"
+        filled.write_text(text)
+        arguments = ["-sf", str(filled), "-i", "127.0.0.1", "-p", str(port), "-m", "1"]
+        arguments += ["-t", "u1" if transport is Transport.UDP else "t1", "-mp", str(free_port())]
+        arguments += ["-timeout", "10", "-timeout_error", "-nostdin", "-trace_err", "-error_file", str(log)]
+        if to is not None:
+            arguments += ["-auth_uri", f"+254709000001@127.0.0.1:{to}"]
+            arguments += ["-s", "+254709000001", f"127.0.0.1:{to}"]
+        process = await asyncio.create_subprocess_exec(
+            "sipp",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self._folder,
+        )
+        sipp = Sipp(process, port, transport, log)
+        self._running.append(sipp)
+        if to is None:
+            try:
+                await listening(port, transport)
+            except TimeoutError:
+                await sipp.succeeded()
+        return sipp
+
+    async def stop(self) -> None:
+        for sipp in self._running:
+            await sipp.stop()
+
+
+async def listening(port: int, transport: Transport) -> None:
+    """Until the kernel lists a socket on the port."""
+    table = Path("/proc/net/udp" if transport is Transport.UDP else "/proc/net/tcp")
+    async with asyncio.timeout(5):
+        while f":{port:04X} 00000000:0000" not in table.read_text():  # noqa: ASYNC240 - procfs does not block
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def user_agent(**options: object) -> AsyncIterator[UserAgent]:
+    agent = UserAgent(timers=FAST, **options)  # type: ignore[arg-type]
+    await agent.start(("127.0.0.1", 0))
+    try:
+        yield agent
+    finally:
+        await agent.stop()

@@ -1,0 +1,144 @@
+"""Calls that come in, from SIPp."""
+
+import asyncio
+from typing import TypeVar
+
+import pytest
+
+from sautikitd.voice.sip.admission import Admit, DigestVerifier, Refuse, Verdict
+from sautikitd.voice.sip.causes import HangupCause
+from sautikitd.voice.sip.digest import ha1
+from sautikitd.voice.sip.events import Acknowledged, Canceled, Event, Reinvite, RemoteBye
+from sautikitd.voice.sip.hops import Transport
+from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.sdp import Direction
+from sautikitd.voice.sip.wire import Arrival
+from voice.sip.far_end import OUR_SDP, SippRunner, user_agent
+
+BOTH = pytest.mark.parametrize("transport", list(Transport))
+E = TypeVar("E", bound=Event)
+
+
+async def until(call: InboundCall, kind: type[E]) -> E:
+    async for event in call:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the call ended without {kind.__name__}")
+
+
+class Callee:
+    """Collects inbound calls for a test to handle."""
+
+    def __init__(self) -> None:
+        self._calls: asyncio.Queue[InboundCall] = asyncio.Queue()
+
+    async def take(self, call: InboundCall) -> None:
+        self._calls.put_nowait(call)
+
+    async def call(self) -> InboundCall:
+        async with asyncio.timeout(5):
+            return await self._calls.get()
+
+
+@BOTH
+async def test_a_call_is_rung_answered_and_hung_up_by_the_caller(
+    run_sipp: SippRunner, transport: Transport
+) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_bye", transport, to=agent.bound[1])
+        call = await callee.call()
+        assert (call.called, call.from_.user, call.from_.display) == (
+            "+254709000001",
+            "+254711000001",
+            "Wanjiku",
+        )
+        assert [str(a) for a in call.asserted_identity] == ["<sip:+254711000001@carrier.example>"]
+        assert [a.user for a in call.diversion] == ["+254711000009"]
+        assert (call.source.transport, call.source.host) == (transport, "127.0.0.1")
+        assert call.offer is not None
+        call.ring()
+        assert await call.answer(OUR_SDP) == call.state
+        await until(call, Acknowledged)
+        assert (await until(call, RemoteBye)).cause is HangupCause.NORMAL_CLEARING
+        await sipp.succeeded()
+        assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_we_hang_an_inbound_call_up(run_sipp: SippRunner, transport: Transport) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_waits_for_bye", transport, to=agent.bound[1])
+        call = await callee.call()
+        call.ring(183, OUR_SDP)
+        await call.answer(OUR_SDP)
+        await until(call, Acknowledged)
+        assert await call.bye() == 200
+        await sipp.succeeded()
+        assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_a_call_is_refused_as_busy(run_sipp: SippRunner, transport: Transport) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_refused", transport, to=agent.bound[1])
+        call = await callee.call()
+        call.reject(486)
+        assert await call.next_event() is None
+        await sipp.succeeded()
+        assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_a_caller_gives_up_because_another_answered(run_sipp: SippRunner, transport: Transport) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_cancels", transport, to=agent.bound[1])
+        call = await callee.call()
+        call.ring()
+        assert (await until(call, Canceled)).cause is HangupCause.LOST_RACE
+        assert await call.answer(OUR_SDP) is None
+        await sipp.succeeded()
+        assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_the_caller_puts_us_on_hold(run_sipp: SippRunner, transport: Transport) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_holds", transport, to=agent.bound[1])
+        call = await callee.call()
+        await call.answer(OUR_SDP)
+        assert (await until(call, Reinvite)).direction is Direction.SENDONLY
+        await until(call, RemoteBye)
+        await sipp.succeeded()
+
+
+class OneSoftphone:
+    """Admits `sautikit` / `secret`."""
+
+    def __init__(self) -> None:
+        self._verifier = DigestVerifier("sautikit.example")
+
+    async def authenticate(self, request: Arrival) -> Verdict:
+        params = self._verifier.read(request)
+        if params is None:
+            return self._verifier.demand(algorithms=("MD5",))
+        if params.get("username") != "sautikit":
+            return Refuse()
+        secret = ha1("sautikit", "sautikit.example", "secret")
+        return self._verifier.check(request, params, {"MD5": secret}) or Admit("sautikit")
+
+
+@BOTH
+async def test_a_challenged_caller_proves_who_he_is(run_sipp: SippRunner, transport: Transport) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take, authenticator=OneSoftphone()) as agent:
+        sipp = await run_sipp("uac_challenged", transport, to=agent.bound[1])
+        call = await callee.call()
+        assert call.identity == "sautikit"
+        await call.answer(OUR_SDP)
+        await until(call, RemoteBye)
+        await sipp.succeeded()

@@ -1,0 +1,163 @@
+"""Calls we place, against SIPp."""
+
+from typing import TypeVar
+
+import pytest
+
+from sautikitd.voice.sip.address import NameAddr
+from sautikitd.voice.sip.causes import HangupCause, Reason
+from sautikitd.voice.sip.digest import Credentials
+from sautikitd.voice.sip.events import Answered, Event, Failed, Progress, Reinvite, RemoteBye
+from sautikitd.voice.sip.hops import Hop, Transport
+from sautikitd.voice.sip.outbound import OutboundCall
+from sautikitd.voice.sip.sdp import Direction, parse
+from sautikitd.voice.sip.user_agent import UserAgent
+from voice.sip.far_end import OUR_SDP, SippRunner
+
+BOTH = pytest.mark.parametrize("transport", list(Transport))
+E = TypeVar("E", bound=Event)
+
+
+async def place(agent: UserAgent, hop: Hop, credentials: Credentials | None = None) -> OutboundCall:
+    prepared = agent.prepare_invite(
+        target=f"sip:+254711000001@{hop.host}:{hop.port}",
+        hop=hop,
+        local=NameAddr("sip:+254709000001@sautikit.example", "Sauti"),
+        asserted_identity="sip:+254709000001@sautikit.example",
+    )
+    return await agent.send_invite(prepared, OUR_SDP, credentials=credentials)
+
+
+async def until(call: OutboundCall, kind: type[E]) -> E:
+    async for event in call:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the call ended without {kind.__name__}")
+
+
+@BOTH
+async def test_we_hang_an_answered_call_up(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_answer", transport)
+    call = await place(agent, sipp.hop)
+    assert (await until(call, Progress)).code == 180
+    answered = await until(call, Answered)
+    assert answered.sdp is not None
+    assert answered.dialog.hop == sipp.hop
+    assert [c.name for c in parse(answered.sdp).codecs] == ["PCMA", "PCMU", "telephone-event"]
+    assert await call.bye() == 200
+    assert await call.next_event() is None
+    await sipp.succeeded()
+    assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_early_media_then_the_far_end_hangs_up(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_early_media_and_bye", transport)
+    call = await place(agent, sipp.hop)
+    progress = await until(call, Progress)
+    assert (progress.code, progress.sdp is not None) == (183, True)
+    assert (await until(call, Answered)).sdp is not None
+    assert (await until(call, RemoteBye)).cause is HangupCause.NORMAL_CLEARING
+    await sipp.succeeded()
+    assert agent.gauges.dialogs == 0
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("code", "q850", "cause"),
+    [
+        (486, 17, HangupCause.USER_BUSY),
+        (603, 21, HangupCause.CALL_REJECTED),
+        (480, 19, HangupCause.NO_ANSWER),
+        (503, 1, HangupCause.UNALLOCATED_NUMBER),
+    ],
+)
+async def test_a_refusal_says_why(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport, code: int, q850: int, cause: HangupCause
+) -> None:
+    sipp = await run_sipp("uas_refuse", transport, code=code, q850=q850)
+    failed = await until(await place(agent, sipp.hop), Failed)
+    assert (failed.code, failed.cause, failed.local) == (code, cause, False)
+    assert failed.reasons == (Reason("Q.850", q850, "from sipp"),)
+    await sipp.succeeded()
+
+
+@BOTH
+async def test_a_ringing_call_is_cancelled(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_cancelled", transport)
+    call = await place(agent, sipp.hop)
+    await until(call, Progress)
+    await call.cancel()
+    failed = await until(call, Failed)
+    assert (failed.code, failed.cause, failed.local) == (487, HangupCause.CANCELED, False)
+    await sipp.succeeded()
+
+
+@BOTH
+async def test_a_cancel_before_any_answer_waits_for_one(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_cancelled", transport)
+    call = await place(agent, sipp.hop)
+    await call.cancel()
+    assert (await until(call, Failed)).cause is HangupCause.CANCELED
+    await sipp.succeeded()
+
+
+@BOTH
+async def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_answer_crosses_cancel", transport)
+    call = await place(agent, sipp.hop)
+    await until(call, Progress)
+    await call.cancel()
+    assert (await until(call, Failed)).cause is HangupCause.CANCELED
+    await sipp.succeeded()
+    assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_invite_and_bye_answer_digest_challenges(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_digest", transport)
+    call = await place(agent, sipp.hop, Credentials("sautikit", "secret"))
+    await until(call, Answered)
+    assert call.state.attempt == 2
+    assert await call.bye() == 200
+    await sipp.succeeded()
+
+
+async def test_a_wrong_password_fails_after_one_retry(agent: UserAgent, run_sipp: SippRunner) -> None:
+    sipp = await run_sipp("uas_digest")
+    failed = await until(await place(agent, sipp.hop, Credentials("sautikit", "wrong")), Failed)
+    assert failed.code == 403
+
+
+async def test_a_challenge_without_credentials_is_a_trunk_failure(
+    agent: UserAgent, run_sipp: SippRunner
+) -> None:
+    sipp = await run_sipp("uas_refuse", code=401, q850=0)
+    failed = await until(await place(agent, sipp.hop), Failed)
+    assert (failed.code, failed.cause) == (401, HangupCause.TRUNK_FAILURE)
+
+
+@BOTH
+async def test_the_far_end_puts_us_on_hold(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_holds", transport)
+    call = await place(agent, sipp.hop)
+    held = await until(call, Reinvite)
+    assert held.direction is Direction.SENDONLY
+    assert held.answer is not None
+    assert parse(held.answer).direction is Direction.RECVONLY
+    await until(call, RemoteBye)
+    await sipp.succeeded()
