@@ -7,12 +7,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from sautikitd.egress.client import EgressClient, EgressLimits, sent_form
 from sautikitd.egress.failures import EgressFailure, EgressFailureKind
-from sautikitd.egress.guard import EgressGuard
+from sautikitd.egress.guard import AddressRefused, EgressGuard
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -105,6 +106,35 @@ async def test_one_private_address_among_public_ones_refuses_the_host() -> None:
     async with EgressClient(EgressGuard(lookup=lookup)) as client:
         failure = await failure_of(client.request("GET", "http://mixed.test/", live=False))
     assert failure.kind is EgressFailureKind.REFUSED
+
+
+async def test_the_connector_refuses_an_address_even_if_nobody_looked_at_the_url() -> None:
+    guard = EgressGuard(lookup=NameTable())
+    async with (
+        serving(hello) as port,
+        aiohttp.ClientSession(connector=guard.connector(limit_per_host=1)) as session,
+    ):
+        with pytest.raises(aiohttp.ClientConnectorError) as caught:
+            await session.get(f"http://127.0.0.1:{port}/")
+    assert isinstance(caught.value.os_error, AddressRefused)
+
+
+async def test_a_slow_host_does_not_hold_up_another() -> None:
+    release = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await release.wait()
+        return web.Response()
+
+    guard = EgressGuard(allow_private=True, lookup=NameTable())
+    async with serving(slow) as stuck, serving(hello) as quick, EgressClient(guard, per_host=2) as client:
+        waiting = [
+            asyncio.create_task(client.request("GET", f"http://127.0.0.1:{stuck}/", live=False))
+            for _ in range(5)
+        ]
+        assert (await client.request("GET", f"http://127.0.0.1:{quick}/", live=False)).ok
+        release.set()
+        await asyncio.gather(*waiting)
 
 
 async def test_a_kept_connection_is_used_again_without_another_look_up() -> None:

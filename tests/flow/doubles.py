@@ -240,7 +240,10 @@ async def valid_secrets() -> Sequence[str]:
 
 @asynccontextmanager
 async def a_client(
-    story: Story, clock: Clock, secrets: Callable[[], Awaitable[Sequence[str]]] = valid_secrets
+    story: Story,
+    clock: Clock,
+    secrets: Callable[[], Awaitable[Sequence[str]]] = valid_secrets,
+    total_s: float = 10.0,
 ) -> AsyncIterator[CallbackClient]:
     context = a_context()
     async with EgressClient(EgressGuard(allow_private=True, lookup=NoNames())) as egress:
@@ -251,6 +254,7 @@ async def a_client(
             log=story,
             live=context.live,
             clock=clock,
+            total_s=total_s,
         )
 
 

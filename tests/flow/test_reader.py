@@ -153,6 +153,11 @@ def test_engine_voices_are_known_by_their_prefix() -> None:
     assert flow_of({"say": {"text": "a", "voice": "piper:sw_CD-lanfrica-medium"}}).warnings == ()
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert read_flow(b'{"actions": [{"pause": {"length": 2.0}}]}') == flow_of({"pause": {"length": 2}})
+    assert problems_of(b'{"actions": [{"pause": {"length": 2.5}}]}')[0].pointer == "/actions/0/pause/length"
+
+
 def test_fifty_actions_are_allowed_and_no_more() -> None:
     assert len(flow_of(*[{"pause": {}}] * 50).actions) == 50
     assert problems_of({"actions": [{"pause": {}}] * 51})[0].code is ProblemCode.TOO_MANY_ACTIONS

@@ -16,6 +16,9 @@ from sautikitd.egress.guard import AddressRefused, EgressGuard
 CHUNK = 16 * 1024
 USER_AGENT = "Sautikit/1.0"
 
+PER_HOST = 100
+"""Connections to one host and port at a time; further requests to it wait, within their own time limit."""
+
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """A response, whatever its status. Header names are lower case; repeated ones are joined by `, `."""
@@ -47,9 +50,12 @@ class EgressClient:
     Redirects are not followed, environment proxies and cookies not used, bodies read up to a limit.
     """
 
-    def __init__(self, guard: EgressGuard, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, guard: EgressGuard, *, tls: ssl.SSLContext | None = None, per_host: int = PER_HOST
+    ) -> None:
         self._guard = guard
         self._tls = tls
+        self._per_host = per_host
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -58,7 +64,7 @@ class EgressClient:
 
     async def __aenter__(self) -> "EgressClient":
         self._session = aiohttp.ClientSession(
-            connector=self._guard.connector(),
+            connector=self._guard.connector(limit_per_host=self._per_host),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
@@ -89,7 +95,7 @@ class EgressClient:
         """
         problem = self._guard.check_url(url, live=live)
         if problem is not None:
-            raise EgressFailure(EgressFailureKind.REFUSED, problem.message)
+            raise EgressFailure(EgressFailureKind.REFUSED, problem.reason)
         limits = limits or EgressLimits()
         started = time.monotonic()
         progress = _Progress()

@@ -69,12 +69,15 @@ class EgressGuard:
             self.check_address(address)
         return addresses
 
-    def connector(self, *, limit: int = 1000, limit_per_host: int = 0) -> aiohttp.TCPConnector:
-        """A connector whose every socket goes to a checked address. TLS still sees the original name."""
+    def connector(self, *, limit_per_host: int) -> aiohttp.TCPConnector:
+        """A connector whose every socket goes to a checked address. TLS still sees the original name.
+
+        Only connections to the same host are limited, so that one slow host never holds up another.
+        """
         return aiohttp.TCPConnector(
             resolver=_GuardedResolver(self),
             ttl_dns_cache=DNS_CACHE_S,
-            limit=limit,
+            limit=0,
             limit_per_host=limit_per_host,
             socket_factory=self._checked_socket,
         )

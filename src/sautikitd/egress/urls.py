@@ -34,7 +34,7 @@ class UrlProblem:
     """Why a URL is refused: a stable `fault` and a sentence for the developer who gave it."""
 
     fault: UrlFault
-    message: str
+    reason: str
 
 
 def check_url(url: str, *, live: bool, allow_private: bool, websocket: bool = False) -> UrlProblem | None:

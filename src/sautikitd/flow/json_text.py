@@ -24,7 +24,7 @@ def parse_json(body: bytes) -> object:
     except UnicodeDecodeError as error:
         raise JsonUnreadable(f"not UTF-8 at byte {error.start}") from error
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_number)
     except json.JSONDecodeError as error:
         raise JsonUnreadable(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
@@ -75,6 +75,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     repeating = Repeating(plain)
     repeating.repeated = tuple(name for name, count in counts.items() if count > 1)
     return repeating
+
+
+def _number(text: str) -> int | float:
+    """`2.0` is an integer too (JSON Schema 2020-12 §6.1.1), and what some languages write for 2."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _no_constant(name: str) -> object:

@@ -1,6 +1,6 @@
 """Asks voice callback URLs (contract §5): one question, at most two attempts, ten seconds in all."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -67,6 +67,7 @@ class CallbackClient:
         log: CallbackLog,
         live: bool,
         clock: Clock,
+        total_s: float = TOTAL_S,
     ) -> None:
         self._egress = egress
         self._vocabulary = vocabulary
@@ -74,6 +75,7 @@ class CallbackClient:
         self._log = log
         self._live = live
         self._clock = clock
+        self._total_s = total_s
 
     @property
     def reports_end(self) -> bool:
@@ -110,7 +112,7 @@ class CallbackClient:
         for attempt in range(1, ATTEMPTS + 1):
             attempted_at = self._clock.now()
             line = _Line(self._log, asking, shown, scrub, attempt, attempted_at, ignore_reply)
-            left = TOTAL_S - (self._clock.monotonic() - started)
+            left = self._total_s - (self._clock.monotonic() - started)
             try:
                 exchange = await self._attempt(question.method, prepared, left)
             except EgressFailure as failure:
@@ -213,7 +215,7 @@ class _Line:
             error=self._scrub(error),
             duration_ms=exchange.duration_ms,
             status=exchange.status,
-            response_headers=exchange.headers,
+            response_headers=_bounded(exchange.headers),
             response_body=self._scrubbed(exchange.body),
         )
 
@@ -228,6 +230,11 @@ class _Line:
 
 def _reading(exchange: Exchange) -> Flow | FlowInvalid:
     return read_flow(exchange.body, exchange.headers.get("content-type", ""))
+
+
+def _bounded(headers: Mapping[str, str]) -> dict[str, str]:
+    """The first forty headers, each cut to 256 characters."""
+    return {name: value[:256] for name, value in list(headers.items())[:40]}
 
 
 def _shown(asking: Asking) -> Asking:

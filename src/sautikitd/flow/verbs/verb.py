@@ -113,7 +113,7 @@ def reference_flaws(field: str, reference: str | None) -> Iterator[Flaw]:
     url = reference if absolute else f"https://relative.invalid/{reference.lstrip('/')}"
     problem = check_url(url, live=False, allow_private=True)
     if problem is not None:
-        yield Flaw(field, problem.message)
+        yield Flaw(field, problem.reason)
 
 
 def shortened(text: str) -> str:
