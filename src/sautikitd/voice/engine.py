@@ -1,0 +1,167 @@
+"""The built-in voice engine: SIP and media put together. It speaks in calls, legs, audio and events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from sautikitd.clock import Clock
+from sautikitd.voice import negotiation
+from sautikitd.voice.inbound_leg import AnswerBook, InboundLeg
+from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.media.client import MediaClient
+from sautikitd.voice.media_pool import MediaPool
+from sautikitd.voice.outbound_leg import OutboundLeg
+from sautikitd.voice.prompts import PromptRenderer
+from sautikitd.voice.recording_book import RecordingBook
+from sautikitd.voice.sip.address import NameAddr, sip_uri
+from sautikitd.voice.sip.dialog import DialogState
+from sautikitd.voice.sip.digest import Credentials
+from sautikitd.voice.sip.hops import Hop
+from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.invites import InviteState, PreparedInvite
+from sautikitd.voice.sip.user_agent import UserAgent
+
+log = structlog.get_logger(__name__)
+L = TypeVar("L", bound=MediaLeg)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to a trunk: where, as whom, with which codecs in order of liking, and the host for its URIs."""
+
+    hop: Hop
+    credentials: Credentials | None = None
+    codecs: Sequence[str] = ("PCMU", "PCMA")
+
+
+class VoiceEngine:
+    """`address` is what stands in our SDP. Start it with the handler of inbound calls in the user agent."""
+
+    def __init__(
+        self,
+        agent: UserAgent,
+        media: MediaPool,
+        *,
+        address: str,
+        domain: str,
+        book: RecordingBook,
+        clock: Clock,
+    ) -> None:
+        self._agent = agent
+        self._media = media
+        self._address = address
+        self._domain = domain
+        self._book = book
+        self._clock = clock
+        self._legs: dict[UUID, tuple[MediaLeg, MediaClient]] = {}
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    async def start(self) -> None:
+        await self._media.start(self._on_media_lost)
+
+    async def close(self) -> None:
+        """Waits for the last BYEs, a few seconds, then stops the media."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=3)
+        for task in self._tasks:
+            task.cancel()
+        await self._media.close()
+
+    @property
+    def legs(self) -> int:
+        return len(self._legs)
+
+    def prepare(
+        self, route: Route, *, caller: str, callee: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> PreparedInvite:
+        """Chooses the identifiers of a call from `caller` to `callee` (E.164), to be stored before it is dialled.
+
+        From and P-Asserted-Identity both carry `caller` (contract §3).
+        """
+        identity = sip_uri(caller, self._domain)
+        return self._agent.prepare_invite(
+            target=sip_uri(callee, route.hop.host, route.hop.port),
+            hop=route.hop,
+            local=NameAddr(identity),
+            asserted_identity=identity,
+            headers=headers,
+        )
+
+    async def dial(
+        self,
+        call_id: UUID,
+        prepared: PreparedInvite,
+        route: Route,
+        prompts: PromptRenderer,
+        on_alert: Callable[[datetime], None],
+    ) -> OutboundLeg:
+        """Sends the INVITE. Raises `MediaLost` or `MediaRefused` when there is no place for its media."""
+        leg = self._register(OutboundLeg, call_id, prompts)
+        local = await leg.open_media()
+        offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))
+        call = await self._agent.send_invite(prepared, offer.encode(), credentials=route.credentials)
+        leg.attach(call, offer, on_alert)
+        return leg
+
+    def accept(
+        self,
+        call_id: UUID,
+        call: InboundCall,
+        codecs: Sequence[str],
+        prompts: PromptRenderer,
+        answers: AnswerBook,
+    ) -> InboundLeg:
+        """Takes an inbound call as a leg, unanswered."""
+        leg = self._register(InboundLeg, call_id, prompts)
+        leg.attach(call, self._address, negotiation.codecs_of(codecs), answers)
+        return leg
+
+    async def end_detached(
+        self, stored: dict[str, Any], credentials: Credentials | None = None
+    ) -> int | None:
+        """Ends the carrier's leg of a call that another process ran, from what was stored of it.
+
+        The final status of the BYE or CANCEL; None when nobody answered it.
+        """
+        if "dialog" in stored:
+            state = msgspec.convert(stored["dialog"], DialogState)
+            return await self._agent.bye_detached(state, credentials=credentials)
+        return await self._agent.cancel_detached(msgspec.convert(stored["invite"], InviteState))
+
+    def _register(self, kind: type[L], call_id: UUID, prompts: PromptRenderer) -> L:
+        media = self._media.pick()
+        leg = kind(
+            call_id, media=media, prompts=prompts, book=self._book, clock=self._clock, spawn=self._spawn
+        )
+        self._legs[call_id] = (leg, media)
+        self._spawn(self._forget_when_gone(leg))
+        return leg
+
+    async def _forget_when_gone(self, leg: MediaLeg) -> None:
+        await leg.gone()
+        await leg.quality()
+        self._legs.pop(leg.call_id, None)
+
+    def _on_media_lost(self, lost: MediaClient) -> None:
+        for leg, media in list(self._legs.values()):
+            if media is lost:
+                leg.media_lost()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("voice.task_failed", exc_info=error)
+
+
+def stored_invite(prepared: PreparedInvite) -> dict[str, Any]:
+    """What a CANCEL from another process needs, as JSON."""
+    return {"invite": msgspec.to_builtins(prepared.state)}

@@ -1,0 +1,110 @@
+"""A leg that comes in from a trunk."""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.flow.port import LegGone
+from sautikitd.voice import negotiation
+from sautikitd.voice.leg import LegEnd, MediaLeg
+from sautikitd.voice.sip import events, sdp
+from sautikitd.voice.sip.inbound import InboundCall
+
+
+class AnswerBook(Protocol):
+    async def answered(self, leg: "InboundLeg", dialog: dict[str, Any]) -> None:
+        """Commits the answer, with what a BYE from another process needs, before anything is played."""
+        ...
+
+
+class InboundLeg(MediaLeg):
+    """Made by `VoiceEngine.accept`."""
+
+    def attach(
+        self, call: InboundCall, address: str, codecs: tuple[sdp.Codec, ...], answers: AnswerBook
+    ) -> None:
+        self._call = call
+        self._address = address
+        self._codecs = codecs
+        self._answers = answers
+        self._spawn(self._watch())
+
+    async def answer(self) -> None:
+        """Answers with the first codec of the offer that we speak; 488 when there is none. Raises `LegGone`."""
+        if not self.answered:
+            await self.until_gone(self._answer())
+
+    async def ring(self) -> None:
+        if not self.answered and not self.ended:
+            self._call.ring(180)
+
+    async def reject(self, *, busy: bool) -> None:
+        cause = HangupCause.USER_BUSY if busy else HangupCause.REJECTED
+        status = CallStatus.BUSY if busy else CallStatus.FAILED
+        code = 486 if busy else 603
+        self._call.reject(code)
+        self._finish(
+            LegEnd(cause=cause, by=HangupBy.PLATFORM, at=self._clock.now(), status=status, sip_code=code)
+        )
+        raise LegGone(cause)
+
+    async def signal_end(self, cause: HangupCause) -> None:
+        await self._call.hang_up()
+
+    async def probe(self) -> bool:
+        code = await self._call.dialog.probe()
+        return code is not None and code not in (408, 481)
+
+    async def _answer(self) -> None:
+        local = await self.open_media()
+        try:
+            offered = sdp.parse(self._call.offer or b"")
+            ours = sdp.answer(
+                offered, self._address, local.rtp_port, session_id=local.rtp_port, codecs=self._codecs
+            )
+            remote = negotiation.agreed(offered, ours, we_answered=True)
+        except sdp.SdpError:
+            self._call.reject(488)
+            self._finish(
+                LegEnd(
+                    cause=HangupCause.MEDIA_INCOMPATIBLE,
+                    by=HangupBy.PLATFORM,
+                    at=self._clock.now(),
+                    sip_code=488,
+                )
+            )
+            raise LegGone(HangupCause.MEDIA_INCOMPATIBLE) from None
+        await self.configure_media(remote)
+        state = await self._call.answer(ours.encode())
+        if state is None:
+            raise LegGone((await self.gone()).cause)
+        self.answered_at = self._clock.now()
+        await self._answers.answered(self, {"dialog": msgspec.to_builtins(state)})
+
+    async def _watch(self) -> None:
+        async for event in self._call:
+            await self._on_event(event)
+        if not self.ended:
+            self._finish(
+                LegEnd(cause=HangupCause.NORMAL_CLEARING, by=HangupBy.PLATFORM, at=self._clock.now())
+            )
+
+    async def _on_event(self, event: events.Event) -> None:
+        now = self._clock.now()
+        match event:
+            case events.Canceled():
+                cause = HangupCause(event.cause.value)
+                self._finish(
+                    LegEnd(cause=cause, by=HangupBy.CALLER, at=now, status=CallStatus.CANCELED, sip_code=487)
+                )
+            case events.RemoteBye():
+                cause = HangupCause(event.cause.value)
+                self._finish(LegEnd(cause=cause, by=HangupBy.CALLER, at=now, sip_code=200))
+            case events.Lost():
+                self._finish(LegEnd(cause=HangupCause(event.cause.value), by=HangupBy.CARRIER, at=now))
+            case events.Reinvite() if event.offer and event.answer:
+                theirs, ours = sdp.parse(event.offer), sdp.parse(event.answer)
+                await self.configure_media(negotiation.agreed(theirs, ours, we_answered=True))
+            case events.Info() if event.digit:
+                self.take_digit(event.digit)

@@ -1,0 +1,258 @@
+"""One leg of a call: its SIP dialog and its media, seen as the port of `flow/` wants it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+
+from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.clock import Clock
+from sautikitd.flow.port import (
+    Collected,
+    LegGone,
+    Prompt,
+    Recorded,
+    RecordSpec,
+)
+from sautikitd.voice.collecting import DigitBuffer, collect
+from sautikitd.voice.media import protocol
+from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
+from sautikitd.voice.prompts import PromptRenderer
+from sautikitd.voice.recording import LegRecordings
+from sautikitd.voice.recording_book import RecordingBook
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegEnd:
+    """How a leg ended. `status` is what it means for a call that was never answered."""
+
+    cause: HangupCause
+    by: HangupBy
+    at: datetime
+    status: CallStatus = CallStatus.FAILED
+    sip_code: int | None = None
+
+
+class MediaLeg:
+    """The half of a leg that both directions share: media, digits, recording, and the end.
+
+    Subclasses speak SIP: `_signal_end` tells the far end, `answer` and `reject` are theirs.
+    """
+
+    def __init__(
+        self,
+        call_id: UUID,
+        *,
+        media: MediaClient,
+        prompts: PromptRenderer,
+        book: RecordingBook,
+        clock: Clock,
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self.call_id = call_id
+        self.answered_at: datetime | None = None
+        self.first_audio_at: datetime | None = None
+        self._media = media
+        self._prompts = prompts
+        self._clock = clock
+        self._spawn = spawn
+        self._leg_id = str(call_id)
+        self._gone: asyncio.Future[LegEnd] = asyncio.get_running_loop().create_future()
+        self._plays: dict[str, asyncio.Future[bool]] = {}
+        self._play_number = 0
+        self._digits = DigitBuffer()
+        self.recordings = LegRecordings(call_id, self._leg_id, media, book)
+        self._local: protocol.LocalMedia | None = None
+        self._stats: asyncio.Task[protocol.LegStats | None] | None = None
+        media.on_lost(
+            lambda: self._finish(LegEnd(cause=HangupCause.MEDIA_LOST, by=HangupBy.PLATFORM, at=clock.now()))
+        )
+
+    @property
+    def answered(self) -> bool:
+        return self.answered_at is not None
+
+    @property
+    def ended(self) -> bool:
+        return self._gone.done()
+
+    async def gone(self) -> LegEnd:
+        """Waits for the end."""
+        return await asyncio.shield(self._gone)
+
+    # The port: what does not depend on who called whom.
+
+    async def wait(self, seconds: float) -> None:
+        await self.until_gone(self._clock.sleep(seconds))
+
+    async def hang_up(self) -> None:
+        self.end(HangupCause.NORMAL_CLEARING)
+        raise LegGone(HangupCause.NORMAL_CLEARING)
+
+    async def play(self, prompts: Sequence[Prompt], *, loop: int = 1) -> None:
+        await self.until_gone(self._play(prompts, loop))
+
+    async def collect(
+        self, *, max_digits: int, finish_on_key: str, timeout_s: float, prompts: Sequence[Prompt] = ()
+    ) -> Collected:
+        return await self.until_gone(
+            collect(
+                self._digits,
+                self._clock,
+                max_digits=max_digits,
+                finish_on_key=finish_on_key,
+                timeout_s=timeout_s,
+                play=(lambda: self._play(prompts, 1)) if prompts else None,
+            )
+        )
+
+    async def record(self, spec: RecordSpec) -> Recorded:
+        return await self.until_gone(self._record(spec))
+
+    # What the node asks besides.
+
+    def end(
+        self, cause: HangupCause, *, by: HangupBy = HangupBy.PLATFORM, at: datetime | None = None
+    ) -> None:
+        """Ends the leg from our side: BYE, CANCEL or a refusal goes out, and whoever waits gets `LegGone`."""
+        status = CallStatus.CANCELED if not self.answered else CallStatus.FAILED
+        self._finish(LegEnd(cause=cause, by=by, at=at or self._clock.now(), status=status), tell=True)
+
+    async def quality(self) -> dict[str, Any] | None:
+        """MOS, jitter, loss and codec of an ended leg that had media."""
+        stats = await self._stats if self._stats else None
+        if stats is None or stats.packets_received == 0:
+            return None
+        return {
+            "mos": round(stats.mos, 2),
+            "jitter_ms": round(stats.jitter_ms, 1),
+            "loss_percent": round(stats.loss_percent, 2),
+            "codec": stats.codec,
+        }
+
+    async def until_gone(self, work: Awaitable[T]) -> T:
+        """Does `work`, cut short by the end of the leg, which raises `LegGone`."""
+        task = asyncio.ensure_future(work)
+        try:
+            if not self._gone.done():
+                either: set[asyncio.Future[Any]] = {task, self._gone}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise LegGone(self._gone.result().cause)
+        except MediaLost:
+            raise LegGone((await self.gone()).cause) from None
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    def media_lost(self) -> None:
+        """The media process died, and the sound of this leg with it."""
+        self.end(HangupCause.MEDIA_LOST)
+
+    # For subclasses.
+
+    async def open_media(self) -> protocol.LocalMedia:
+        self._local = await self._media.open_leg(self._leg_id, self._on_media_event)
+        return self._local
+
+    async def configure_media(self, remote: protocol.RemoteMedia) -> None:
+        if not self.ended:
+            await self._media.configure_leg(self._leg_id, remote)
+
+    def take_digit(self, digit: str) -> None:
+        """A digit from signalling (INFO)."""
+        self._digits.put(digit)
+        self.recordings.on_digit(digit)
+
+    async def signal_end(self, cause: HangupCause) -> None:
+        """Tells the far end that it is over."""
+        raise NotImplementedError
+
+    async def probe(self) -> bool:
+        """Whether the far end still knows the call."""
+        raise NotImplementedError
+
+    def _finish(self, end: LegEnd, *, tell: bool = False) -> None:
+        if self._gone.done():
+            return
+        self._gone.set_result(end)
+        self._stats = asyncio.ensure_future(self._close_media())
+        if tell:
+            self._spawn(self.signal_end(end.cause))
+
+    async def _close_media(self) -> protocol.LegStats | None:
+        if self._local is None:
+            return None
+        try:
+            return await self._media.close_leg(self._leg_id)
+        except (MediaLost, MediaRefused):
+            self.recordings.lost()
+            return None
+
+    # Media.
+
+    async def _play(self, prompts: Sequence[Prompt], loop: int) -> None:
+        segments = await self._prompts.segments(prompts)
+        self._play_number += 1
+        play_id = str(self._play_number)
+        finished = self._plays[play_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._media.play(self._leg_id, play_id, segments, loop)
+            await finished
+        except asyncio.CancelledError:
+            if not finished.done() and not self.ended:
+                self._spawn(self._stop_play())
+            raise
+        finally:
+            self._plays.pop(play_id, None)
+
+    async def _stop_play(self) -> None:
+        try:
+            await self._media.stop_play(self._leg_id)
+        except (MediaLost, MediaRefused) as exc:
+            log.debug("voice.stop_play", error=str(exc))
+
+    async def _record(self, spec: RecordSpec) -> Recorded:
+        if spec.beep:
+            await self._beep()
+        return await self.recordings.record(spec)
+
+    async def _beep(self) -> None:
+        self._play_number += 1
+        play_id = str(self._play_number)
+        finished = self._plays[play_id] = asyncio.get_running_loop().create_future()
+        tone = protocol.Tone(frequencies=(1000.0,), duration_ms=250)
+        await self._media.play(self._leg_id, play_id, [tone], 1)
+        await finished
+        self._plays.pop(play_id, None)
+
+    def _on_media_event(self, event: protocol.Event) -> None:
+        match event:
+            case protocol.PlayFinished():
+                finished = self._plays.get(event.play_id)
+                if finished and not finished.done():
+                    finished.set_result(event.completed)
+            case protocol.DigitReceived():
+                self.take_digit(event.digit)
+            case protocol.RecordingEnded():
+                self.recordings.on_ended(event)
+            case protocol.FirstPacket():
+                self.first_audio_at = event.at
+            case protocol.MediaSilent() if self.answered:
+                self._spawn(self._on_silence(event.last_received_at))
+
+    async def _on_silence(self, last_received_at: datetime | None) -> None:
+        """A minute without RTP and RTCP: is there still anybody? If not, the call ended with the last packet."""
+        if self.ended or await self.probe():
+            return
+        at = max(filter(None, (last_received_at, self.answered_at)), default=self._clock.now())
+        self.end(HangupCause.MEDIA_TIMEOUT, by=HangupBy.CARRIER, at=at)

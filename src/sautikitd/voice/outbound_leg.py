@@ -1,0 +1,138 @@
+"""A leg that we dial."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.flow.port import LegGone
+from sautikitd.voice import negotiation
+from sautikitd.voice.leg import LegEnd, MediaLeg
+from sautikitd.voice.media.protocol import RemoteMedia
+from sautikitd.voice.sip import events, sdp
+from sautikitd.voice.sip.causes import CallOutcome, Reason, outcome_of
+from sautikitd.voice.sip.dialog import DialogState
+from sautikitd.voice.sip.outbound import OutboundCall
+
+_CALLEE_CAUSES = {
+    *(HangupCause.USER_BUSY, HangupCause.CALL_REJECTED, HangupCause.NO_ANSWER, HangupCause.UNWANTED),
+}
+
+
+class OutboundLeg(MediaLeg):
+    """Made by `VoiceEngine.dial`. `on_alert` is told once, of the first 180 or 183."""
+
+    def attach(self, call: OutboundCall, offer: sdp.Sdp, on_alert: Callable[[datetime], None]) -> None:
+        self._call = call
+        self._offer = offer
+        self._on_alert: Callable[[datetime], None] | None = on_alert
+        self._answer: asyncio.Future[DialogState] = asyncio.get_running_loop().create_future()
+        self._spawn(self._watch())
+
+    async def answer_of(self, timeout_s: float) -> dict[str, Any]:
+        """Waits for the answer and gives the dialog, for a BYE from another process. Raises `LegGone`.
+
+        Nobody answering in time ends the leg as `no_answer`.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                state = await self.until_gone(asyncio.shield(self._answer))
+        except TimeoutError:
+            end = LegEnd(
+                cause=HangupCause.NO_ANSWER,
+                by=HangupBy.CALLEE,
+                at=self._clock.now(),
+                status=CallStatus.NO_ANSWER,
+            )
+            self._finish(end, tell=True)
+            raise LegGone(HangupCause.NO_ANSWER) from None
+        plain: dict[str, Any] = msgspec.to_builtins(state)
+        return {"dialog": plain}
+
+    # The port, as far as it is different for a leg that was dialled.
+
+    async def answer(self) -> None:
+        """Nothing to do: the far end answers."""
+
+    async def ring(self) -> None:
+        """Nothing to do: the far end rings."""
+
+    async def reject(self, *, busy: bool) -> None:
+        await self.hang_up()
+
+    async def signal_end(self, cause: HangupCause) -> None:
+        reason = Reason("SIP", 200, "Call completed elsewhere") if cause is HangupCause.LOST_RACE else None
+        await self._call.hang_up(reason)
+
+    async def probe(self) -> bool:
+        code = await self._call.dialog.probe() if self._call.dialog else None
+        return code is not None and code not in (408, 481)
+
+    async def _watch(self) -> None:
+        async for event in self._call:
+            await self._on_event(event)
+        if not self.ended:  # the stream ended without a word: it was our own hang-up
+            self._finish(
+                LegEnd(cause=HangupCause.NORMAL_CLEARING, by=HangupBy.PLATFORM, at=self._clock.now())
+            )
+
+    async def _on_event(self, event: events.Event) -> None:
+        match event:
+            case events.Progress():
+                await self._on_progress(event)
+            case events.Answered():
+                await self._on_answer(event)
+            case events.Failed():
+                self._finish(self._failure(event))
+            case events.RemoteBye():
+                self._finish(
+                    LegEnd(
+                        cause=HangupCause(event.cause.value),
+                        by=HangupBy.CALLEE,
+                        at=self._clock.now(),
+                        sip_code=200,
+                    )
+                )
+            case events.Lost():
+                self._finish(
+                    LegEnd(cause=HangupCause(event.cause.value), by=HangupBy.CARRIER, at=self._clock.now())
+                )
+            case events.Reinvite() if event.offer and event.answer:
+                await self._negotiate(event.offer, sdp.parse(event.answer), we_answered=True)
+            case events.Info() if event.digit:
+                self.take_digit(event.digit)
+
+    async def _on_progress(self, event: events.Progress) -> None:
+        if event.sdp:
+            await self._negotiate(event.sdp, self._offer, we_answered=False)
+        if self._on_alert and event.code in (180, 183):
+            self._on_alert(self._clock.now())
+            self._on_alert = None
+
+    async def _on_answer(self, event: events.Answered) -> None:
+        at = self._clock.now()
+        if not event.sdp or not await self._negotiate(event.sdp, self._offer, we_answered=False):
+            self.end(HangupCause.MEDIA_INCOMPATIBLE)
+            return
+        self.answered_at = at
+        if not self._answer.done():
+            self._answer.set_result(event.dialog)
+
+    async def _negotiate(self, theirs: bytes, ours: sdp.Sdp, *, we_answered: bool) -> bool:
+        try:
+            remote: RemoteMedia = negotiation.agreed(sdp.parse(theirs), ours, we_answered=we_answered)
+        except sdp.SdpError:
+            return False
+        await self.configure_media(remote)
+        return True
+
+    def _failure(self, failed: events.Failed) -> LegEnd:
+        outcome = outcome_of(failed.cause)
+        status = CallStatus(outcome.value) if outcome is not CallOutcome.COMPLETED else CallStatus.FAILED
+        cause = HangupCause(failed.cause.value)
+        by = HangupBy.CALLEE if cause in _CALLEE_CAUSES else HangupBy.CARRIER
+        code = None if failed.local else failed.code
+        return LegEnd(cause=cause, by=by, at=self._clock.now(), status=status, sip_code=code)

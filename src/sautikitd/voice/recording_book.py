@@ -1,0 +1,24 @@
+"""Where recordings are entered: the engine writes the file, somebody else keeps the books."""
+
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+
+class RecordingPlace(msgspec.Struct, frozen=True):
+    """A recording that has been entered, and the file to write it to."""
+
+    recording_id: UUID
+    path: Path
+
+
+class RecordingBook(Protocol):
+    async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
+        """Enters a recording that is about to start."""
+        ...
+
+    def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:
+        """The file is complete, or the recording `failed`. Must neither block nor raise."""
+        ...
