@@ -1,0 +1,67 @@
+# Everything a developer does, one target each. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+WORKERS ?= 2
+# Settings of `make run`, e.g. make run HTTP=127.0.0.1:9000 DATA_DIR=/tmp/sautikit
+HTTP ?=
+SIP ?=
+DATA_DIR ?=
+
+.PHONY: help setup run test lint types format format-check check bench lock clean
+
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything in it (and nothing else).
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Sautikit needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo not there)."; \
+	  echo "Install one (apt install python3 python3-venv; brew install python), or name it: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) comes without venv here. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing packages into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $(STAMP)
+
+run: setup ## Serve everything here and show a first call as it happens.
+	@exec $(BIN)/sautikitd demo $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(if $(HTTP),--http $(HTTP)) $(if $(SIP),--sip $(SIP))
+
+test: setup ## Run the whole suite.
+	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+lint: setup ## Look for mistakes (ruff).
+	$(BIN)/ruff check src tests bench
+
+types: setup ## Check types, strictly (mypy).
+	$(BIN)/mypy
+
+format: setup ## Put the code in shape (ruff).
+	$(BIN)/ruff check --fix --select I src tests bench
+	$(BIN)/ruff format src tests bench
+
+format-check: setup ## Say whether the code is in shape.
+	$(BIN)/ruff format --check src tests bench
+
+check: lint types format-check test ## Everything CI looks at.
+
+bench: setup ## Measure: calls a second, legs a core, latencies. Takes minutes.
+	$(BIN)/python -m bench
+
+lock: ## Write the lock files anew from pyproject.toml (needs uv).
+	@command -v uv >/dev/null || { echo "make lock needs uv, the one tool that locks for every platform at once."; exit 1; }
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --python-version 3.11 pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --python-version 3.11 pyproject.toml --group dev --output-file requirements-dev.lock
+
+clean: ## Remove what is made here; your data in data/ stays.
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

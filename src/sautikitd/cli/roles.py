@@ -1,0 +1,44 @@
+"""`sautikitd api | voice | worker | carrier`: one role, alone, for installations of more than one machine."""
+
+import importlib
+
+import click
+
+from sautikitd.cli.command import Invocation, subcommand
+
+
+def _run(name: str, invocation: Invocation) -> None:
+    from sautikitd.roles.process import run_role
+
+    module = importlib.import_module(f"sautikitd.roles.{name}")
+    run_role(name, module.run, invocation.settings)
+
+
+@click.command()
+@click.option("--http", metavar="HOST:PORT", help="Where it listens [SAUTIKIT_HTTP, 127.0.0.1:8080].")
+@subcommand(http="http")
+def api(invocation: Invocation) -> None:
+    """Run one API process. It keeps nothing: run as many as you like behind a load balancer."""
+    _run("api", invocation)
+
+
+@click.command()
+@click.option("--sip", metavar="HOST:PORT", help="Where it speaks SIP [SAUTIKIT_SIP, 127.0.0.1:5060].")
+@subcommand(sip="sip")
+def voice(invocation: Invocation) -> None:
+    """Run one voice node: it claims queued calls, dials them, and runs their flows."""
+    _run("voice", invocation)
+
+
+@click.command()
+@subcommand()
+def worker(invocation: Invocation) -> None:
+    """Run one worker: it delivers webhooks, ends the calls of dead nodes, and cleans up."""
+    _run("worker", invocation)
+
+
+@click.command()
+@subcommand()
+def carrier(invocation: Invocation) -> None:
+    """Run the simulated carrier that test mode calls; loopback only."""
+    _run("carrier", invocation)

@@ -1,0 +1,310 @@
+"""What an installation is told from outside: `SAUTIKIT_*` variables, overruled by flags of the same name.
+
+`VARIABLES` is the whole list, with a sentence and an example each; `sautikitd serve --help` and the
+documentation are made from it. Secrets come by variable or file only, never as an argument that
+`ps` would show.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+
+class SettingInvalid(Exception):
+    """A setting has a value that cannot be used; the message names it and gives a good one."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where something listens: an IP address or host name and a port, 1 to 65535."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class PortRange(msgspec.Struct, frozen=True):
+    """Ports `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """Requests of one API key: `per_second` in the long run, `burst` at once. Of the whole API, not of one process."""
+
+    per_second: int
+    burst: int
+
+    def __str__(self) -> str:
+        return f"{self.per_second}/{self.burst}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    data_dir: Path
+    http: Address
+    sip: Address
+    sip_advertise: str  # the address we give in Via, Contact and SDP
+    rtp_ports: PortRange
+    carrier: Address  # the simulated carrier of test mode, loopback
+    public_url: str  # without a slash at the end
+    docs_url: str
+    database_url: str | None = None  # None: our own PostgreSQL, in the data folder
+    master_keys: Path
+    recordings: str  # an object store URL
+    dev: bool = False
+    api_workers: int = 1
+    rate_limit: RateLimit = RateLimit(50, 100)
+    trusted_proxies: tuple[str, ...] = ()
+    voice_capacity: int = 500
+
+    def environment(self) -> dict[str, str]:
+        """These settings as variables, for a child process: `from_environment` reads the same ones back."""
+        return {
+            variable.name: _written(getattr(self, variable.field))
+            for variable in VARIABLES
+            if getattr(self, variable.field) is not None
+        }
+
+    @property
+    def database_folder(self) -> Path:
+        return self.data_dir / "postgres"
+
+
+class Variable(msgspec.Struct, frozen=True):
+    name: str
+    field: str
+    read: Callable[[str], Any]
+    help: str
+    example: str
+
+
+def from_environment(environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
+    """`flags` (by field name, None for not given) go before variables, those before defaults.
+
+    Raises `SettingInvalid`, naming the variable and a good value.
+    """
+    given: dict[str, Any] = {}
+    for variable in VARIABLES:
+        text = (flags or {}).get(variable.field)
+        if text is None:
+            text = environment.get(variable.name) or None
+        if text is not None:
+            given[variable.field] = _read(variable, str(text))
+    return _with_defaults(given)
+
+
+def _with_defaults(given: dict[str, Any]) -> Settings:
+    data_dir: Path = given.setdefault("data_dir", Path("data").resolve())
+    http: Address = given.setdefault("http", Address("127.0.0.1", 8080))
+    sip: Address = given.setdefault("sip", Address("127.0.0.1", 5060))
+    if "sip_advertise" not in given:
+        if _is_wildcard(sip.host):
+            raise SettingInvalid(
+                f"SAUTIKIT_SIP is {sip}, every address of this machine, so say which one the far end should send to: "
+                "set SAUTIKIT_SIP_ADVERTISE, for example SAUTIKIT_SIP_ADVERTISE=203.0.113.7."
+            )
+        given["sip_advertise"] = sip.host
+    given.setdefault("rtp_ports", PortRange(20000, 29999))
+    given.setdefault("carrier", Address("127.0.0.1", sip.port + 10 if sip.port <= 65525 else sip.port - 10))
+    local = "127.0.0.1" if _is_wildcard(http.host) else http.host
+    given.setdefault("public_url", f"http://{Address(local, http.port)}")
+    given.setdefault("docs_url", given["public_url"])
+    given.setdefault("master_keys", data_dir / "master.keys")
+    given.setdefault("recordings", (data_dir / "recordings").as_uri())
+    return Settings(**given)
+
+
+def _read(variable: Variable, text: str) -> Any:
+    try:
+        return variable.read(text.strip())
+    except ValueError as exc:
+        raise SettingInvalid(
+            f"{variable.name}={text!r} cannot be used: {exc}. For example: {variable.name}={variable.example}"
+        ) from exc
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _is_wildcard(host: str) -> bool:
+    return host in ("0.0.0.0", "::", "")
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        raise ValueError("it is not HOST:PORT")
+    if not 1 <= int(port) <= 65535:
+        raise ValueError("a port is 1 to 65535")
+    if not host:
+        raise ValueError("the host is missing")
+    return Address(host.strip("[]"), int(port))
+
+
+def _port_range(text: str) -> PortRange:
+    first, dash, last = text.partition("-")
+    if not dash or not first.isdigit() or not last.isdigit():
+        raise ValueError("it is not FIRST-LAST")
+    span = PortRange(int(first), int(last))
+    if not 1024 <= span.first <= span.last <= 65535:
+        raise ValueError("the ports go from 1024 to 65535, the smaller first")
+    if span.last - span.first < 3:
+        raise ValueError("a leg takes two ports, so the range is at least four long")
+    return span
+
+
+def _rate_limit(text: str) -> RateLimit:
+    rate, slash, burst = text.partition("/")
+    if not rate.isdigit() or (slash and not burst.isdigit()):
+        raise ValueError("it is not PER_SECOND/BURST")
+    limit = RateLimit(int(rate), int(burst) if slash else 2 * int(rate))
+    if limit.per_second < 1 or limit.burst < 1:
+        raise ValueError("both are at least 1")
+    return limit
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError("it is not a whole number from 1 up")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    known = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    if text.lower() not in known:
+        raise ValueError("it is neither yes nor no")
+    return known[text.lower()]
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def _web_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it is not an http or https URL")
+    return text.rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    if urlsplit(text).scheme not in ("postgresql", "postgres"):
+        raise ValueError("it is not a PostgreSQL URL")
+    return text
+
+
+def _object_store(text: str) -> str:
+    if urlsplit(text).scheme not in ("file", "s3", "gs", "az"):
+        raise ValueError("it is not a file, s3, gs or az URL")
+    return text
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip())
+
+
+def _host(text: str) -> str:
+    if not text or any(c.isspace() or c == "/" for c in text):
+        raise ValueError("it is not an address")
+    return text
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("SAUTIKIT_DATA_DIR", "data_dir", _path, "Folder of everything kept on this machine.", "./data"),
+    Variable("SAUTIKIT_HTTP", "http", _address, "Where the API listens.", "127.0.0.1:8080"),
+    Variable(
+        "SAUTIKIT_SIP", "sip", _address, "Where the voice node speaks SIP, UDP and TCP.", "127.0.0.1:5060"
+    ),
+    Variable(
+        "SAUTIKIT_SIP_ADVERTISE",
+        "sip_advertise",
+        _host,
+        "The address far ends send SIP and RTP to, where it differs from the one listened on.",
+        "203.0.113.7",
+    ),
+    Variable("SAUTIKIT_RTP_PORTS", "rtp_ports", _port_range, "UDP ports for audio.", "20000-29999"),
+    Variable(
+        "SAUTIKIT_CARRIER", "carrier", _address, "The simulated carrier of test mode.", "127.0.0.1:5070"
+    ),
+    Variable(
+        "SAUTIKIT_PUBLIC_URL",
+        "public_url",
+        _web_url,
+        "The API as customers reach it.",
+        "https://api.example.co.ke",
+    ),
+    Variable(
+        "SAUTIKIT_DOCS_URL",
+        "docs_url",
+        _web_url,
+        "Where error pages are; default the public URL.",
+        "https://example.co.ke",
+    ),
+    Variable(
+        "DATABASE_URL",
+        "database_url",
+        _database_url,
+        "A PostgreSQL 16 or later of your own, as the owner of the database. Without it we run one in the data folder.",
+        "postgresql://sautikit:secret@db.internal/sautikit",
+    ),
+    Variable(
+        "SAUTIKIT_MASTER_KEYS",
+        "master_keys",
+        _path,
+        "File of master keys, 32 bytes in base64 a line: the first encrypts, all decrypt. Default: in the data folder.",
+        "/etc/sautikit/master.keys",
+    ),
+    Variable(
+        "SAUTIKIT_RECORDINGS",
+        "recordings",
+        _object_store,
+        "Where recordings are kept.",
+        "s3://bucket/recordings",
+    ),
+    Variable(
+        "SAUTIKIT_DEV",
+        "dev",
+        _flag,
+        "Allow private addresses as targets; show mail instead of sending it.",
+        "1",
+    ),
+    Variable("SAUTIKIT_API_WORKERS", "api_workers", _count, "API processes.", "2"),
+    Variable(
+        "SAUTIKIT_RATE_LIMIT",
+        "rate_limit",
+        _rate_limit,
+        "Requests a second of one key, and at once.",
+        "50/100",
+    ),
+    Variable(
+        "SAUTIKIT_TRUSTED_PROXIES",
+        "trusted_proxies",
+        _networks,
+        "Networks whose X-Forwarded-For is believed, with commas.",
+        "10.0.0.0/8,192.168.7.1/32",
+    ),
+    Variable(
+        "SAUTIKIT_VOICE_CAPACITY", "voice_capacity", _count, "Calls one voice node takes at once.", "500"
+    ),
+)

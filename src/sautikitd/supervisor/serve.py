@@ -1,0 +1,131 @@
+"""`sautikitd serve` from the first check to the last process stopped."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+
+from sautikitd.database.access import application_url
+from sautikitd.database.migrate import migrate_async
+from sautikitd.secretbox import make_key_file
+from sautikitd.settings import Settings
+from sautikitd.supervisor.child import RoleSpec
+from sautikitd.supervisor.folder import FolderLock
+from sautikitd.supervisor.output import Output
+from sautikitd.supervisor.ports import listen, require_free
+from sautikitd.supervisor.postgres import GuardedPostgres
+from sautikitd.supervisor.supervision import Supervision
+
+HTTP_SOCKET = "SAUTIKIT_HTTP_SOCKET"  # a listening socket, inherited: `sautikitd api` accepts from it
+ONCE_READY = Callable[[], Awaitable[None]]
+
+
+class MasterKeysMissing(Exception):
+    """The database has secrets that only the lost master keys can read."""
+
+
+async def serve(settings: Settings, output: Output, *, once_ready: ONCE_READY | None = None) -> None:
+    """Runs the whole platform until SIGINT, SIGTERM or SIGHUP.
+
+    `once_ready` runs beside it when every role is ready. Raises `FolderTaken`, `PortTaken`,
+    `AddressUnusable`, `MasterKeysMissing` or `GaveUp`; nothing is left running then.
+    """
+    with ExitStack() as held:
+        lock = FolderLock(settings.data_dir)
+        lock.take()
+        held.callback(lock.release)
+        http = held.enter_context(_take_ports(settings))
+        _require_master_keys(settings)
+        if settings.database_url:
+            await migrate_async(settings.database_url)
+            await _supervise(settings, settings.database_url, None, http, output, once_ready)
+            return
+        postgres = GuardedPostgres(settings.database_folder)
+        output.say("starting PostgreSQL", folder=str(settings.database_folder))
+        try:
+            await postgres.start()
+            await migrate_async(postgres.server.url("sautikit_owner"))
+            await _supervise(settings, postgres.server.url(), postgres, http, output, once_ready)
+        finally:
+            await postgres.stop()
+
+
+def roles_of(settings: Settings) -> Sequence[RoleSpec]:
+    """Every role, in the order they are stopped. A voice node gets time to say goodbye to its calls."""
+    names = ["api"] if settings.api_workers == 1 else [f"api-{n + 1}" for n in range(settings.api_workers)]
+    apis = [RoleSpec(name=name, command=_command("api")) for name in names]
+    return [
+        *apis,
+        RoleSpec(name="voice", command=_command("voice"), stop_seconds=20),
+        RoleSpec(name="worker", command=_command("worker"), stop_seconds=15),
+        RoleSpec(name="carrier", command=_command("carrier"), stop_seconds=5),
+    ]
+
+
+async def _supervise(
+    settings: Settings,
+    database_url: str,
+    postgres: GuardedPostgres | None,
+    http: socket.socket,
+    output: Output,
+    once_ready: ONCE_READY | None,
+) -> None:
+    environment = {
+        **os.environ,
+        **settings.environment(),
+        "DATABASE_URL": application_url(database_url) if settings.database_url else database_url,
+        HTTP_SOCKET: str(http.fileno()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    supervision = Supervision(
+        roles_of(settings),
+        environment=environment,
+        output=output,
+        postgres=postgres,
+        descriptors=(http.fileno(),),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, supervision.stop)
+    beside = asyncio.create_task(_when_ready(supervision, settings, output, once_ready))
+    try:
+        await supervision.run()
+    finally:
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+        output.say("stopped")
+
+
+async def _when_ready(
+    supervision: Supervision, settings: Settings, output: Output, once_ready: ONCE_READY | None
+) -> None:
+    await supervision.until_ready()
+    output.say("everything is ready", http=settings.public_url, sip=str(settings.sip))
+    if once_ready:
+        await once_ready()
+
+
+def _command(role: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "sautikitd.cli.main", role)
+
+
+def _take_ports(settings: Settings) -> socket.socket:
+    """The listening socket of the API. The others are only looked at: their roles open them."""
+    require_free(settings.sip, "SIP", "SAUTIKIT_SIP")
+    require_free(settings.carrier, "the simulated carrier", "SAUTIKIT_CARRIER")
+    return listen(settings.http, "the API", "SAUTIKIT_HTTP")
+
+
+def _require_master_keys(settings: Settings) -> None:
+    """Makes the key file for a new installation. An old database without its keys is refused rather than given new ones."""
+    if settings.master_keys.exists():
+        return
+    if settings.database_url is None and (settings.database_folder / "cluster" / "PG_VERSION").exists():
+        raise MasterKeysMissing(
+            f"{settings.master_keys} is missing, and the database in {settings.database_folder} holds secrets encrypted "
+            "with it. Put the file back (SAUTIKIT_MASTER_KEYS names another place), or start over with an empty folder."
+        )
+    make_key_file(settings.master_keys)
