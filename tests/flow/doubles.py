@@ -58,6 +58,7 @@ class ScriptedLeg:
         self._answered = answered
         self._digits = list(digits)
         self._patience = patience
+        self._gone = False
         self._broken = broken
 
     @property
@@ -72,7 +73,10 @@ class ScriptedLeg:
         self._do("ring")
 
     async def wait(self, seconds: float) -> None:
-        self._do(f"wait {seconds:g}")
+        if self._gone:
+            raise LegGone("far_end")
+        if seconds:
+            self._do(f"wait {seconds:g}")
 
     async def reject(self, *, busy: bool) -> None:
         self._do("reject busy" if busy else "reject")
@@ -100,12 +104,18 @@ class ScriptedLeg:
         self.recorded.append(spec)
         return Recorded(recording_id=UUID(int=7), duration_ms=2300, end=RecordEnd.KEY, digit="#")
 
+    def go(self) -> None:
+        """The far end hangs up."""
+        self._gone = True
+
     def _hear(self, prompts: Sequence[Prompt]) -> None:
         for prompt in prompts:
             if isinstance(prompt, Audio) and prompt.url in self._broken:
                 raise PromptUnavailable(f"{prompt.url}: status 404")
 
     def _do(self, what: str) -> None:
+        if self._gone:
+            raise LegGone("far_end")
         self.done.append(what)
         if len(self.done) >= self._patience:
             raise LegGone("far_end")

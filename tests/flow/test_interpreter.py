@@ -323,6 +323,32 @@ async def test_the_story_says_what_was_asked_answered_and_run() -> None:
     assert (ended.verb, ended.position, ended.outcome, ended.duration_ms) == ("say", 0, "done", 0)
 
 
+async def test_nobody_is_asked_on_behalf_of_a_call_that_has_ended() -> None:
+    leg = ScriptedLeg(answered=False)
+
+    async def hang_up_meanwhile(asked: object) -> web.StreamResponse:
+        leg.go()
+        return web.json_response({"actions": [{"redirect": {"url": "/voice"}}]})
+
+    async with callback_server(voice=[hang_up_meanwhile]) as server:
+        context = a_context(direction=Direction.INBOUND, voice_callback_url=server.url("/voice"))
+        cause, _ = await run_flow(leg, context, SystemClock())
+    assert cause == "far_end"
+    assert len(server.asked) == 1
+
+
+class _FaultyLeg(ScriptedLeg):
+    async def play(self, prompts: object, *, loop: int = 1) -> None:
+        raise RuntimeError("a bug")
+
+
+async def test_a_fault_of_ours_ends_the_call_and_comes_to_light() -> None:
+    leg = _FaultyLeg()
+    with pytest.raises(RuntimeError, match="a bug"):
+        await run_flow(leg, a_context(actions=a_flow(say("a"))), ManualClock())
+    assert leg.done == ["hang_up"]
+
+
 class _EndlessLeg(ScriptedLeg):
     """Its speech never ends; `speaking` says when it has begun."""
 

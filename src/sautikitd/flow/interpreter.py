@@ -1,6 +1,7 @@
 """Runs a flow on a leg: a small machine that begins one action after another until the leg is gone."""
 
 import asyncio
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -20,7 +21,8 @@ from sautikitd.flow.state import FlowState
 from sautikitd.flow.verbs.hangup import HangupVerb
 from sautikitd.flow.verbs.registry import AnyVerb
 
-HUNG_UP = "hangup"
+HUNG_UP = "normal_clearing"
+"""The hangup cause where the leg named none."""
 
 
 class FlowRunner:
@@ -54,7 +56,8 @@ class FlowRunner:
     async def run(self) -> str:
         """Runs until the leg is gone and returns its hangup cause. When the actions run out it hangs up.
 
-        Cancelling it stops the current action and leaves the leg as it is. `LegGone` never leaves here.
+        Cancelling it stops the current action and leaves the leg as it is. `LegGone` never leaves here; a
+        fault of ours (any other exception) hangs up first.
         """
         if self._leg.answered and self._asker.answered_at is None:
             self._asker.answered_at = self._clock.now()
@@ -68,6 +71,11 @@ class FlowRunner:
             return gone.cause
         except (CallbackFailed, FlowSpinning) as failure:
             return await self._give_up(str(failure))
+        except Exception as fault:
+            self._write(EntryKind.APOLOGY, text=f"a fault of the platform: {type(fault).__name__}")
+            with suppress(LegGone):
+                await self._leg.hang_up()
+            raise
         return HUNG_UP
 
     async def report_end(self, outcome: CallOutcome) -> None:
@@ -112,6 +120,7 @@ class FlowRunner:
         self._discretion.hide(digits)
 
     async def ask(self, question: Question) -> None:
+        await self._leg.wait(0)  # raises where the leg is gone: nobody is asked on behalf of a dead call
         reply = await self._asker.ask(question, self.absolute(question.url))
         self._state = FlowState(flow=reply.flow, base_url=reply.url)
 
