@@ -23,6 +23,12 @@ class InvalidAmount(Invalid):
     )
 
 
+class RefillNeedsTestKey(Refusal):
+    code = "wallet.test_mode_only"
+    status = 403
+    message = "Only a test wallet can be refilled: use a key that starts with tsk_test_. A live wallet takes a top-up."
+
+
 class WalletFault(Exception):
     """The caller broke a rule of the wallet. Nothing was written; it is a fault in our code, not the customer's."""
 

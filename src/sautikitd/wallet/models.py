@@ -1,6 +1,5 @@
 """What the room speaks in: accounts, causes, lines, balances, holds, entries."""
 
-from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -112,7 +111,7 @@ class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatementEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a statement (§7). `amount_minor` is signed: charges are negative."""
+    """One line of a statement, as the API shows it (§7). `amount_minor` is signed: charges are negative."""
 
     id: UUID
     type: EntryType
@@ -121,7 +120,7 @@ class StatementEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     currency: str
     description: str
     reference: str
-    created_at: datetime
+    created_at: str
     call_id: UUID | None = None
     number_id: UUID | None = None
     topup_id: UUID | None = None

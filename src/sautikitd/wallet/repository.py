@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Connection, Record
-from sautikitd.wallet.models import Account, Balance, Cause, Details, EntryRef, LedgerAccount
+from sautikitd.wallet.models import Account, Balance, Cause, Details, EntryRef, EntryType, LedgerAccount
 from sautikitd.wallet.money import Minor
 
 _OPEN = """
@@ -56,6 +56,10 @@ SELECT id, e.amount_minor, e.balance_after_minor, e.workspace_id, e.mode
 FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id AND e.line = 0
 WHERE t.cause_kind = $1 AND t.cause_id = $2
 """
+
+_ENTRY_IDS = (
+    "SELECT cause_id, id FROM ledger_transactions WHERE cause_kind = $1 AND cause_id = ANY ($2::text[])"
+)
 
 _SET_THRESHOLD = """
 WITH locked AS MATERIALIZED (
@@ -149,6 +153,11 @@ async def find(connection: Connection, cause: Cause) -> tuple[Account, EntryRef]
         id=row["id"], amount_minor=row["amount_minor"], balance_after_minor=row["balance_after_minor"]
     )
     return Account(row["workspace_id"], row["mode"]), entry
+
+
+async def entry_ids(connection: Connection, type_: EntryType, cause_ids: Sequence[str]) -> dict[str, UUID]:
+    rows = await connection.fetch(_ENTRY_IDS, type_, cause_ids)
+    return {row["cause_id"]: row["id"] for row in rows}
 
 
 async def set_threshold(

@@ -71,6 +71,12 @@ class Wallets:
     async def balance(self, connection: Connection, account: Account) -> Balance:
         return _existing(account, await repository.balance(connection, account))
 
+    async def entry_ids(
+        self, connection: Connection, type_: EntryType, cause_ids: Sequence[str]
+    ) -> dict[str, UUID]:
+        """The statement entries of many causes at once, by cause id; a cause that moved no money is left out."""
+        return await repository.entry_ids(connection, type_, cause_ids)
+
     async def check_funds(self, connection: Connection, account: Account, amount_minor: int) -> None:
         """Raises `InsufficientFunds` when less is available. Locks and promises nothing: only a hold does."""
         available = (await self.balance(connection, account)).available_minor

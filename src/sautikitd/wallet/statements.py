@@ -1,12 +1,15 @@
 """Statements: the wallet's entries, newest first. Holds never appear."""
 
+import csv
+import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from sautikitd.database.pool import Connection
+from sautikitd.database.pool import Connection, Database, Record
+from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.models import Account, EntryType, StatementEntry
 from sautikitd.wallet.money import CURRENCY
 
@@ -27,7 +30,10 @@ LIMIT $7
 """
 
 _EXPORT_BATCH = 1_000
-_COLUMNS = "id,created_at,type,amount_minor,balance_after_minor,currency,description,reference,call_id,number_id,topup_id"
+_COLUMNS = (
+    *("id", "created_at", "type", "amount_minor", "balance_after_minor", "currency"),
+    *("description", "reference", "call_id", "number_id", "topup_id"),
+)
 
 
 class StatementFilters(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,45 +58,54 @@ async def statements(
         filters.type,
         limit,
     )
-    return [StatementEntry(currency=CURRENCY, **dict(row, type=EntryType(row["type"]))) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Record) -> StatementEntry:
+    shown = {"type": EntryType(row["type"]), "created_at": rfc3339(row["created_at"]), "currency": CURRENCY}
+    return StatementEntry(**{**dict(row), **shown})
 
 
 async def statements_csv(
-    connection: Connection, account: Account, filters: StatementFilters
+    database: Database, account: Account, filters: StatementFilters
 ) -> AsyncIterator[bytes]:
-    """The same entries, all of them, as CSV (RFC 4180) in UTF-8, a batch at a time; the first chunk is the header."""
-    yield f"{_COLUMNS}\r\n".encode()
+    """The same entries, all of them, as CSV (RFC 4180) in UTF-8; the first chunk is the header.
+
+    A batch at a time, each on a connection of its own: neither memory nor a connection waits for a slow reader.
+    """
+    yield _csv_lines([_COLUMNS])
     after: UUID | None = None
     while True:
-        batch = await statements(connection, account, filters, after, _EXPORT_BATCH)
+        async with database.connection() as connection:
+            batch = await statements(connection, account, filters, after, _EXPORT_BATCH)
         if batch:
-            yield "".join(map(_csv_row, batch)).encode()
+            yield _csv_lines([_csv_row(entry) for entry in batch])
         if len(batch) < _EXPORT_BATCH:
             return
         after = batch[-1].id
 
 
-def _csv_row(entry: StatementEntry) -> str:
-    values = (
+def _csv_row(entry: StatementEntry) -> Sequence[object]:
+    texts = (_harmless(entry.description), _harmless(entry.reference))
+    amounts = (entry.amount_minor, entry.balance_after_minor, entry.currency)
+    return (
         entry.id,
-        entry.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        entry.created_at,
         entry.type,
-        entry.amount_minor,
-        entry.balance_after_minor,
-        entry.currency,
-        _safe(entry.description),
-        _safe(entry.reference),
-        entry.call_id or "",
-        entry.number_id or "",
-        entry.topup_id or "",
+        *amounts,
+        *texts,
+        entry.call_id,
+        entry.number_id,
+        entry.topup_id,
     )
-    return ",".join(_quoted(str(value)) for value in values) + "\r\n"
 
 
-def _safe(text: str) -> str:
+def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def _harmless(text: str) -> str:
     """A spreadsheet runs a cell that starts like a formula; an apostrophe keeps it text."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text

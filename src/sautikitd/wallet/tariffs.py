@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Connection
+from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.money import CURRENCY, Minor
 
 Direction = Literal["inbound", "outbound"]
@@ -73,7 +74,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True):
     recording_free_gb: int
     vat_basis_points: int
     rates: Sequence[ListedRate]
-    updated_at: datetime
+    updated_at: str
 
 
 class PriceMissing(Exception):
@@ -134,7 +135,7 @@ async def price_list(connection: Connection, at: datetime) -> PriceList:
         recording_free_gb=prices["recording_free_gb"],
         vat_basis_points=vat,
         rates=rates,
-        updated_at=max(changes),
+        updated_at=rfc3339(max(changes)),
     )
 
 
