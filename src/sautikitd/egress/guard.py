@@ -17,7 +17,7 @@ DNS_THREADS = 32
 
 
 class AddressRefused(OSError):
-    """A host resolves to an address that may not be connected to; the message names it."""
+    """A host is, or resolves to, an address that may not be connected to."""
 
 
 class NameLookup(Protocol):
@@ -61,12 +61,15 @@ class EgressGuard:
             raise AddressRefused(reason)
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """The addresses of `host`, all of them checked: one bad among good ones refuses the host."""
+        """The addresses of `host`, all of them checked: one bad among good ones refuses the host.
+
+        The refusal does not name the address: what our resolver says of private names is not for customers.
+        """
         addresses = await self._lookup.lookup(host)
         if not addresses:
             raise OSError(f"{host} has no address")
-        for address in addresses:
-            self.check_address(address)
+        if any(refusal_of(address, allow_private=self.allow_private) for address in addresses):
+            raise AddressRefused(f"{host} resolves to an address that may not be reached")
         return addresses
 
     def connector(self, *, limit_per_host: int) -> aiohttp.TCPConnector:
