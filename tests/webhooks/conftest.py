@@ -51,8 +51,8 @@ async def dispatch(workspace: Workspace) -> AsyncIterator[Dispatch]:
 
 @asynccontextmanager
 async def _running(workspace: Workspace, limits: LaneLimits | None, grace_s: float) -> AsyncIterator[Running]:
-    secrets = DeliverySecrets(workspace.database, workspace.secrets, FixedSigningSecrets(), workspace.clock)
-    async with EgressClient(EgressGuard(allow_private=True)) as client:
+    secrets = DeliverySecrets(workspace.database, workspace.secrets, FixedSigningSecrets())
+    async with EgressClient(EgressGuard(allow_private=True), per_host=0) as client:
         running = Running(
             Dispatcher(
                 workspace.database,
@@ -61,7 +61,7 @@ async def _running(workspace: Workspace, limits: LaneLimits | None, grace_s: flo
                 workspace.clock,
                 limits=limits,
                 randomness=random.Random(7),
-                wakeups=WakeUps(workspace.database, shortest=0.02, longest=0.05),
+                wakeups=WakeUps(shortest=0.02, longest=0.05),
                 grace_s=grace_s,
             )
         )

@@ -65,7 +65,7 @@ async def test_a_dead_endpoint_gets_eight_attempts_on_schedule_and_then_a_dead_l
         await sink.wait_for(number)
 
         async def finished(number: int = number) -> bool:
-            return (await workspace.deliveries("id, attempts"))[0]["attempts"] == number
+            return bool((await workspace.deliveries("id, attempts"))[0]["attempts"] == number)
 
         await until(finished)
         (row,) = await workspace.deliveries()
@@ -92,7 +92,7 @@ async def test_retry_after_of_a_response_is_honoured(
     await sink.wait_for(1)
 
     async def finished() -> bool:
-        return (await workspace.deliveries("id, attempts"))[0]["attempts"] == 1
+        return bool((await workspace.deliveries("id, attempts"))[0]["attempts"] == 1)
 
     await until(finished)
     (row,) = await workspace.deliveries()

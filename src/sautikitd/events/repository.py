@@ -1,6 +1,6 @@
 """Reading public events of one workspace and mode."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -20,8 +20,11 @@ async def list_events(
     call_id: UUID | None = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
+    allowed_numbers: Collection[UUID] | None = None,
 ) -> list[Event]:
-    """Newest first, at most `limit + 1` (one more says that there is a next page); times are `occurred_at`."""
+    """Newest first, at most `limit + 1` (one more says that there is a next page); times are `occurred_at`.
+
+    `allowed_numbers` are those of a restricted key: only their events are its business."""
     rows = await connection.fetch(
         _LIST,
         workspace_id,
@@ -33,6 +36,7 @@ async def list_events(
         created_after,
         created_before,
         limit + 1,
+        None if allowed_numbers is None else list(allowed_numbers),
     )
     return [_event(row) for row in rows]
 
@@ -57,6 +61,7 @@ WHERE workspace_id = $1 AND mode = $2 AND kind NOT LIKE 'flow.%'
   AND ($6::uuid IS NULL OR call_id = $6)
   AND ($7::timestamptz IS NULL OR occurred_at > $7)
   AND ($8::timestamptz IS NULL OR occurred_at < $8)
+  AND ($10::uuid[] IS NULL OR number_id = ANY ($10))
 ORDER BY id DESC LIMIT $9
 """
 

@@ -50,7 +50,7 @@ class Dispatcher:
         self._secrets = secrets
         self._clock = clock
         self._lanes = Lanes(limits or LaneLimits())
-        self._wakeups = wakeups or WakeUps(database)
+        self._wakeups = wakeups or WakeUps()
         disabling = Disabling(database, events or EventLog(), notice)
         self._recorder = Recorder(self._queue, disabling, clock, self._wakeups.wake)
         self._grace_s = grace_s
@@ -61,7 +61,6 @@ class Dispatcher:
     async def run(self) -> None:
         """Runs until `stop`. Cancelled instead, it leaves its leases to lapse."""
         helpers = [
-            asyncio.create_task(self._wakeups.listen()),
             asyncio.create_task(self._recorder.run()),
             asyncio.create_task(self._sweep()),
         ]
@@ -77,6 +76,10 @@ class Dispatcher:
     def stop(self) -> None:
         """Asks `run` to end: nothing more is claimed, what is under way may finish, the rest is given back."""
         self._stopping = True
+        self._wakeups.wake()
+
+    def wake(self) -> None:
+        """Makes it look for work now. For `database.wake.Listener` on the channel `events.log.CHANNEL`."""
         self._wakeups.wake()
 
     async def _claim_until_stopped(self) -> None:

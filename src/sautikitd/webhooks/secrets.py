@@ -2,12 +2,11 @@
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.egress.signatures import SECRET_PREFIX
 from sautikitd.events.models import Mode
@@ -18,7 +17,6 @@ from sautikitd.webhooks.models import ClaimedDelivery
 OVERLAP = timedelta(hours=24)
 """How long the old secret stays valid after a rotation; both sign until then."""
 
-_SIGNING_CACHE_S = 1.0
 _REMEMBERED = 10_000
 
 
@@ -54,7 +52,7 @@ class SubscriptionSecrets:
         await connection.execute(_RETIRE, webhook_id, until)
         return await self.create(connection, webhook_id, now), until
 
-    async def load(self, connection: Connection, secret_ids: Sequence[UUID]) -> None:
+    async def load(self, connection: Connection, secret_ids: Collection[UUID]) -> None:
         """Opens those not opened yet, so that `opened` knows them."""
         missing = [secret_id for secret_id in secret_ids if secret_id not in self._opened]
         if not missing:
@@ -66,6 +64,9 @@ class SubscriptionSecrets:
             plain = self._box.open(row["secret_encrypted"], context=_context(row["id"]))
             self._opened[row["id"]] = plain.decode()
 
+    def knows(self, secret_ids: Collection[UUID]) -> bool:
+        return all(secret_id in self._opened for secret_id in secret_ids)
+
     def opened(self, secret_ids: Sequence[UUID]) -> list[str]:
         return [self._opened[secret_id] for secret_id in secret_ids if secret_id in self._opened]
 
@@ -74,43 +75,29 @@ class SubscriptionSecrets:
 
 
 class DeliverySecrets:
-    """Finds the secrets of a batch of claimed deliveries with at most one query a kind and workspace."""
+    """Finds the secrets of a batch of claimed deliveries: one query for those of subscriptions not seen before.
 
-    def __init__(
-        self, database: Database, own: SubscriptionSecrets, signing: SigningSecrets, clock: Clock
-    ) -> None:
+    Signing secrets are asked for once a workspace and mode of the batch; their own cache answers.
+    """
+
+    def __init__(self, database: Database, own: SubscriptionSecrets, signing: SigningSecrets) -> None:
         self._database = database
         self._own = own
         self._signing = signing
-        self._clock = clock
-        self._workspaces: dict[tuple[UUID, Mode], tuple[float, Sequence[str]]] = {}
 
     async def of(self, batch: Sequence[ClaimedDelivery]) -> list[Sequence[str]]:
         """The valid secrets of each delivery, newest first; empty where none is set."""
-        wanted = {i for delivery in batch for i in delivery.secret_ids}
-        foreign = {(d.workspace_id, d.mode) for d in batch if d.webhook_id is None}
-        stale = [place for place in foreign if not self._is_fresh(place)]
-        if stale or not all(self._own.opened([i]) for i in wanted):
+        wanted = {secret_id for delivery in batch for secret_id in delivery.secret_ids}
+        places = {(d.workspace_id, d.mode) for d in batch if d.webhook_id is None}
+        signing: dict[tuple[UUID, Mode], Sequence[str]] = {}
+        if places or not self._own.knows(wanted):
             async with self._database.connection() as connection:
-                await self._own.load(connection, list(wanted))
-                await self._refresh(connection, stale)
+                await self._own.load(connection, wanted)
+                for workspace_id, mode in places:
+                    signing[workspace_id, mode] = await self._signing.valid(connection, workspace_id, mode)
         return [
-            self._own.opened(d.secret_ids) if d.webhook_id else self._workspaces[d.workspace_id, d.mode][1]
-            for d in batch
+            self._own.opened(d.secret_ids) if d.webhook_id else signing[d.workspace_id, d.mode] for d in batch
         ]
-
-    async def _refresh(self, connection: Connection, stale: Sequence[tuple[UUID, Mode]]) -> None:
-        if len(self._workspaces) > _REMEMBERED:
-            self._workspaces = {
-                place: kept for place, kept in self._workspaces.items() if self._is_fresh(place)
-            }
-        for workspace_id, mode in stale:
-            secrets = await self._signing.valid(connection, workspace_id, mode)
-            self._workspaces[workspace_id, mode] = (self._clock.monotonic() + _SIGNING_CACHE_S, secrets)
-
-    def _is_fresh(self, place: tuple[UUID, Mode]) -> bool:
-        kept = self._workspaces.get(place)
-        return kept is not None and kept[0] > self._clock.monotonic()
 
 
 def _context(secret_id: UUID) -> str:

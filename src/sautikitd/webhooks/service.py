@@ -1,0 +1,204 @@
+"""Subscriptions: make, change, test, redeliver, replay. Transactions are the caller's."""
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import UNSET
+
+from sautikitd.database.pool import Connection, Record
+from sautikitd.egress.guard import EgressGuard
+from sautikitd.errors import FieldProblem, Invalid
+from sautikitd.events.kinds import SUBSCRIBABLE, EventKind
+from sautikitd.events.models import Event, Mode
+from sautikitd.ids import uuid7
+from sautikitd.webhooks import repository
+from sautikitd.webhooks.disabling import discard_waiting
+from sautikitd.webhooks.errors import DeliveryNotFound, EventUnsupported, WebhookDisabled, WebhookNotFound
+from sautikitd.webhooks.repository import Place
+from sautikitd.webhooks.requests import ChangeWebhook, CreateWebhook, Replay
+from sautikitd.webhooks.secrets import SubscriptionSecrets
+from sautikitd.webhooks.views import Delivery, ReplayAnswer, Webhook, show_delivery, show_webhook
+
+_OLD_NAMES = {"number.assigned": "number.provisioned", "call.recording.ready": "recording.ready"}
+
+
+class Webhooks:
+    def __init__(self, secrets: SubscriptionSecrets, guard: EgressGuard) -> None:
+        self._secrets = secrets
+        self._guard = guard
+
+    async def create(
+        self, connection: Connection, place: Place, wish: CreateWebhook, now: datetime
+    ) -> tuple[Webhook, str]:
+        """Makes a subscription and its secret. Raises `Invalid`, `EventUnsupported`."""
+        self._check_url(wish.url, place.mode)
+        check_events(wish.events)
+        webhook_id = uuid7()
+        await repository.insert_webhook(
+            connection,
+            webhook_id,
+            place,
+            url=wish.url,
+            description=wish.description,
+            events=wish.events,
+            number_ids=_within(place, wish.number_ids),
+            enabled=wish.enabled,
+            now=now,
+        )
+        secret = await self._secrets.create(connection, webhook_id, now)
+        return show_webhook(await self._find(connection, place, webhook_id)), secret
+
+    async def read(self, connection: Connection, place: Place, webhook_id: UUID) -> Webhook:
+        return show_webhook(await self._find(connection, place, webhook_id))
+
+    async def change(
+        self, connection: Connection, place: Place, webhook_id: UUID, wish: ChangeWebhook, now: datetime
+    ) -> Webhook:
+        """Merges `wish` in. What waits for it goes to the new URL, or is discarded when it is disabled."""
+        row = await self._find(connection, place, webhook_id, lock=True)
+        url = row["url"] if wish.url is UNSET else wish.url
+        events = row["events"] if wish.events is UNSET else wish.events
+        enabled = row["enabled"] if wish.enabled is UNSET else wish.enabled
+        numbers = row["number_ids"] if wish.number_ids is UNSET else _within(place, wish.number_ids)
+        if wish.url is not UNSET:
+            self._check_url(url, place.mode)
+        if wish.events is not UNSET:
+            check_events(events)
+        await repository.update_webhook(
+            connection,
+            webhook_id,
+            url=url,
+            description=row["description"] if wish.description is UNSET else wish.description,
+            events=events,
+            number_ids=numbers,
+            enabled=enabled,
+            now=now,
+        )
+        if row["enabled"] and not enabled:
+            await discard_waiting(connection, [webhook_id], now, "the webhook was disabled")
+        if url != row["url"] or (enabled and not row["enabled"]):
+            await repository.forget_failures(connection, webhook_id)
+        return show_webhook(await self._find(connection, place, webhook_id))
+
+    async def delete(self, connection: Connection, place: Place, webhook_id: UUID, now: datetime) -> None:
+        await self._find(connection, place, webhook_id, lock=True)
+        await repository.delete_webhook(connection, webhook_id, now)
+        await discard_waiting(connection, [webhook_id], now, "the webhook was deleted")
+
+    async def rotate_secret(
+        self, connection: Connection, place: Place, webhook_id: UUID, now: datetime
+    ) -> tuple[Webhook, str, datetime]:
+        """The new secret, and until when the old one signs along."""
+        row = await self._find(connection, place, webhook_id, lock=True)
+        secret, until = await self._secrets.rotate(connection, webhook_id, now)
+        return show_webhook(row), secret, until
+
+    async def test(self, connection: Connection, place: Place, webhook_id: UUID, now: datetime) -> Delivery:
+        """Queues a `webhook.test` event for this subscription alone."""
+        await self._find_enabled(connection, place, webhook_id)
+        event = Event(
+            id=uuid7(),
+            workspace_id=place.workspace_id,
+            mode=place.mode,
+            kind=EventKind.WEBHOOK_TEST,
+            data={"webhook_id": str(webhook_id), "message": "This is a test event. Your endpoint works."},
+            occurred_at=now,
+        )
+        await repository.insert_event(connection, event)
+        delivery_id = await repository.insert_delivery(connection, webhook_id, event.id, "test", now)
+        return await self._delivery(connection, webhook_id, delivery_id)
+
+    async def delivery(
+        self, connection: Connection, place: Place, webhook_id: UUID, delivery_id: UUID
+    ) -> Delivery:
+        await self._find(connection, place, webhook_id)
+        return await self._delivery(connection, webhook_id, delivery_id)
+
+    async def redeliver(
+        self, connection: Connection, place: Place, webhook_id: UUID, delivery_id: UUID, now: datetime
+    ) -> Delivery:
+        """Queues the event of a delivery again: a new delivery, whatever became of the old one."""
+        await self._find_enabled(connection, place, webhook_id)
+        old = await self._delivery(connection, webhook_id, delivery_id)
+        new = await repository.insert_delivery(connection, webhook_id, old.event_id, "redelivery", now)
+        return await self._delivery(connection, webhook_id, new)
+
+    async def replay(
+        self, connection: Connection, place: Place, webhook_id: UUID, wish: Replay, now: datetime
+    ) -> ReplayAnswer:
+        """Queues the events of a span of time that match the subscription as it is now, missed ones too."""
+        await self._find_enabled(connection, place, webhook_id)
+        queued, go_on = await repository.replay(
+            connection,
+            webhook_id,
+            start=wish.from_,
+            end=wish.to or now,
+            only_failed=wish.only_failed,
+            now=now,
+        )
+        # With microseconds: cut to milliseconds it would lie before events already queued.
+        return ReplayAnswer(queued, go_on is not None, go_on.isoformat() if go_on else None)
+
+    async def _find(
+        self, connection: Connection, place: Place, webhook_id: UUID, *, lock: bool = False
+    ) -> Record:
+        row = await repository.find_webhook(connection, place, webhook_id, lock=lock)
+        if row is None:
+            raise WebhookNotFound
+        return row
+
+    async def _find_enabled(self, connection: Connection, place: Place, webhook_id: UUID) -> Record:
+        row = await self._find(connection, place, webhook_id)
+        if not row["enabled"]:
+            raise WebhookDisabled
+        return row
+
+    @staticmethod
+    async def _delivery(connection: Connection, webhook_id: UUID, delivery_id: UUID) -> Delivery:
+        row = await repository.find_delivery(connection, webhook_id, delivery_id)
+        if row is None:
+            raise DeliveryNotFound
+        attempts = await repository.attempts_of(connection, [delivery_id])
+        return show_delivery(row, attempts[delivery_id])
+
+    def _check_url(self, url: str, mode: Mode) -> None:
+        problem = self._guard.check_url(url, live=mode == "live")
+        if problem is not None:
+            raise Invalid(fields=[FieldProblem("/url", problem.reason)])
+
+
+async def url_set(connection: Connection, workspace_id: UUID, mode: Mode, url: str) -> None:
+    """Call it when a number's `events_url` is set: a URL that rests after a 410 or five days of failures
+    is tried again from now on."""
+    await repository.forget_failures_of_url(connection, workspace_id, mode, url)
+
+
+def check_events(names: Sequence[str]) -> None:
+    """Raises `EventUnsupported` naming every unknown event, with the nearest known one."""
+    problems = []
+    for index, name in enumerate(names):
+        if name == "*" or name in SUBSCRIBABLE:
+            continue
+        nearest = _OLD_NAMES.get(name) or next(iter(difflib.get_close_matches(name, SUBSCRIBABLE, n=1)), None)
+        hint = f"; did you mean `{nearest}`?" if nearest else ""
+        problems.append(FieldProblem(f"/events/{index}", f"`{name}` is not an event{hint}"))
+    if problems:
+        raise EventUnsupported(fields=problems)
+
+
+def _within(place: Place, number_ids: Sequence[UUID] | None) -> list[UUID] | None:
+    """The number filter, never wider than the numbers the key may use."""
+    if place.number_ids is None:
+        return None if number_ids is None else list(number_ids)
+    if number_ids is None:
+        return sorted(place.number_ids)
+    strange = [
+        FieldProblem(f"/number_ids/{index}", "this key may not use that number")
+        for index, number_id in enumerate(number_ids)
+        if number_id not in place.number_ids
+    ]
+    if strange:
+        raise Invalid(fields=strange)
+    return list(number_ids)
