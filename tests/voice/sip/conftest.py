@@ -7,6 +7,7 @@ import pytest
 
 from sautikitd.voice.sip.user_agent import UserAgent
 from voice.sip.far_end import SippRunner, user_agent
+from voice.sip.raw_peer import RawPeer, raw_peer
 
 
 @pytest.fixture
@@ -19,4 +20,10 @@ async def run_sipp(tmp_path: Path) -> AsyncIterator[SippRunner]:
 @pytest.fixture
 async def agent() -> AsyncIterator[UserAgent]:
     async with user_agent() as made:
+        yield made
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[RawPeer]:
+    async with raw_peer() as made:
         yield made

@@ -94,17 +94,21 @@ class SippRunner:
             await sipp.stop()
 
 
+def _listed(table: Path, port: int) -> bool:
+    return f":{port:04X} 00000000:0000" in table.read_text()
+
+
 async def listening(port: int, transport: Transport) -> None:
     """Until the kernel lists a socket on the port."""
     table = Path("/proc/net/udp" if transport is Transport.UDP else "/proc/net/tcp")
     async with asyncio.timeout(5):
-        while f":{port:04X} 00000000:0000" not in table.read_text():  # noqa: ASYNC240 - procfs does not block
+        while not _listed(table, port):  # noqa: ASYNC110 - the kernel has no event for it
             await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def user_agent(**options: object) -> AsyncIterator[UserAgent]:
-    agent = UserAgent(timers=FAST, **options)  # type: ignore[arg-type]
+    agent = UserAgent(**{"timers": FAST, **options})  # type: ignore[arg-type]
     await agent.start(("127.0.0.1", 0))
     try:
         yield agent

@@ -1,43 +1,18 @@
 """Calls that come in, from SIPp."""
 
-import asyncio
-from typing import TypeVar
-
 import pytest
 
 from sautikitd.voice.sip.admission import Admit, DigestVerifier, Refuse, Verdict
 from sautikitd.voice.sip.causes import HangupCause
 from sautikitd.voice.sip.digest import ha1
-from sautikitd.voice.sip.events import Acknowledged, Canceled, Event, Reinvite, RemoteBye
+from sautikitd.voice.sip.events import Acknowledged, Canceled, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Transport
-from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.sdp import Direction
 from sautikitd.voice.sip.wire import Arrival
 from voice.sip.far_end import OUR_SDP, SippRunner, user_agent
+from voice.sip.parties import Callee, until
 
 BOTH = pytest.mark.parametrize("transport", list(Transport))
-E = TypeVar("E", bound=Event)
-
-
-async def until(call: InboundCall, kind: type[E]) -> E:
-    async for event in call:
-        if isinstance(event, kind):
-            return event
-    raise AssertionError(f"the call ended without {kind.__name__}")
-
-
-class Callee:
-    """Collects inbound calls for a test to handle."""
-
-    def __init__(self) -> None:
-        self._calls: asyncio.Queue[InboundCall] = asyncio.Queue()
-
-    async def take(self, call: InboundCall) -> None:
-        self._calls.put_nowait(call)
-
-    async def call(self) -> InboundCall:
-        async with asyncio.timeout(5):
-            return await self._calls.get()
 
 
 @BOTH

@@ -1,38 +1,17 @@
 """Calls we place, against SIPp."""
 
-from typing import TypeVar
-
 import pytest
 
-from sautikitd.voice.sip.address import NameAddr
 from sautikitd.voice.sip.causes import HangupCause, Reason
 from sautikitd.voice.sip.digest import Credentials
-from sautikitd.voice.sip.events import Answered, Event, Failed, Progress, Reinvite, RemoteBye
-from sautikitd.voice.sip.hops import Hop, Transport
-from sautikitd.voice.sip.outbound import OutboundCall
+from sautikitd.voice.sip.events import Answered, Failed, Progress, Reinvite, RemoteBye
+from sautikitd.voice.sip.hops import Transport
 from sautikitd.voice.sip.sdp import Direction, parse
 from sautikitd.voice.sip.user_agent import UserAgent
-from voice.sip.far_end import OUR_SDP, SippRunner
+from voice.sip.far_end import SippRunner
+from voice.sip.parties import place, until
 
 BOTH = pytest.mark.parametrize("transport", list(Transport))
-E = TypeVar("E", bound=Event)
-
-
-async def place(agent: UserAgent, hop: Hop, credentials: Credentials | None = None) -> OutboundCall:
-    prepared = agent.prepare_invite(
-        target=f"sip:+254711000001@{hop.host}:{hop.port}",
-        hop=hop,
-        local=NameAddr("sip:+254709000001@sautikit.example", "Sauti"),
-        asserted_identity="sip:+254709000001@sautikit.example",
-    )
-    return await agent.send_invite(prepared, OUR_SDP, credentials=credentials)
-
-
-async def until(call: OutboundCall, kind: type[E]) -> E:
-    async for event in call:
-        if isinstance(event, kind):
-            return event
-    raise AssertionError(f"the call ended without {kind.__name__}")
 
 
 @BOTH

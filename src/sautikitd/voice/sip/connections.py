@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from sautikitd.voice.sip.framing import BrokenStream, StreamFramer
 from sautikitd.voice.sip.hops import Source, Transport
@@ -48,11 +49,10 @@ class StreamConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
         name = transport.get_extra_info("peername")
         if name is None or not self._pool.admit(self):
-            transport.abort()
+            self._transport.abort()
             return
         self.peer = (name[0], name[1])
         self._pool.add(self)
