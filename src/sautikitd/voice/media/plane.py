@@ -119,6 +119,7 @@ class Plane:
     async def close_leg(self, leg_id: str) -> LegStats:
         """Ends all that the leg was doing, and returns once its recordings are closed. Raises `UnknownLeg`."""
         leg, now = self._leg(leg_id), time.monotonic()
+        self._receiver.drain(now)  # what came since the last tick counts
         self._speaking.stop(leg)
         closing = self.recorder.stop_all(leg, RecordingEnd.LEG_CLOSED)
         stats = self._reports.stats(leg, now)

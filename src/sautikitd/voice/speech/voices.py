@@ -1,19 +1,19 @@
 """Which espeak-ng voice speaks a language, and how the voices of the `say` verb sound."""
 
-# BCP 47 language to espeak-ng language. East African English is nearest to British.
+# BCP 47 language to espeak-ng voice file. East African English is nearest to British, which is its plain `en`.
 _LANGUAGES = {
-    "en-KE": "en-gb",
-    "en-UG": "en-gb",
-    "en-TZ": "en-gb",
-    "en-GB": "en-gb",
+    "en-KE": "en",
+    "en-UG": "en",
+    "en-TZ": "en",
+    "en-GB": "en",
     "en-US": "en-us",
     "sw-KE": "sw",
     "sw-TZ": "sw",
     "sw-UG": "sw",
-    "fr-FR": "fr-fr",
+    "fr-FR": "fr",
 }
-_BY_PRIMARY = {"en": "en-gb", "sw": "sw", "fr": "fr-fr", "am": "am", "om": "om", "ar": "ar", "pt": "pt"}
-_DEFAULT_LANGUAGE = "en-gb"
+_BY_PRIMARY = {"en": "en", "sw": "sw", "fr": "fr", "am": "am", "om": "om", "ar": "ar", "pt": "pt"}
+_DEFAULT_LANGUAGE = "en"
 _VARIANTS = {"woman": "+f3", "man": "+m3", "alice": "+f2"}
 _DEFAULT_VARIANT = "+f3"
 
