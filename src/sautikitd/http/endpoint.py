@@ -23,9 +23,9 @@ _MARK = "_sautikit_endpoint"
 class ApiRequest(Generic[B, Q]):
     """One request, read and authorised.
 
-    `connection` is inside the request's one transaction when the endpoint changes things, and an
-    ordinary pooled connection when it only reads. `after_commit` callbacks run once the transaction
-    has committed, and are for wake-ups only: a lost one must not matter.
+    `connection` is inside the request's one transaction when the endpoint changes things, an ordinary
+    pooled connection when it only reads, and None where it was declared to need none. `after_commit`
+    callbacks run once the transaction has committed, and are for wake-ups only: a lost one must not matter.
     """
 
     connection: Connection
@@ -42,7 +42,10 @@ class ApiRequest(Generic[B, Q]):
 
 @dataclass(kw_only=True)
 class Answer:
-    """What goes back. `body` is a struct (sent as JSON), or `stream` sends bytes as they come."""
+    """What goes back. `body` is a struct (sent as JSON), or `stream` sends bytes as they come.
+
+    A stream is not read for HEAD, so `headers` should carry its Content-Length where it is known.
+    """
 
     status: int = 200
     body: Any = None
@@ -72,6 +75,7 @@ class Endpoint:
     errors: tuple[type[Refusal], ...]
     body_limit: int
     allowed_while_suspended: bool
+    needs_connection: bool
 
     @property
     def changes(self) -> bool:
@@ -90,8 +94,13 @@ def endpoint(
     errors: tuple[type[Refusal], ...] = (),
     body_limit: int = 256 * 1024,
     allowed_while_suspended: bool = False,
+    needs_connection: bool = True,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Callable[..., Awaitable[Answer]]]:
-    """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary."""
+    """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary.
+
+    `needs_connection=False` is for one that waits for something else than the database (a file, an
+    encoder) and must not keep a pooled connection from others meanwhile; only for reading.
+    """
 
     def mark(method_: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
         declared = {
@@ -105,6 +114,7 @@ def endpoint(
             "errors": errors,
             "body_limit": body_limit,
             "allowed_while_suspended": allowed_while_suspended,
+            "needs_connection": needs_connection,
         }
         method_.__dict__.setdefault(_MARK, []).append(declared)
         return method_

@@ -147,6 +147,9 @@ class Kernel:
 
     @asynccontextmanager
     async def _connection(self, endpoint: Endpoint) -> AsyncIterator[Connection]:
+        if not endpoint.needs_connection:
+            yield None
+            return
         opened = self.database.transaction() if endpoint.changes else self.database.connection()
         async with opened as connection:
             yield connection
@@ -223,13 +226,13 @@ def bearer(request: Request[Any, Any, Any]) -> str:
 
 def respond(answer: Answer, headers: dict[str, str], *, head: bool = False) -> Response[Any]:
     merged = headers | answer.headers
-    if answer.stream is not None:
+    if answer.stream is not None and not head:
         return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
     if answer.body is None:
         content = b""
     else:
         content = answer.body if isinstance(answer.body, bytes) else encode_json(answer.body)
     if head:
-        merged["Content-Length"] = str(len(content))
+        merged.setdefault("Content-Length", str(len(content)))
         content = b""
     return Response(content, status_code=answer.status, headers=merged, media_type=answer.media_type)
