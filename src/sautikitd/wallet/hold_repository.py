@@ -12,7 +12,7 @@ from sautikitd.wallet.repository import Change, change
 _FIND = "SELECT * FROM holds WHERE cause_kind = $1 AND cause_id = $2"
 
 # A second caller with the same cause waits for the wallet, then finds the row in its way and takes nothing.
-_TAKE = """
+TAKE = """
 WITH locked AS MATERIALIZED (
     SELECT balance_minor - held_minor AS available_minor FROM wallets WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
 ), taken AS (
@@ -61,7 +61,7 @@ _RESIZE_UP_TO = _RESIZE.format(
 )
 
 # Pays $3 out of the hold and gives the rest back. The VAT rate in force is frozen on the transaction.
-_SETTLE = """
+SETTLE = """
 WITH hold AS MATERIALIZED (
     SELECT * FROM holds WHERE cause_kind = $1 AND cause_id = $2 FOR UPDATE
 ), locked AS MATERIALIZED (
@@ -121,7 +121,7 @@ async def take(
 ) -> tuple[int, bool] | None:
     """What was available, and whether the hold was made of it. None when there is no such wallet."""
     row = await connection.fetchrow(
-        _TAKE, account.workspace_id, account.mode, cause.type, cause.id, amount_minor, at
+        TAKE, account.workspace_id, account.mode, cause.type, cause.id, amount_minor, at
     )
     return None if row is None else (row["available_minor"], row["taken"])
 
@@ -153,7 +153,7 @@ async def settle(
 ) -> Settled | None:
     """None when there never was a hold for the cause."""
     row = await connection.fetchrow(
-        _SETTLE,
+        SETTLE,
         cause.type,
         cause.id,
         cost_minor,
