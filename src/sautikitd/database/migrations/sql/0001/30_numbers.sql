@@ -39,10 +39,39 @@ CREATE TABLE numbers (
     forward_to text,
     record_calls boolean NOT NULL DEFAULT false,
     claimed_at timestamptz NOT NULL,
-    paid_through date,                            -- last day (Nairobi) the rental covers
+    -- the rental charged last: from which day (Nairobi) to which, and what was taken
+    paid_from date,
+    paid_through date,
+    paid_net_minor bigint NOT NULL DEFAULT 0 CHECK (paid_net_minor >= 0),
+    paid_vat_minor bigint NOT NULL DEFAULT 0 CHECK (paid_vat_minor >= 0),
+    vat_basis_points int NOT NULL DEFAULT 0,
     released_at timestamptz,
-    updated_at timestamptz NOT NULL
+    refund_net_minor bigint NOT NULL DEFAULT 0 CHECK (refund_net_minor BETWEEN 0 AND paid_net_minor),
+    refund_vat_minor bigint NOT NULL DEFAULT 0 CHECK (refund_vat_minor BETWEEN 0 AND paid_vat_minor),
+    updated_at timestamptz NOT NULL,
+    CHECK ((status = 'released') = (released_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX numbers_live_once ON numbers (e164) WHERE mode = 'live' AND released_at IS NULL;
 CREATE UNIQUE INDEX numbers_test_once ON numbers (workspace_id, e164) WHERE mode = 'test' AND released_at IS NULL;
 CREATE INDEX numbers_workspace ON numbers (workspace_id, mode, id DESC);
+
+-- The states a number goes through; the same table as `numbers/models.py`.
+CREATE TABLE number_status_edges (from_status text, to_status text, PRIMARY KEY (from_status, to_status));
+INSERT INTO number_status_edges VALUES
+    ('active', 'past_due'), ('active', 'suspended'), ('active', 'released'),
+    ('past_due', 'active'), ('past_due', 'suspended'), ('past_due', 'released'),
+    ('suspended', 'active'), ('suspended', 'released');
+CREATE FUNCTION check_number_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.status <> OLD.status AND NOT EXISTS (
+        SELECT FROM number_status_edges WHERE from_status = OLD.status AND to_status = NEW.status) THEN
+        RAISE EXCEPTION 'number % cannot go from % to %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER number_status_edge BEFORE UPDATE OF status ON numbers FOR EACH ROW EXECUTE FUNCTION check_number_status();
+
+-- The numbers of test mode (contract §9): every workspace may claim each of them for itself.
+INSERT INTO inventory (id, mode, e164, type, area_code, locality, monthly_price_minor)
+SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(4096 - n), 12, '0'))::uuid, 'test', '+2542000000' || lpad(n::text, 2, '0'),
+       'local', '020', 'Nairobi', 10000
+FROM generate_series(1, 20) AS n;

@@ -1,0 +1,112 @@
+"""What is asked of the numbers room: bodies and query parameters."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sautikitd.http.pagination import Limit
+from sautikitd.numbering.parse import check_number
+from sautikitd.numbers.models import CallbackFormat, NumberStatus, NumberType, VoiceMethod
+
+_AREA_CODE = re.compile(r"0[0-9]{2}", re.ASCII)
+_CONTAINS = re.compile(r"[0-9*]{1,20}", re.ASCII)
+
+
+def _check_area_code(value: str) -> str | None:
+    return None if _AREA_CODE.fullmatch(value) else "an area code has three digits, like 020"
+
+
+def _check_contains(value: str) -> str | None:
+    return None if _CONTAINS.fullmatch(value) else "1 to 20 digits, with * for any digits between"
+
+
+def _check_label(value: str) -> str | None:
+    return None if value.isprintable() else "printable characters only"
+
+
+def _check_country(value: str) -> str | None:
+    return None if value == "KE" else "numbers are available in KE only"
+
+
+def _check_capability(value: str) -> str | None:
+    return None if value == "voice" else "the one capability is voice"
+
+
+AreaCode = Annotated[
+    str, msgspec.Meta(description="Like `020` for Nairobi.", extra={"check": _check_area_code})
+]
+Url = Annotated[str, msgspec.Meta(min_length=1, description="An absolute URL; https in live mode.")]
+Label = Annotated[
+    str, msgspec.Meta(max_length=100, description="For your own use.", extra={"check": _check_label})
+]
+Cursor = Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")]
+
+
+class AvailableQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    country: Annotated[str | None, msgspec.Meta(extra={"check": _check_country})] = None
+    type: NumberType | None = None
+    area_code: AreaCode | None = None
+    contains: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Digits found in the number, national or international; `*` stands for any digits.",
+            extra={"check": _check_contains},
+        ),
+    ] = None
+    capability: Annotated[str | None, msgspec.Meta(extra={"check": _check_capability})] = None
+    limit: Limit = 25
+    cursor: Cursor = None
+
+
+class NumbersQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    status: Annotated[
+        NumberStatus | None, msgspec.Meta(description="Only these; without it all that are not released.")
+    ] = None
+    limit: Limit = 25
+    cursor: Cursor = None
+
+
+class ClaimNumber(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Exactly one of `e164`, `inventory_id` and `area_code` (any free number of it)."""
+
+    e164: Annotated[str | None, msgspec.Meta(extra={"check": check_number})] = None
+    inventory_id: UUID | None = None
+    area_code: AreaCode | None = None
+    voice_callback_url: Url | None = None
+    events_url: Url | None = None
+    label: Label = ""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        given = [name for name in ("e164", "inventory_id", "area_code") if getattr(self, name) is not None]
+        if len(given) != 1:
+            yield (given[1] if given else "e164"), "give exactly one of e164, inventory_id and area_code"
+
+
+class Routing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where the number's calls go. What is left out gets its default."""
+
+    voice_callback_url: Url | None = None
+    voice_method: VoiceMethod = VoiceMethod.POST
+    callback_format: CallbackFormat = CallbackFormat.SAUTIKIT
+    fallback_url: Url | None = None
+    events_url: Url | None = None
+    forward_to: str | None = None
+    record_calls: bool = False
+    label: Label = ""
+
+
+class RoutingPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Changes to where the number's calls go. What is left out stays; null clears."""
+
+    voice_callback_url: Url | UnsetType | None = UNSET
+    voice_method: VoiceMethod | UnsetType = UNSET
+    callback_format: CallbackFormat | UnsetType = UNSET
+    fallback_url: Url | UnsetType | None = UNSET
+    events_url: Url | UnsetType | None = UNSET
+    forward_to: str | UnsetType | None = UNSET
+    record_calls: bool | UnsetType = UNSET
+    label: Label | UnsetType = UNSET
