@@ -107,9 +107,9 @@ async def listening(port: int, transport: Transport) -> None:
 
 
 @asynccontextmanager
-async def user_agent(**options: object) -> AsyncIterator[UserAgent]:
+async def user_agent(*, port: int = 0, **options: object) -> AsyncIterator[UserAgent]:
     agent = UserAgent(**{"timers": FAST, **options})  # type: ignore[arg-type]
-    await agent.start(("127.0.0.1", 0))
+    await agent.start(("127.0.0.1", port))
     try:
         yield agent
     finally:

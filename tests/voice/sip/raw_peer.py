@@ -111,6 +111,20 @@ class RawPeer(asyncio.DatagramProtocol):
         ]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body, port)
 
+    def call_back(self, request: Arrival, method: str, *, branch: str, cseq: int, body: bytes = b"") -> None:
+        """A request of ours inside the dialog that `request` belongs to."""
+        lines = [
+            f"{method} {request.header('Contact').strip('<>')} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{branch}",
+            f"From: {request.header('To')}",
+            f"To: {request.header('From')}",
+            f"Call-ID: {request.call_id}",
+            f"CSeq: {cseq} {method}",
+            f"Contact: {self.contact}",
+            f"Content-Length: {len(body)}",
+        ]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body, request.source.port)
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()

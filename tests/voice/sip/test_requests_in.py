@@ -1,0 +1,190 @@
+"""Requests that are no call, wrong, doubled, or hostile."""
+
+import asyncio
+
+import pytest
+
+from sautikitd.voice.sip.events import Acknowledged, Answered, Canceled, Info, Reinvite
+from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.sdp import Direction
+from sautikitd.voice.sip.user_agent import UserAgent
+from voice.sip.far_end import OUR_SDP, user_agent
+from voice.sip.parties import Callee, place, until
+from voice.sip.raw_peer import Headers, RawPeer
+
+
+async def test_options_are_answered_with_what_we_allow(agent: UserAgent, peer: RawPeer) -> None:
+    peer.call(agent.bound[1], "OPTIONS", branch="a")
+    response = await peer.response()
+    assert response.response.code == 200
+    assert "INVITE" in response.header("Allow")
+    assert response.to.tag
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "code"),
+    [
+        ("SUBSCRIBE", [], 405),
+        ("FROBNICATE", [], 501),
+        ("BYE", [], 481),
+        ("CANCEL", [], 481),
+        ("INVITE", [("Require", "100rel, x")], 420),
+        ("INVITE", [("Content-Type", "text/plain")], 415),
+        ("INVITE", [], 480),
+    ],
+)
+async def test_what_we_do_not_do_is_refused(
+    agent: UserAgent, peer: RawPeer, method: str, headers: Headers, code: int
+) -> None:
+    body = OUR_SDP if method == "INVITE" else b""
+    peer.call(agent.bound[1], method, branch="a", headers=headers, body=body)
+    assert (await peer.response()).response.code == code
+
+
+async def test_a_request_of_no_dialog_we_know_gets_481(agent: UserAgent, peer: RawPeer) -> None:
+    peer.call(agent.bound[1], "BYE", branch="a", to_tag="unknown")
+    assert (await peer.response()).response.code == 481
+
+
+async def test_an_ack_of_nothing_gets_no_answer(agent: UserAgent, peer: RawPeer) -> None:
+    peer.call(agent.bound[1], "ACK", branch="a", to_tag="unknown")
+    assert await peer.silence()
+
+
+async def test_an_invite_that_came_two_ways_is_merged(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        peer.call(agent.bound[1], "INVITE", branch="first", body=OUR_SDP)
+        await callee.call()
+        peer.call(agent.bound[1], "INVITE", branch="second", body=OUR_SDP)
+        assert (await peer.response()).response.code == 482
+        assert callee.waiting == 0
+
+
+async def test_screened_sources_hear_nothing(peer: RawPeer) -> None:
+    async with user_agent(screen=lambda request: request.source.host != "127.0.0.1") as agent:
+        for method in ("OPTIONS", "INVITE", "REGISTER", "CANCEL", "BYE"):
+            peer.call(agent.bound[1], method, branch=method)
+        assert await peer.silence()
+        assert agent.gauges.transactions == 0
+
+
+async def test_a_cseq_of_another_method_is_a_bad_request(agent: UserAgent, peer: RawPeer) -> None:
+    text = f"OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{peer.port};branch=z9hG4bKq\r\n"
+    text += "From: <sip:a@b>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+    peer.send(text.encode(), agent.bound[1])
+    assert (await peer.response()).response.code == 400
+
+
+async def test_an_exception_in_the_handler_rejects_the_call(peer: RawPeer) -> None:
+    async def broken(call: InboundCall) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with user_agent(on_invite=broken) as agent:
+        peer.call(agent.bound[1], "INVITE", branch="a", body=OUR_SDP)
+        assert (await peer.response()).response.code == 500
+
+
+async def answered_call(agent: UserAgent, callee: Callee, peer: RawPeer) -> tuple[InboundCall, str]:
+    peer.call(agent.bound[1], "INVITE", branch="a", body=OUR_SDP)
+    call = await callee.call()
+    await call.answer(OUR_SDP)
+    tag = (await peer.response()).to.tag or ""
+    peer.call(agent.bound[1], "ACK", branch="b", to_tag=tag)
+    await until(call, Acknowledged)
+    return call, tag
+
+
+async def test_info_brings_digits(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        call, tag = await answered_call(agent, callee, peer)
+        relay = [("Content-Type", "application/dtmf-relay")]
+        body = b"Signal=11\r\nDuration=160\r\n"
+        peer.call(agent.bound[1], "INFO", branch="c", cseq=2, to_tag=tag, headers=relay, body=body)
+        info = await until(call, Info)
+        assert (info.digit, info.duration_ms) == ("#", 160)
+        assert (await peer.response()).response.code == 200
+
+
+async def test_requests_out_of_order_are_refused(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        _, tag = await answered_call(agent, callee, peer)
+        peer.call(agent.bound[1], "OPTIONS", branch="c", cseq=5, to_tag=tag)
+        assert (await peer.response()).response.code == 200
+        peer.call(agent.bound[1], "BYE", branch="d", cseq=4, to_tag=tag)
+        assert (await peer.response()).response.code == 500
+
+
+async def test_a_wrong_tag_is_another_dialog(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        call, tag = await answered_call(agent, callee, peer)
+        peer.call(agent.bound[1], "BYE", branch="c", cseq=2, to_tag=tag.upper() + "x")
+        assert (await peer.response()).response.code == 481
+        assert not call.events.ended
+
+
+async def test_a_bye_while_ringing_ends_the_call_as_given_up(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        peer.call(agent.bound[1], "INVITE", branch="a", body=OUR_SDP)
+        call = await callee.call()
+        call.ring()
+        tag = (await peer.response()).to.tag
+        peer.call(agent.bound[1], "BYE", branch="b", cseq=2, to_tag=tag)
+        await until(call, Canceled)
+        assert {(await peer.response()).response.code for _ in range(2)} == {200, 487}
+
+
+async def test_an_update_is_answered_by_the_handler_of_offers(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        call, tag = await answered_call(agent, callee, peer)
+
+        async def answer(offer: bytes) -> bytes:
+            return offer.replace(b"40000", b"40002")
+
+        call.dialog.on_offer = answer
+        sdp_type = [("Content-Type", "application/sdp")]
+        peer.call(agent.bound[1], "UPDATE", branch="c", cseq=2, to_tag=tag, headers=sdp_type, body=OUR_SDP)
+        assert b"40002" in (await peer.response()).message.body
+        assert (await until(call, Reinvite)).direction is Direction.SENDRECV
+
+
+async def test_a_refresh_without_sdp_changes_nothing(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        call, tag = await answered_call(agent, callee, peer)
+        peer.call(agent.bound[1], "INVITE", branch="c", cseq=2, to_tag=tag)
+        response = await peer.response()
+        assert (response.response.code, response.sdp) == (200, OUR_SDP)
+        sdp_type = [("Content-Type", "application/sdp")]
+        peer.call(agent.bound[1], "ACK", branch="d", cseq=2, to_tag=tag, headers=sdp_type, body=OUR_SDP)
+        assert (await until(call, Reinvite)).offer == OUR_SDP
+
+
+async def test_an_offer_we_cannot_take_gets_488_and_the_call_goes_on(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        call, tag = await answered_call(agent, callee, peer)
+        video = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 9 RTP/AVP 96\r\n"
+        peer.call(agent.bound[1], "INVITE", branch="c", cseq=2, to_tag=tag, body=video)
+        assert (await peer.response()).response.code == 488
+        assert not call.events.ended
+
+
+async def test_offers_that_meet_are_refused_with_491(agent: UserAgent, peer: RawPeer) -> None:
+    call = await place(agent, peer.hop)
+    invite = await peer.request("INVITE")
+    peer.accept(invite)
+    await until(call, Answered)
+    assert call.dialog is not None
+    changing = asyncio.create_task(call.dialog.reinvite(OUR_SDP))
+    ours = await peer.request("INVITE")
+    peer.call_back(ours, "INVITE", branch="glare", cseq=1, body=OUR_SDP)
+    assert (await peer.response()).response.code == 491
+    peer.accept(ours)
+    await peer.request("ACK")
+    assert (await changing).ok
