@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sautikitd.voice.media.client import MediaRefused
-from sautikitd.voice.media.protocol import Dtmf, PcmFile, PlayFinished, Silence, Tone
+from sautikitd.voice.media.protocol import Dtmf, PcmFile, PlayFinished, Segment, Silence, Tone
 from voice.media.call import Calls
 from voice.media.rtp_peer import decibels, level, sine
 
@@ -43,7 +43,7 @@ async def test_a_file_is_played_in_order_and_as_often_as_asked(calls: Calls, tmp
     path = tmp_path / "prompt.pcm"
     sine(600, 0.1).astype("<i2").tofile(path)
     call = await calls.call()
-    segments = [PcmFile(path=str(path)), Silence(duration_ms=100)]
+    segments: list[Segment] = [PcmFile(path=str(path)), Silence(duration_ms=100)]
     await calls.media.play(call.leg_id, "p1", segments, loop=2)
     await call.event(PlayFinished)
     frames = call.peer.heard().reshape(-1, 160)

@@ -41,8 +41,9 @@ def wav(frequency: float, seconds: float, rate: int, channels: int) -> bytes:
 
 def converted(data: bytes, form: str, codec: str) -> bytes:
     made = io.BytesIO()
-    with av.open(io.BytesIO(data)) as source, av.open(made, "w", format=form) as target:
+    with av.open(io.BytesIO(data), "r") as source, av.open(made, "w", format=form) as target:
         stream = target.add_stream(codec, rate=48000)
+        assert isinstance(stream, av.AudioStream)
         for frame in source.decode(audio=0):
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))

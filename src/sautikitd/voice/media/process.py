@@ -82,7 +82,8 @@ class Control:
         self._waiting: set[asyncio.Task[None]] = set()
 
     def emit(self, message: protocol.Struct) -> None:
-        self._writer.write(protocol.frame(message))
+        if not self._writer.is_closing():  # else the voice node has gone, and nobody is left to tell
+            self._writer.write(protocol.frame(message))
 
     async def serve(self, reader: asyncio.StreamReader, plane: Plane) -> None:
         """Until the other end closes."""
