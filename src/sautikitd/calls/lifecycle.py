@@ -89,6 +89,33 @@ class CallLifecycle:
         await self.emit(connection, answered, EventKind.CALL_ANSWERED, at)
         return answered
 
+    async def win(
+        self,
+        connection: Connection,
+        parent_id: UUID,
+        leg_id: UUID,
+        at: datetime,
+        dialog: dict[str, Any] | None,
+    ) -> bool:
+        """Answers a leg of a group, if no other leg has been first: the parent is locked, and shows the winner."""
+        parent = await repository.lock(connection, parent_id)
+        if parent is None or parent.status is not CallStatus.RINGING:
+            return False
+        leg = await self.answer(connection, leg_id, at, dialog)
+        if leg is None or leg.status is not CallStatus.ANSWERED:
+            return False
+        winner = {
+            "status": CallStatus.ANSWERED,
+            "answered_at": at,
+            "updated_at": at,
+            "to_address": leg.to_address,
+            "remote_e164": leg.remote_e164,
+            "country": leg.country,
+        }
+        shown = await repository.update(connection, parent_id, winner, counts=True)
+        await self.emit(connection, shown, EventKind.CALL_ANSWERED, at)
+        return True
+
     async def end(
         self, connection: Connection, call_id: UUID, ending: Ending, *, keep_dialog: bool = False
     ) -> tuple[CallRecord, bool] | None:
@@ -104,7 +131,7 @@ class CallLifecycle:
             return call, False
         status = _final_status(call, ending)
         seconds, cost = 0, 0
-        if call.answered_at and not call.is_parent:
+        if call.answered_at:
             seconds = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
             cost = await self._settle(connection, call, seconds)
         else:
@@ -144,7 +171,7 @@ class CallLifecycle:
 
     async def _settle(self, connection: Connection, call: CallRecord, seconds: int) -> int:
         """Charges the leg what its seconds cost, and never more than was held for it; returns the charge."""
-        if call.direction == "inbound":
+        if call.direction == "inbound" or call.is_parent:
             return 0
         cost = call_cost(seconds, call.rate_per_minute_minor)
         description = f"Call {call.session_id} to {call.to_address}, {seconds} s"

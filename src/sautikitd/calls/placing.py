@@ -20,8 +20,10 @@ from sautikitd.flow.reader import read_actions
 from sautikitd.identity.principal import Principal
 from sautikitd.ids import uuid7
 from sautikitd.numbering.destinations import Destination, authorise_destination
-from sautikitd.numbering.parse import BadNumber, parse_number
-from sautikitd.numbers.repository import NumberRecord, find_owned
+from sautikitd.numbering.parse import parse_number
+from sautikitd.numbering.problems import BadNumber
+from sautikitd.numbers.models import NumberRecord
+from sautikitd.numbers.repository import find_owned
 from sautikitd.wallet.models import Account
 from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
@@ -84,7 +86,7 @@ class PlaceOutboundCall:
     async def _own_number(
         self, connection: Connection, principal: Principal, raw: str, pointer: str
     ) -> NumberRecord:
-        parsed = parse_number(raw)
+        parsed = parse_number(raw, test_mode=principal.mode == "test")
         if isinstance(parsed, BadNumber):
             raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
         number = await find_owned(connection, principal.workspace_id, principal.mode, parsed.e164)

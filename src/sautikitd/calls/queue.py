@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from sautikitd.calls import repository
 from sautikitd.calls.lifecycle import CallLifecycle, Ending
 from sautikitd.calls.models import COLUMNS, CallRecord, record_of
@@ -30,8 +32,8 @@ class Claimed:
     legs: Sequence[CallRecord]
 
 
-# Makes what a CANCEL or BYE from another process will need, stored with the claim. Takes the leg and its trunk.
-Prepare = Callable[[CallRecord, UUID | None], dict[str, Any] | None]
+# Makes what a CANCEL or BYE from another process will need, stored with the claim.
+Prepare = Callable[[CallRecord], dict[str, Any] | None]
 
 
 async def claim(
@@ -100,13 +102,13 @@ async def _dial(
     prepare: Prepare,
 ) -> CallRecord | None:
     try:
-        await lifecycle.hold(connection, call)
+        if call.direction == "outbound":
+            await lifecycle.hold(connection, call)
     except InsufficientFunds:
         await _refuse(connection, lifecycle, call, HangupCause.INSUFFICIENT_FUNDS, now)
         return None
-    return await lifecycle.start(
-        connection, call, now=now, node_id=node_id, trunk_id=trunk_id, dialog=prepare(call, trunk_id)
-    )
+    dialog = prepare(msgspec.structs.replace(call, trunk_id=trunk_id))
+    return await lifecycle.start(connection, call, now=now, node_id=node_id, trunk_id=trunk_id, dialog=dialog)
 
 
 async def _refuse(

@@ -23,7 +23,7 @@ from sautikitd.voice.sip.dialog import DialogState
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.inbound import InboundCall
-from sautikitd.voice.sip.invites import InviteState, PreparedInvite
+from sautikitd.voice.sip.invites import PreparedInvite
 from sautikitd.voice.sip.user_agent import UserAgent
 
 log = structlog.get_logger(__name__)
@@ -77,29 +77,32 @@ class VoiceEngine:
 
     def prepare(
         self, route: Route, *, caller: str, callee: str, headers: Sequence[tuple[str, str]] = ()
-    ) -> PreparedInvite:
-        """Chooses the identifiers of a call from `caller` to `callee` (E.164), to be stored before it is dialled.
+    ) -> dict[str, Any]:
+        """Chooses the identifiers of a call from `caller` to `callee` (E.164), as JSON to be stored before it is
+        dialled: `dial` takes it, and from another process `end_detached`.
 
         From and P-Asserted-Identity both carry `caller` (contract §3).
         """
         identity = sip_uri(caller, self._domain)
-        return self._agent.prepare_invite(
+        prepared = self._agent.prepare_invite(
             target=sip_uri(callee, route.hop.host, route.hop.port),
             hop=route.hop,
             local=NameAddr(identity),
             asserted_identity=identity,
             headers=headers,
         )
+        return {"invite": msgspec.to_builtins(prepared)}
 
     async def dial(
         self,
         call_id: UUID,
-        prepared: PreparedInvite,
+        stored: dict[str, Any],
         route: Route,
         prompts: PromptRenderer,
         on_alert: Callable[[datetime], None],
     ) -> OutboundLeg:
         """Sends the INVITE. Raises `MediaLost` or `MediaRefused` when there is no place for its media."""
+        prepared = msgspec.convert(stored["invite"], PreparedInvite)
         leg = self._register(OutboundLeg, call_id, prompts)
         local = await leg.open_media()
         offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))
@@ -130,7 +133,8 @@ class VoiceEngine:
         if "dialog" in stored:
             state = msgspec.convert(stored["dialog"], DialogState)
             return await self._agent.bye_detached(state, credentials=credentials)
-        return await self._agent.cancel_detached(msgspec.convert(stored["invite"], InviteState))
+        prepared = msgspec.convert(stored["invite"], PreparedInvite)
+        return await self._agent.cancel_detached(prepared.state)
 
     def _register(self, kind: type[L], call_id: UUID, prompts: PromptRenderer) -> L:
         media = self._media.pick()
@@ -161,7 +165,3 @@ class VoiceEngine:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("voice.task_failed", exc_info=error)
 
-
-def stored_invite(prepared: PreparedInvite) -> dict[str, Any]:
-    """What a CANCEL from another process needs, as JSON."""
-    return {"invite": msgspec.to_builtins(prepared.state)}

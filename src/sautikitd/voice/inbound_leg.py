@@ -79,7 +79,7 @@ class InboundLeg(MediaLeg):
         state = await self._call.answer(ours.encode())
         if state is None:
             raise LegGone((await self.gone()).cause)
-        self.answered_at = self._clock.now()
+        self.mark_answered(self._clock.now())
         await self._answers.answered(self, {"dialog": msgspec.to_builtins(state)})
 
     async def _watch(self) -> None:

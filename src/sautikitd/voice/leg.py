@@ -1,6 +1,7 @@
 """One leg of a call: its SIP dialog and its media, seen as the port of `flow/` wants it."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +41,7 @@ class LegEnd:
     sip_code: int | None = None
 
 
-class MediaLeg:
+class MediaLeg(ABC):
     """The half of a leg that both directions share: media, digits, recording, and the end.
 
     Subclasses speak SIP: `_signal_end` tells the far end, `answer` and `reject` are theirs.
@@ -68,6 +69,7 @@ class MediaLeg:
         self._plays: dict[str, asyncio.Future[bool]] = {}
         self._play_number = 0
         self._digits = DigitBuffer()
+        self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
         self._local: protocol.LocalMedia | None = None
         self._stats: asyncio.Task[protocol.LegStats | None] | None = None
@@ -82,6 +84,16 @@ class MediaLeg:
     @property
     def ended(self) -> bool:
         return self._gone.done()
+
+    async def answer_time(self) -> datetime:
+        """Waits for the answer and says when it was."""
+        await self._answered.wait()
+        assert self.answered_at is not None
+        return self.answered_at
+
+    async def warn(self) -> None:
+        """A short tone over whatever plays: the call is about to end for want of money."""
+        await self._media.overlay(self._leg_id, [protocol.Tone(frequencies=(480.0, 620.0), duration_ms=400)])
 
     async def gone(self) -> LegEnd:
         """Waits for the end."""
@@ -164,6 +176,11 @@ class MediaLeg:
         self._local = await self._media.open_leg(self._leg_id, self._on_media_event)
         return self._local
 
+    def mark_answered(self, at: datetime) -> None:
+        """The answer is known to both sides; whoever waits for it goes on."""
+        self.answered_at = at
+        self._answered.set()
+
     async def configure_media(self, remote: protocol.RemoteMedia) -> None:
         if not self.ended:
             await self._media.configure_leg(self._leg_id, remote)
@@ -173,13 +190,22 @@ class MediaLeg:
         self._digits.put(digit)
         self.recordings.on_digit(digit)
 
+    @abstractmethod
+    async def answer(self) -> None: ...
+
+    @abstractmethod
+    async def ring(self) -> None: ...
+
+    @abstractmethod
+    async def reject(self, *, busy: bool) -> None: ...
+
+    @abstractmethod
     async def signal_end(self, cause: HangupCause) -> None:
         """Tells the far end that it is over."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def probe(self) -> bool:
         """Whether the far end still knows the call."""
-        raise NotImplementedError
 
     def _finish(self, end: LegEnd, *, tell: bool = False) -> None:
         if self._gone.done():

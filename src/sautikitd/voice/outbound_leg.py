@@ -117,7 +117,7 @@ class OutboundLeg(MediaLeg):
         if not event.sdp or not await self._negotiate(event.sdp, self._offer, we_answered=False):
             self.end(HangupCause.MEDIA_INCOMPATIBLE)
             return
-        self.answered_at = at
+        self.mark_answered(at)
         if not self._answer.done():
             self._answer.set_result(event.dialog)
 

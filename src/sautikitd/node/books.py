@@ -1,0 +1,65 @@
+"""The node's transactions: each step of a call committed, and committed again if nobody knows whether it was."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+
+from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.models import CallRecord
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+
+
+class Books:
+    """Every method but `extend` waits for the database as long as it takes; a step committed twice counts once."""
+
+    def __init__(self, database: Database, lifecycle: CallLifecycle, clock: Clock) -> None:
+        self._database = database
+        self._lifecycle = lifecycle
+        self._clock = clock
+
+    async def alerting(self, call_id: UUID, at: datetime) -> None:
+        await self._persist(lambda connection: self._lifecycle.alert(connection, call_id, at))
+
+    async def answered(self, call_id: UUID, at: datetime, dialog: dict[str, Any]) -> CallRecord | None:
+        """The call after the answer was committed; one that is terminal was ended meanwhile."""
+        return await self._persist(lambda connection: self._lifecycle.answer(connection, call_id, at, dialog))
+
+    async def won(self, parent_id: UUID, leg_id: UUID, at: datetime, dialog: dict[str, Any]) -> bool:
+        """Whether this leg's answer was the first of its group to be committed."""
+        return await self._persist(
+            lambda connection: self._lifecycle.win(connection, parent_id, leg_id, at, dialog)
+        )
+
+    async def ended(self, call_id: UUID, ending: Ending) -> CallRecord | None:
+        outcome = await self._persist(lambda connection: self._lifecycle.end(connection, call_id, ending))
+        return outcome[0] if outcome else None
+
+    async def extend(self, call_id: UUID, covered_seconds: int) -> int | None:
+        """The seconds the hold covers now; None when the database did not say."""
+        try:
+            async with self._database.transaction() as connection:
+                return await self._lifecycle.extend_hold(connection, call_id, covered_seconds)
+        except DatabaseUnavailable as exc:
+            log.warning("node.hold_not_extended", call_id=str(call_id), error=repr(exc))
+            return None
+
+    async def _persist(self, step: Callable[[Connection], Awaitable[T]]) -> T:
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    return await step(connection)
+            except DatabaseUnavailable as exc:
+                log.warning("node.database_away", error=repr(exc))
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -1,0 +1,93 @@
+"""Carries out what was asked of live calls: rows, polled ten times a second and woken for."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from sautikitd.calls import commands
+from sautikitd.calls.commands import Command, CommandKind
+from sautikitd.calls.outcomes import HangupBy, HangupCause
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.media.client import MediaLost, MediaRefused
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.1
+
+
+class RunningCall(Protocol):
+    @property
+    def legs(self) -> Sequence[MediaLeg]: ...
+
+    def end(self, cause: HangupCause, by: HangupBy = HangupBy.PLATFORM) -> None: ...
+
+
+class Commander:
+    """`calls` are the node's running calls by id, kept by the node."""
+
+    def __init__(
+        self, node_id: UUID, database: Database, clock: Clock, calls: Mapping[UUID, RunningCall]
+    ) -> None:
+        self._node_id = node_id
+        self._database = database
+        self._clock = clock
+        self._calls = calls
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            if self._calls:
+                await self._take()
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+            self._woken.clear()
+
+    async def _take(self) -> None:
+        try:
+            async with self._database.connection() as connection:
+                waiting = await commands.take(connection, self._node_id)
+            if waiting:
+                outcomes = {command.id: await self._do(command) for command in waiting}
+                async with self._database.connection() as connection:
+                    await commands.done(connection, outcomes, self._clock.now())
+        except DatabaseUnavailable as exc:
+            log.warning("node.commands_wait", error=repr(exc))
+
+    async def _do(self, command: Command) -> str:
+        """Carries it out; what it came to. A command told twice does no harm."""
+        call = self._calls.get(command.call_id)
+        if call is None:
+            return "not here"
+        if command.kind == CommandKind.HANGUP:
+            call.end(HangupCause(command.payload.get("cause", HangupCause.NORMAL_CLEARING)))
+            return "done"
+        return await self._record(call, command)
+
+    @staticmethod
+    async def _record(call: RunningCall, command: Command) -> str:
+        recording_id = str(command.payload.get("recording_id", ""))
+        for leg in call.legs:
+            act = {
+                CommandKind.RECORDING_PAUSE: leg.recordings.pause,
+                CommandKind.RECORDING_RESUME: leg.recordings.resume,
+                CommandKind.RECORDING_STOP: leg.recordings.stop,
+            }.get(CommandKind(command.kind))
+            if act is None:
+                return "unknown"
+            try:
+                await act(recording_id)
+            except (MediaRefused, MediaLost) as exc:
+                return str(exc)
+        return "done"

@@ -1,0 +1,132 @@
+"""An answered (or answerable) leg and the flow that runs on it: what both directions share."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import HangupCause
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database
+from sautikitd.egress.client import EgressClient
+from sautikitd.flow.callbacks.client import CallbackClient
+from sautikitd.flow.callbacks.formats import vocabulary_of
+from sautikitd.flow.callbacks.question import Method
+from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext
+from sautikitd.flow.document import Flow, FlowInvalid
+from sautikitd.flow.interpreter import FlowRunner
+from sautikitd.flow.port import Digits, LegGone
+from sautikitd.flow.reader import read_actions
+from sautikitd.identity.signing_secrets import SigningSecrets
+from sautikitd.node.books import Books
+from sautikitd.node.journal import JournalWriter
+from sautikitd.node.money import MoneyWatch
+from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.media.client import MediaRefused
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversations:
+    """Makes conversations; one for the node."""
+
+    database: Database
+    books: Books
+    journal: JournalWriter
+    egress: EgressClient
+    secrets: SigningSecrets
+    clock: Clock
+    public_url: str
+
+    async def hold(
+        self, call: CallRecord, leg: MediaLeg, *, paid_leg: CallRecord | None = None
+    ) -> FlowRunner:
+        """Runs the call's flow on the leg until the leg is gone. Returns the runner, for the last report.
+
+        `call` is what the customer knows of (the parent of a group); `paid_leg` is whose money runs.
+        """
+        runner = self._runner(call, leg)
+        beside = [asyncio.ensure_future(self._beside(call, paid_leg or call, leg))]
+        try:
+            await self._open(call, leg)
+            await runner.run()
+            await leg.gone()
+        except LegGone as gone:
+            log.debug("node.leg_gone", call_id=str(call.id), cause=gone.cause)
+        finally:
+            for task in beside:
+                task.cancel()
+            for problem in await asyncio.gather(*beside, return_exceptions=True):
+                if isinstance(problem, Exception) and not isinstance(problem, LegGone):
+                    log.error("node.beside_failed", call_id=str(call.id), exc_info=problem)
+        return runner
+
+    async def report(self, runner: FlowRunner, ended: CallRecord) -> None:
+        """Tells the voice callback how the call ended."""
+        outcome = CallOutcome(
+            duration_seconds=ended.billed_seconds or 0,
+            cost_minor=ended.cost_minor,
+            hangup_cause=ended.hangup_cause or HangupCause.NORMAL_CLEARING,
+        )
+        await runner.report_end(outcome)
+
+    async def _open(self, call: CallRecord, leg: MediaLeg) -> None:
+        """What was asked for with the call itself, before its flow begins."""
+        if call.direction == "outbound" and call.send_digits:
+            await leg.play([Digits(digits=call.send_digits)])
+
+    async def _beside(self, call: CallRecord, paid_leg: CallRecord, leg: MediaLeg) -> None:
+        """What starts with the answer and runs beside the flow: the recording, and the watch over the money."""
+        answered_at = await leg.until_gone(leg.answer_time())
+        if call.record:
+            with suppress(MediaRefused):
+                channels = 2 if call.record == "dual" else 1
+                await leg.recordings.start(channels=channels, max_length_s=paid_leg.max_duration_seconds)
+        await MoneyWatch(paid_leg, leg, answered_at, self.books, self.clock).run()
+
+    def _runner(self, call: CallRecord, leg: MediaLeg) -> FlowRunner:
+        journal = self.journal.of(call)
+        client = CallbackClient(
+            self.egress,
+            vocabulary=vocabulary_of(CallbackFormat(call.callback_format)),
+            secrets=lambda: self._secrets_of(call),
+            log=journal,
+            live=call.mode == "live",
+            clock=self.clock,
+        )
+        return FlowRunner(leg, self._context(call, leg), client, journal, clock=self.clock)
+
+    async def _secrets_of(self, call: CallRecord) -> Sequence[str]:
+        async with self.database.connection() as connection:
+            return await self.secrets.valid(connection, call.workspace_id, call.mode)
+
+    def _context(self, call: CallRecord, leg: MediaLeg) -> FlowContext:
+        return FlowContext(
+            call_id=call.id,
+            session_id=call.session_id,
+            direction=Direction(call.direction),
+            from_number=call.from_address,
+            to_number=call.to_address,
+            live=call.mode == "live",
+            client_request_id=call.client_request_id,
+            answered_at=leg.answered_at,
+            answered_by=call.answered_by,
+            actions=_inline(call),
+            voice_callback_url=call.voice_callback_url,
+            voice_method=Method(call.voice_method),
+            fallback_url=call.fallback_url,
+            callback_format=CallbackFormat(call.callback_format),
+            recording_url=f"{self.public_url}/v1/recordings/{{recording_id}}",
+        )
+
+
+def _inline(call: CallRecord) -> Flow | None:
+    """The inline actions, which were checked when the call was placed."""
+    if call.actions is None:
+        return None
+    flow = read_actions(call.actions)
+    return None if isinstance(flow, FlowInvalid) else flow

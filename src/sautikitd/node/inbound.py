@@ -1,0 +1,185 @@
+"""A call that comes in over a trunk, or from the simulated carrier of test mode."""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from sautikitd.calls import repository
+from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.calls.session_ids import SessionIds
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.ids import uuid7
+from sautikitd.node.books import Books
+from sautikitd.node.conversation import Conversations
+from sautikitd.node.prompting import Prompting
+from sautikitd.node.recordings import NodeRecordings
+from sautikitd.node.routes import CARRIER, Routes
+from sautikitd.node.test_callers import TestCallers
+from sautikitd.numbering.parse import parse_number
+from sautikitd.numbering.problems import BadNumber
+from sautikitd.numbers.models import NumberRecord
+from sautikitd.numbers.repository import find_inbound
+from sautikitd.voice.engine import VoiceEngine
+from sautikitd.voice.inbound_leg import InboundLeg
+from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.sip.inbound import InboundCall as SipCall
+
+log = structlog.get_logger(__name__)
+
+_UNKNOWN_NUMBER, _UNAVAILABLE, _OUT_OF_ORDER = 404, 480, 503
+
+
+class InboundCall:
+    """Runs one inbound call whose row exists; also the `AnswerBook` of its leg."""
+
+    def __init__(
+        self,
+        call: CallRecord,
+        sip: SipCall,
+        identity: str,
+        *,
+        engine: VoiceEngine,
+        routes: Routes,
+        books: Books,
+        conversations: Conversations,
+        prompting: Prompting,
+        recordings: NodeRecordings,
+    ) -> None:
+        self.call = call
+        self._books = books
+        self._conversations = conversations
+        self._recordings = recordings
+        recordings.know(call.id, call)
+        self.leg = engine.accept(call.id, sip, routes.codecs_of(identity), prompting.of(call), self)
+
+    def end(self, cause: HangupCause, by: HangupBy = HangupBy.PLATFORM) -> None:
+        self.leg.end(cause, by=by)
+
+    @property
+    def legs(self) -> list[MediaLeg]:
+        return [self.leg]
+
+    async def answered(self, leg: InboundLeg, dialog: dict[str, Any]) -> None:
+        assert leg.answered_at is not None
+        committed = await self._books.answered(self.call.id, leg.answered_at, dialog)
+        if committed is None or committed.status is not CallStatus.ANSWERED:
+            leg.end(HangupCause.CANCELED)
+
+    async def run(self) -> None:
+        """Returns when the call has ended in the database."""
+        try:
+            runner = await self._conversations.hold(self.call, self.leg)
+        finally:
+            if not self.leg.ended:
+                self.leg.end(HangupCause.NORMAL_CLEARING)
+            end = await self.leg.gone()
+            quality = await self.leg.quality()
+            self._recordings.forget(self.call.id)
+            ending = Ending(
+                cause=end.cause,
+                by=end.by,
+                at=end.at,
+                status=end.status,
+                sip_code=end.sip_code,
+                quality=quality,
+            )
+            ended = await self._books.ended(self.call.id, ending)
+        if ended:
+            await self._conversations.report(runner, ended)
+
+
+class Reception:
+    """Turns an INVITE into a call of the workspace whose number was called, or refuses it."""
+
+    def __init__(
+        self,
+        database: Database,
+        lifecycle: CallLifecycle,
+        sessions: SessionIds,
+        test_callers: TestCallers,
+        clock: Clock,
+        node_id: UUID,
+    ) -> None:
+        self._database = database
+        self._lifecycle = lifecycle
+        self._sessions = sessions
+        self._test_callers = test_callers
+        self._clock = clock
+        self._node_id = node_id
+
+    async def receive(self, sip: SipCall) -> CallRecord | None:
+        """The call's row, `ringing`; None when the INVITE was refused."""
+        if sip.identity == CARRIER:
+            call = self._test_callers.expected(sip)
+            if call is None:
+                sip.reject(_UNKNOWN_NUMBER)
+            return call
+        called = parse_number(sip.called)
+        if isinstance(called, BadNumber):
+            sip.reject(_UNKNOWN_NUMBER)
+            return None
+        try:
+            async with self._database.transaction() as connection:
+                return await self._enter(connection, sip, called.e164)
+        except DatabaseUnavailable as exc:
+            log.warning("node.inbound_refused", error=repr(exc))
+            sip.reject(_OUT_OF_ORDER)
+            return None
+
+    async def _enter(self, connection: Connection, sip: SipCall, e164: str) -> CallRecord | None:
+        number = await find_inbound(connection, "live", e164)
+        if number is None:
+            sip.reject(_UNKNOWN_NUMBER)
+            return None
+        suspended = await connection.fetchval(
+            "SELECT suspended_at IS NOT NULL FROM workspaces WHERE id = $1", number.workspace_id
+        )
+        if suspended or number.status not in ("active", "past_due"):
+            sip.reject(_UNAVAILABLE)
+            return None
+        values = self._columns(sip, number)
+        values["session_id"] = self._sessions.of(await repository.next_session_number(connection))
+        call = await repository.insert(connection, values)
+        return await self._lifecycle.start(connection, call, now=self._clock.now(), node_id=self._node_id)
+
+    def _columns(self, sip: SipCall, number: NumberRecord) -> dict[str, Any]:
+        now = self._clock.now()
+        caller, country = caller_of(sip)
+        return {
+            "id": uuid7(),
+            "workspace_id": number.workspace_id,
+            "mode": number.mode,
+            "number_id": number.id,
+            "direction": "inbound",
+            "from_address": caller,
+            "to_address": number.e164,
+            "local_e164": number.e164,
+            "remote_e164": caller,
+            "country": country,
+            "events_url": number.events_url,
+            "voice_callback_url": number.voice_callback_url,
+            "voice_method": number.voice_method,
+            "fallback_url": number.fallback_url,
+            "callback_format": number.callback_format,
+            "forward_to": number.forward_to,
+            "record": "mono" if number.record_calls else None,
+            "trunk_id": UUID(sip.identity) if sip.identity else None,
+            "created_at": now,
+            "updated_at": now,
+        }
+
+
+def caller_of(sip: SipCall) -> tuple[str, str | None]:
+    """Who calls, as E.164 where it is a number, and his country; `anonymous` when he hides it.
+
+    Inbound calls come from trusted trunks only, so their P-Asserted-Identity goes before From (RFC 3325).
+    """
+    for address in (*sip.asserted_identity, sip.from_):
+        parsed = parse_number(address.user)
+        if not isinstance(parsed, BadNumber):
+            return parsed.e164, parsed.country
+    return sip.from_.user[:64] or "anonymous", None

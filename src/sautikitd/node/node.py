@@ -1,0 +1,243 @@
+"""A voice node: claims calls while it has room, runs them, keeps its lease, and leaves nothing behind."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from sautikitd.calls import queue
+from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.calls.queue import Claimed
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.node.books import Books
+from sautikitd.node.commander import Commander, RunningCall
+from sautikitd.node.conversation import Conversations
+from sautikitd.node.inbound import InboundCall, Reception
+from sautikitd.node.lease import Lease
+from sautikitd.node.outbound import OutboundCall
+from sautikitd.node.prompting import Prompting
+from sautikitd.node.recordings import NodeRecordings
+from sautikitd.node.routes import CARRIER, Routes
+from sautikitd.node.test_callers import CarrierUnreachable, TestCallers
+from sautikitd.voice.engine import VoiceEngine
+from sautikitd.voice.media.client import MediaLost
+from sautikitd.voice.sip.inbound import InboundCall as SipCall
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.25
+_ROUTES_EVERY_S = 3.0
+
+
+class VoiceNode:
+    """`capacity` is in legs. Give `receive` to the user agent; run `run`; then `drain` and `close`."""
+
+    def __init__(
+        self,
+        node_id: UUID,
+        capacity: int,
+        *,
+        database: Database,
+        lifecycle: CallLifecycle,
+        engine: VoiceEngine,
+        routes: Routes,
+        books: Books,
+        conversations: Conversations,
+        prompting: Prompting,
+        recordings: NodeRecordings,
+        reception: Reception,
+        test_callers: TestCallers,
+        clock: Clock,
+    ) -> None:
+        self.node_id = node_id
+        self.capacity = capacity
+        self.stopped = asyncio.Event()
+        self._database = database
+        self._lifecycle = lifecycle
+        self._engine = engine
+        self._routes = routes
+        self._books = books
+        self._conversations = conversations
+        self._prompting = prompting
+        self._recordings = recordings
+        self._reception = reception
+        self._test_callers = test_callers
+        self._clock = clock
+        self._calls: dict[UUID, RunningCall] = {}
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._woken = asyncio.Event()
+        self._draining = False
+        self.lease = Lease(node_id, database, clock, on_danger=self._hang_up_all, on_lapsed=self._lapsed)
+        self.commander = Commander(node_id, database, clock, self._calls)
+
+    @property
+    def calls(self) -> int:
+        return len(self._calls)
+
+    def wake(self) -> None:
+        """Something may be waiting: a queued call, a command."""
+        self._woken.set()
+        self.commander.wake()
+
+    async def run(self) -> None:
+        """Claims calls until drained or cancelled."""
+        while not self._draining:
+            try:
+                while await self._claim():
+                    continue
+            except DatabaseUnavailable as exc:
+                log.warning("node.claims_wait", error=repr(exc))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._woken.wait()
+            self._woken.clear()
+
+    async def watch_routes(self) -> None:
+        """Keeps the trunks fresh, until cancelled."""
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    await self._routes.refresh(connection)
+            except DatabaseUnavailable as exc:
+                log.warning("node.routes_stale", error=repr(exc))
+            await self._clock.sleep(_ROUTES_EVERY_S)
+
+    async def receive(self, sip: SipCall) -> None:
+        """An INVITE from a known source."""
+        if self._draining or self._engine.legs >= self.capacity:
+            sip.reject(503)
+            return
+        call = await self._reception.receive(sip)
+        if call is not None and sip.identity != CARRIER:
+            self._run_inbound(call, sip)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Takes nothing new, ends what runs in good order, and waits for it to be in the books."""
+        self._draining = True
+        self._woken.set()
+        self._hang_up_all(HangupCause.NORMAL_CLEARING)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        await self._recordings.close()
+        if not self._calls:
+            await self.lease.end()
+
+    async def _claim(self) -> bool:
+        """Claims and starts one call; whether there may be more."""
+        room = self.capacity - self._engine.legs
+        if room < 1 or self._draining:
+            return False
+        async with self._database.transaction() as connection:
+            claimed = await queue.claim(
+                connection,
+                self._lifecycle,
+                node_id=self.node_id,
+                room=room,
+                now=self._clock.now(),
+                prepare=self._prepare,
+            )
+        if claimed is None:
+            return False
+        if claimed.legs:
+            self._start(claimed)
+        return True
+
+    def _prepare(self, call: CallRecord) -> dict[str, Any] | None:
+        """What a CANCEL from another process needs, stored with the claim; None for a call that comes in."""
+        route = self._routes.of(call)
+        if call.direction == "inbound" or route is None:
+            return None
+        return self._engine.prepare(route, caller=call.from_address, callee=call.remote_e164)
+
+    def _start(self, claimed: Claimed) -> None:
+        if claimed.call.direction == "inbound":
+            self._spawn(claimed.call.id, self._ring_test_call(claimed.call))
+            return
+        call = OutboundCall(
+            claimed,
+            engine=self._engine,
+            routes=self._routes,
+            books=self._books,
+            conversations=self._conversations,
+            prompting=self._prompting,
+            recordings=self._recordings,
+        )
+        self._calls[claimed.call.id] = call
+        self._spawn(claimed.call.id, call.run())
+
+    async def _ring_test_call(self, call: CallRecord) -> None:
+        try:
+            sip = await self._test_callers.ring(call)
+        except (CarrierUnreachable, TimeoutError) as exc:
+            log.error("node.carrier_unreachable", call_id=str(call.id), error=str(exc))
+            ending = Ending(cause=HangupCause.NETWORK_ERROR, by=HangupBy.CARRIER, at=self._clock.now())
+            await self._books.ended(call.id, ending)
+            return
+        await self._inbound(call, sip).run()
+
+    def _run_inbound(self, call: CallRecord, sip: SipCall) -> None:
+        try:
+            inbound = self._inbound(call, sip)
+        except MediaLost:
+            sip.reject(503)
+            ending = Ending(cause=HangupCause.MEDIA_LOST, by=HangupBy.PLATFORM, at=self._clock.now())
+            self._spawn(call.id, self._end(call.id, ending))
+            return
+        self._spawn(call.id, inbound.run())
+
+    def _inbound(self, call: CallRecord, sip: SipCall) -> InboundCall:
+        inbound = InboundCall(
+            call,
+            sip,
+            sip.identity or CARRIER,
+            engine=self._engine,
+            routes=self._routes,
+            books=self._books,
+            conversations=self._conversations,
+            prompting=self._prompting,
+            recordings=self._recordings,
+        )
+        self._calls[call.id] = inbound
+        return inbound
+
+    async def _end(self, call_id: UUID, ending: Ending) -> None:
+        await self._books.ended(call_id, ending)
+
+    def _spawn(self, call_id: UUID, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(self._guarded(call_id, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, call_id: UUID, work: Awaitable[None]) -> None:
+        """Whatever goes wrong in a call, the call ends."""
+        try:
+            await work
+        except Exception:
+            log.exception("node.call_failed", call_id=str(call_id))
+            if running := self._calls.get(call_id):
+                running.end(HangupCause.MEDIA_LOST)
+            ending = Ending(
+                cause=HangupCause.MEDIA_LOST,
+                by=HangupBy.PLATFORM,
+                at=self._clock.now(),
+                status=CallStatus.FAILED,
+            )
+            await self._books.ended(call_id, ending)
+        finally:
+            self._calls.pop(call_id, None)
+            self._woken.set()  # a slot is free
+
+    def _hang_up_all(self, cause: HangupCause = HangupCause.NODE_LOST) -> None:
+        for call in list(self._calls.values()):
+            call.end(cause)
+
+    def _lapsed(self) -> None:
+        """Others may have ended our calls: we stop, and whoever supervises us starts a new node."""
+        self._hang_up_all()
+        self.stopped.set()

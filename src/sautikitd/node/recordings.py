@@ -1,0 +1,86 @@
+"""The node's recording book: rows begun before a file is written, and files handed over when they are complete."""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from sautikitd.calls.models import CallRecord
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.ids import uuid7
+from sautikitd.recordings.service import RecordingService
+from sautikitd.recordings.spool import Spool
+from sautikitd.voice.recording_book import RecordingPlace
+
+log = structlog.get_logger(__name__)
+
+RESUME_EVERY_S = 60.0
+
+
+class NodeRecordings:
+    """Knows the calls of the node. The recordings of a leg that won a group belong to the group's call."""
+
+    def __init__(
+        self, service: RecordingService, spool: Spool, database: Database, node_id: UUID, clock: Clock
+    ) -> None:
+        self._service = service
+        self._spool = spool
+        self._database = database
+        self._node_id = node_id
+        self._clock = clock
+        self._calls: dict[UUID, CallRecord] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    def know(self, leg_id: UUID, call: CallRecord) -> None:
+        """Recordings of the leg `leg_id` are the call's."""
+        self._calls[leg_id] = call
+
+    def forget(self, leg_id: UUID) -> None:
+        self._calls.pop(leg_id, None)
+
+    async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
+        """Raises one of `DatabaseUnavailable`: what is not in the books is not recorded."""
+        call = self._calls[call_id]
+        recording_id = uuid7()
+        async with self._database.transaction() as connection:
+            path = await self._service.begin(
+                connection,
+                recording_id=recording_id,
+                call_id=call.id,
+                workspace_id=call.workspace_id,
+                mode=call.mode,
+                channels=channels,
+                node_id=self._node_id,
+                spool=self._spool,
+                now=self._clock.now(),
+            )
+        return RecordingPlace(recording_id, path)
+
+    def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:
+        exact = (
+            None if failed or not duration_ms else duration_ms
+        )  # None: the file's header is put right first
+        task = asyncio.ensure_future(self._finish(place.recording_id, place.path, exact))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def run(self) -> None:
+        """Finishes, now and every minute, what dead nodes and failed uploads left behind; until cancelled."""
+        while True:
+            try:
+                await self._service.resume(self._spool)
+            except DatabaseUnavailable as exc:
+                log.warning("node.recordings_wait", error=repr(exc))
+            await self._clock.sleep(RESUME_EVERY_S)
+
+    async def close(self) -> None:
+        """Waits for the files under way."""
+        await asyncio.gather(*self._finishing, return_exceptions=True)
+
+    async def _finish(self, recording_id: UUID, path: Path, duration_ms: int | None) -> None:
+        try:
+            await self._service.finish(recording_id, path, duration_ms)
+        except DatabaseUnavailable as exc:
+            log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
