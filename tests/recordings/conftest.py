@@ -1,5 +1,7 @@
 """A workspace with one answered call on a living node, and the room's services over real PostgreSQL and files."""
 
+import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,20 +9,34 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from litestar import Litestar
 
 from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
 from sautikitd.events.log import EventLog
+from sautikitd.http.endpoint import endpoints_of
+from sautikitd.http.errors import CredentialsMissing
+from sautikitd.http.idempotency import Idempotency
+from sautikitd.http.kernel import Kernel
+from sautikitd.http.rate_limit import RateLimiter
+from sautikitd.http.server import build
+from sautikitd.identity.principal import Principal, Scope
 from sautikitd.ids import uuid7
 from sautikitd.recordings import repository
 from sautikitd.recordings.links import Links
 from sautikitd.recordings.models import RecordingStatus, StoredRecording
+from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.retention import Retention
+from sautikitd.recordings.routes import RecordingRoutes
 from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.spool import Spool
 from sautikitd.recordings.store import RecordingStore, open_store
+from sautikitd.secretbox import SecretBox
 
 SIGNING_KEY = bytes(range(32))
 
@@ -186,3 +202,107 @@ async def office(database: Database, tmp_path: Path) -> AsyncIterator[Office]:
     office.call_id = await office.add_call(office.workspace_id, office.number_id)
     yield office
     await waker.close()
+
+
+@dataclass
+class Keys:
+    """Bearer credentials and whose they are."""
+
+    principals: dict[str, Principal]
+
+    async def authenticate(self, credential: str, source_address: str) -> Principal:
+        if credential not in self.principals:
+            raise CredentialsMissing
+        return self.principals[credential]
+
+    def add(
+        self, credential: str, workspace_id: UUID, *scopes: str, number_ids: frozenset[UUID] | None = None
+    ) -> None:
+        self.principals[credential] = Principal(
+            id=uuid7(),
+            workspace_id=workspace_id,
+            mode="test",
+            scopes=frozenset(scopes),
+            number_ids=number_ids,
+        )
+
+
+@pytest.fixture
+def keys(office: Office) -> Keys:
+    keys = Keys({})
+    keys.add("all", office.workspace_id, Scope.ALL)
+    return keys
+
+
+@pytest.fixture
+async def mp3(office: Office, tmp_path: Path) -> AsyncIterator[Mp3Maker]:
+    maker = Mp3Maker(
+        database=office.database, store=office.store, clock=office.clock, scratch=tmp_path / "scratch"
+    )
+    yield maker
+    await maker.close()
+
+
+@pytest.fixture
+def api(office: Office, keys: Keys, mp3: Mp3Maker) -> Litestar:
+    kernel = Kernel(
+        database=office.database,
+        authenticator=keys,
+        idempotency=Idempotency(SecretBox([bytes(32)])),
+        limiter=RateLimiter(office.clock, per_second=1000, burst=1000),
+        clock=office.clock,
+        docs_base="http://docs.test",
+    )
+    routes = RecordingRoutes(
+        database=office.database,
+        service=office.service,
+        retention=office.retention,
+        store=office.store,
+        links=office.links,
+        mp3=mp3,
+    )
+
+    async def ready() -> dict[str, str]:
+        return {}
+
+    return build(kernel, list(endpoints_of(routes)), public_url="http://api.test", ready=ready)
+
+
+@pytest.fixture
+async def client(api: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """Speaks to the application without a socket, with the key `all`."""
+    transport = httpx.ASGITransport(app=api)  # type: ignore[arg-type]  # Litestar's own types of the same protocol
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://api.test", headers={"Authorization": "Bearer all"}
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def wire(api: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """Speaks to the application behind the real server, over a real socket, without a key."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    server = Server(api, port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await _accepting(port)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            yield client
+    finally:
+        server.stop()
+        await serving
+
+
+async def _accepting(port: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return

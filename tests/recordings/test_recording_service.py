@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 import obstore
 import pytest
-from recordings.conftest import Office, wav, wav_header
 
+from recordings.conftest import Office, wav, wav_header
 from sautikitd.ids import uuid7
 from sautikitd.recordings.errors import RecordingUnfinished
 from sautikitd.recordings.models import TRANSITIONS, RecordingStatus
@@ -134,7 +134,13 @@ class Killed(BaseException):
     """As a SIGKILL: nothing after this point runs."""
 
 
-_STEPS = ["repository.mark_processing", "store.put.before", "store.put.after", "repository.mark_ready", "discard"]
+_STEPS = [
+    "repository.mark_processing",
+    "store.put.before",
+    "store.put.after",
+    "repository.mark_ready",
+    "discard",
+]
 
 
 @pytest.mark.parametrize("step", _STEPS)

@@ -1,0 +1,203 @@
+import asyncio
+
+import av
+import httpx
+import pytest
+
+from recordings.conftest import Keys, Office, wav
+from sautikitd.ids import uuid7
+
+JSON = {"Accept": "application/json"}
+
+
+async def test_the_newest_recording_is_a_redirect_to_a_link(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    await office.ready()
+    await office.ready(seconds=1)
+    answer = await client.get(f"/v1/calls/{office.call_id}/recording")
+    assert answer.status_code == 302
+    media = await client.get(answer.headers["location"])
+    assert media.content == wav(1, 1)
+
+
+async def test_json_alone_gets_the_link_as_json(office: Office, client: httpx.AsyncClient) -> None:
+    await office.ready()
+    path = f"/v1/calls/{office.call_id}/recording"
+    answer = await client.get(path, headers=JSON)
+    assert answer.status_code == 200
+    assert answer.json()["expires_at"] == "2026-11-23T09:15:00.000Z"
+    assert (await client.get(answer.json()["url"])).status_code == 200
+    both = await client.get(path, headers={"Accept": "application/json, audio/*"})
+    assert both.status_code == 302
+
+
+async def test_a_call_goes_by_its_session_id_too(office: Office, client: httpx.AsyncClient) -> None:
+    recording = await office.read(await office.ready())
+    answer = await client.get(f"/v1/calls/{recording.session_id}/recording")
+    assert answer.status_code == 302
+
+
+async def test_a_recording_under_way_is_to_be_waited_for(office: Office, client: httpx.AsyncClient) -> None:
+    await office.begin()
+    answer = await client.get(f"/v1/calls/{office.call_id}/recording")
+    assert answer.status_code == 202
+    assert answer.json() == {"status": "pending", "retry_after_seconds": 5}
+    assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/calls/HD_000000000000/recording", "calls.not_found"),
+        ("/v1/calls/{call}/recording", "calls.recording_not_found"),
+        ("/v1/calls/nonsense/recordings", "calls.not_found"),
+        ("/v1/recordings/nonsense", "calls.recording_not_found"),
+    ],
+)
+async def test_what_is_not_there_is_404(
+    office: Office, client: httpx.AsyncClient, path: str, code: str
+) -> None:
+    answer = await client.get(path.format(call=office.call_id))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, code)
+
+
+async def test_a_failed_recording_says_why(office: Office, client: httpx.AsyncClient) -> None:
+    recording_id, path = await office.begin()
+    path.unlink()
+    await office.service.finish(recording_id, path)
+    answer = await client.get(f"/v1/calls/{office.call_id}/recording")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "calls.recording_failed")
+    assert "file_missing" in answer.json()["error"]["message"]
+
+
+async def test_a_deleted_recording_is_gone_with_its_file(office: Office, client: httpx.AsyncClient) -> None:
+    older = await office.ready()
+    await office.ready()
+    path = f"/v1/calls/{office.call_id}/recording"
+    assert (await client.delete(path)).status_code == 204
+    assert (await client.delete(path)).status_code == 204
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "calls.recording_expired")
+    assert [file.stem for file in office.objects()] == [str(older)]
+    assert (await client.delete(f"/v1/recordings/{older}")).status_code == 204
+    assert office.objects() == []
+    assert (await client.get(f"/v1/recordings/{older}")).json()["recording"]["status"] == "deleted"
+
+
+async def test_a_running_recording_is_not_deleted(office: Office, client: httpx.AsyncClient) -> None:
+    recording_id, _ = await office.begin()
+    answer = await client.delete(f"/v1/recordings/{recording_id}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "calls.recording_unfinished")
+
+
+async def test_a_calls_recordings_are_listed_newest_first_in_pages(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    made = [await office.ready(seconds=0.1) for _ in range(3)]
+    path = f"/v1/calls/{office.call_id}/recordings?limit=2"
+    first = (await client.get(path)).json()
+    second = (await client.get(f"{path}&cursor={first['next_cursor']}")).json()
+    listed = [recording["id"] for recording in first["data"] + second["data"]]
+    assert listed == [str(recording_id) for recording_id in reversed(made)]
+    assert second["next_cursor"] is None
+
+
+async def test_one_recording_reads_as_the_contract_shows_it(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    recording_id = await office.ready(seconds=1.2, channels=2)
+    shown = (await client.get(f"/v1/recordings/{recording_id}")).json()["recording"]
+    assert shown == {
+        "id": str(recording_id),
+        "call_id": str(office.call_id),
+        "session_id": (await office.read(recording_id)).session_id,
+        "mode": "test",
+        "status": "ready",
+        "channels": 2,
+        "duration_seconds": 2,
+        "size_bytes": 44 + 9600 * 4,
+        "error": None,
+        "created_at": "2026-11-23T09:00:00.000Z",
+        "ready_at": "2026-11-23T09:00:00.000Z",
+        "expires_at": "2027-02-21T09:00:00.000Z",
+        "deleted_at": None,
+    }
+
+
+async def test_the_mp3_is_made_once_and_plays(office: Office, client: httpx.AsyncClient) -> None:
+    await office.ready(seconds=2, channels=2)
+    path = f"/v1/calls/{office.call_id}/recording?format=mp3"
+    async with asyncio.timeout(30):
+        while (answer := await client.get(path)).status_code == 202:
+            assert answer.json() == {"status": "pending", "retry_after_seconds": 2}
+    assert answer.status_code == 302
+    media = await client.get(answer.headers["location"])
+    assert media.headers["content-type"] == "audio/mpeg"
+    (file,) = [path for path in office.objects() if path.suffix == ".mp3"]
+    assert media.content == file.read_bytes()
+    with av.open(str(file)) as played:
+        sound = played.streams.audio[0]
+        samples = sum(frame.samples for frame in played.decode(sound))
+        assert (sound.rate, sound.channels) == (8000, 2)
+    assert samples == pytest.approx(16_000, abs=2500)
+    made_at = file.stat().st_mtime_ns
+    assert (await client.get(path)).status_code == 302
+    assert file.stat().st_mtime_ns == made_at
+
+
+async def test_an_unknown_format_is_refused(office: Office, client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/v1/calls/{office.call_id}/recording?format=ogg")
+    assert answer.status_code == 422
+    assert answer.json()["error"]["fields"][0]["pointer"] == "?format"
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "stop"])
+async def test_a_command_waits_for_the_node_of_the_call(
+    office: Office, client: httpx.AsyncClient, command: str
+) -> None:
+    recording_id, _ = await office.begin()
+    answer = await client.post(f"/v1/recordings/{recording_id}/{command}")
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"recording_id": str(recording_id), "command": command},
+    )
+    async with office.database.connection() as connection:
+        row = await connection.fetchrow("SELECT call_id, kind, payload, done_at FROM call_commands")
+    assert dict(row) == {
+        "call_id": office.call_id,
+        "kind": f"recording.{command}",
+        "payload": {"recording_id": str(recording_id)},
+        "done_at": None,
+    }
+
+
+async def test_a_finished_recording_takes_no_commands(office: Office, client: httpx.AsyncClient) -> None:
+    recording_id = await office.ready()
+    answer = await client.post(f"/v1/recordings/{recording_id}/pause")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "calls.recording_not_running")
+
+
+async def test_only_those_who_may_see_and_change_recordings(
+    office: Office, keys: Keys, client: httpx.AsyncClient
+) -> None:
+    recording_id = await office.ready()
+    stranger, _ = await office.add_workspace()
+    keys.add("stranger", stranger, "*")
+    keys.add("other number", office.workspace_id, "*", number_ids=frozenset({uuid7()}))
+    keys.add("reader", office.workspace_id, "recordings.read")
+    keys.add("caller", office.workspace_id, "calls.read", "calls.write")
+
+    async def status(key: str, method: str, path: str) -> int:
+        answer = await client.request(method, path, headers={"Authorization": f"Bearer {key}"})
+        return answer.status_code
+
+    recording, media = f"/v1/recordings/{recording_id}", f"/v1/calls/{office.call_id}/recording"
+    for hidden in ("stranger", "other number"):
+        assert await status(hidden, "GET", recording) == 404
+        assert await status(hidden, "GET", media) == 404
+        assert await status(hidden, "DELETE", recording) == 404
+    assert await status("reader", "GET", media) == 302
+    assert await status("reader", "DELETE", recording) == 403
+    assert await status("caller", "GET", media) == 403
+    assert await status("caller", "DELETE", recording) == 204
