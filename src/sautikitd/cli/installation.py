@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from sautikitd.app import Platform, open_platform
+from sautikitd.database.access import application_url
 from sautikitd.database.embedded import EmbeddedPostgres
 from sautikitd.settings import Settings
 from sautikitd.supervisor.folder import FolderLock, FolderTaken
@@ -41,3 +43,13 @@ async def owner_url(settings: Settings) -> AsyncIterator[str]:
     finally:
         await postgres.stop()
         lock.release()
+
+
+@asynccontextmanager
+async def installation(settings: Settings) -> AsyncIterator[Platform]:
+    """Every room of the installation, for as long as the block runs."""
+    async with (
+        owner_url(settings) as url,
+        open_platform(settings, "command", url=application_url(url), connections=3) as platform,
+    ):
+        yield platform

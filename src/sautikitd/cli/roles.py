@@ -1,17 +1,28 @@
 """`sautikitd api | voice | worker | carrier`: one role, alone, for installations of more than one machine."""
 
 import importlib
+import sys
 
 import click
 
 from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.exits import Exit
+from sautikitd.cli.failures import failure_of
 
 
 def _run(name: str, invocation: Invocation) -> None:
+    import structlog
+
     from sautikitd.roles.process import run_role
 
     module = importlib.import_module(f"sautikitd.roles.{name}")
-    run_role(name, module.run, invocation.settings)
+    try:
+        run_role(name, module.run, invocation.settings)
+    except Exception as exc:
+        if failure_of(exc) is not None:
+            raise
+        structlog.get_logger().exception(f"{name} failed")
+        sys.exit(Exit.FOUND)
 
 
 @click.command()

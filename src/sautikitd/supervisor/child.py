@@ -75,11 +75,15 @@ class Child:
         return self._process.returncode is not None
 
     async def until_ready(self) -> bool:
-        """True once it says so; False when it ended or kept silent for `start_seconds`."""
+        """True once it says so; False when it ended, or runs and kept silent for `start_seconds`."""
         try:
-            return await asyncio.wait_for(asyncio.shield(self._ready), self.spec.start_seconds)
+            async with asyncio.timeout(self.spec.start_seconds):
+                if await asyncio.shield(self._ready):
+                    return True
+                await self._process.wait()  # the pipe ended without a word: so does the role
         except TimeoutError:
             return False
+        return False
 
     async def wait(self) -> int:
         """Its exit status, negative for a signal; whatever it left behind in its group is killed."""
@@ -92,8 +96,7 @@ class Child:
 
     async def stop(self) -> bool:
         """Asks it to end, waits `stop_seconds`, then kills. False when it had to be killed."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+        self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(asyncio.shield(self._process.wait()), self.spec.stop_seconds)
         except TimeoutError:
@@ -104,8 +107,13 @@ class Child:
 
     def kill(self) -> None:
         self._kill_group()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        # Not by asyncio: it polls first, and its own watcher then finds nobody to wait for and invents a status.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -76,7 +76,7 @@ async def _supervise(
     environment = {
         **os.environ,
         **settings.environment(),
-        "DATABASE_URL": application_url(database_url) if settings.database_url else database_url,
+        "DATABASE_URL": application_url(database_url),
         HTTP_SOCKET: str(http.fileno()),
         "PYTHONUNBUFFERED": "1",
     }

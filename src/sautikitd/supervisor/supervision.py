@@ -110,7 +110,7 @@ class Supervision:
         if await child.until_ready():
             self._ready[role.name].set()
             return _how(await child.wait())
-        if not self._stopping.is_set() and not child.ended:
+        if not child.ended and not self._stopping.is_set():
             child.kill()
             await child.wait()
             return f"was not ready after {role.start_seconds:.0f} s"

@@ -89,9 +89,9 @@ class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     scopes: Annotated[
         list[str], msgspec.Meta(min_length=1, max_length=50, description="What it may do; `*` is everything.")
     ]
-    expires_at: Annotated[
-        datetime | None, msgspec.Meta(tz=True, description="RFC 3339; null: it does not expire.")
-    ] = None
+    expires_at: (
+        Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339; null: it does not expire.")] | None
+    ) = None
     number_ids: Annotated[
         list[UUID] | None,
         msgspec.Meta(min_length=1, max_length=1000, description="The numbers it is limited to; null: all."),

@@ -1,0 +1,106 @@
+"""The HTTP API of a platform: every room's routes behind one kernel, as an ASGI application."""
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from sautikitd.app import Platform
+from sautikitd.calls.routes import CallRoutes
+from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.http.endpoint import Endpoint, endpoints_of
+from sautikitd.http.idempotency import Idempotency
+from sautikitd.http.kernel import Kernel
+from sautikitd.http.rate_limit import RateLimiter
+from sautikitd.http.server import build
+from sautikitd.identity.keys.authenticator import KeyAuthenticator
+from sautikitd.identity.routes import IdentityRoutes
+from sautikitd.numbers.claims import NumberClaims
+from sautikitd.numbers.releases import NumberReleases
+from sautikitd.numbers.routes import NumberRoutes
+from sautikitd.numbers.routing import NumberRouting
+from sautikitd.recordings.mp3 import Mp3Maker
+from sautikitd.recordings.routes import RecordingRoutes
+from sautikitd.wallet.routes import WalletRoutes
+from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
+
+
+@asynccontextmanager
+async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
+    """The application, with what it does on the side running for as long as the block does."""
+    authenticator = KeyAuthenticator(platform.database, platform.api_keys, platform.clock)
+    noting_uses = asyncio.create_task(authenticator.run())
+    try:
+        yield build(
+            _kernel(platform, authenticator),
+            endpoints(platform),
+            public_url=platform.settings.public_url,
+            ready=lambda: _readiness(platform),
+        )
+    finally:
+        noting_uses.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await noting_uses
+
+
+def endpoints(platform: Platform) -> Sequence[Endpoint]:
+    """Every endpoint of the API, room by room, as the documentation lists them."""
+    private = platform.settings.dev
+    mp3 = Mp3Maker(
+        database=platform.database,
+        store=platform.recording_store,
+        clock=platform.clock,
+        scratch=platform.settings.data_dir / "scratch",
+    )
+    routes = (
+        NumberRoutes(
+            NumberClaims(platform.wallets, platform.events, allow_private_urls=private),
+            NumberRouting(platform.workspaces, allow_private_urls=private),
+            NumberReleases(platform.wallets, platform.events),
+        ),
+        CallRoutes(platform.placing, platform.hang_up, platform.database, platform.waker),
+        RecordingRoutes(
+            database=platform.database,
+            service=platform.recordings,
+            retention=platform.retention,
+            store=platform.recording_store,
+            links=platform.recording_links,
+            mp3=mp3,
+        ),
+        WalletRoutes(platform.wallets, platform.database),
+        WebhookRoutes(platform.webhooks, platform.waker),
+        EventRoutes(),
+        IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets),
+    )
+    return [endpoint for room in routes for endpoint in endpoints_of(room)]
+
+
+def _kernel(platform: Platform, authenticator: KeyAuthenticator) -> Kernel:
+    settings = platform.settings
+    limit = settings.rate_limit
+    limiter = RateLimiter(
+        platform.clock,
+        per_second=limit.per_second / settings.api_workers,
+        burst=max(1, limit.burst // settings.api_workers),
+    )
+    return Kernel(
+        database=platform.database,
+        authenticator=authenticator,
+        idempotency=Idempotency(platform.box),
+        limiter=limiter,
+        clock=platform.clock,
+        docs_base=settings.docs_url,
+        trusted_proxies=[ipaddress.ip_network(network) for network in settings.trusted_proxies],
+    )
+
+
+async def _readiness(platform: Platform) -> dict[str, str]:
+    try:
+        async with asyncio.timeout(3), platform.database.connection() as connection:
+            await connection.fetchval("SELECT 1")
+    except (*DatabaseUnavailable, TimeoutError) as exc:
+        return {"database": f"cannot be reached: {exc or type(exc).__name__}"}
+    return {"database": "ok"}

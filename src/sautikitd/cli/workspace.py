@@ -1,0 +1,76 @@
+"""`sautikitd workspace create | list | suspend | unsuspend`."""
+
+from uuid import UUID
+
+import click
+
+from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.show import show_fields, show_table
+
+
+@click.group()
+def workspace() -> None:
+    """Workspaces: the platform's customers."""
+
+
+@workspace.command()
+@click.argument("name")
+@click.option("--owner", required=True, metavar="EMAIL", help="The first owner's e-mail address.")
+@subcommand()
+async def create(invocation: Invocation, name: str, owner: str) -> None:
+    """Create a workspace with its owner, wallets and signing secrets.
+
+    \b
+    sautikitd workspace create "Duka la Mama" --owner mama@example.co.ke
+    """
+    from sautikitd.cli.installation import installation
+    from sautikitd.identity.audit import OPERATOR
+
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        made = await platform.workspaces.create(connection, name, owner, OPERATOR, platform.clock.now())
+    fields = {"id": made.id, "slug": made.slug, "Paybill account": made.mpesa_account_ref, "owner": owner}
+    invocation.result({"workspace": made}, lambda: show_fields(made.name, fields))
+
+
+@workspace.command("list")
+@subcommand()
+async def list_(invocation: Invocation) -> None:
+    """List all workspaces, newest first."""
+    from sautikitd.cli.installation import installation
+
+    async with installation(invocation.settings) as platform, platform.database.connection() as connection:
+        found = await platform.workspaces.newest(connection)
+    rows = [(w.id, w.name, w.slug, "suspended" if w.suspended_at else "active") for w in found]
+    empty = "There are no workspaces yet. Create one with `sautikitd workspace create`."
+    invocation.result(
+        {"workspaces": found}, lambda: show_table(("Id", "Name", "Slug", "State"), rows, empty=empty)
+    )
+
+
+@workspace.command()
+@click.argument("workspace_id", metavar="ID", type=click.UUID)
+@click.option("--reason", required=True, help="Kept in the audit log.")
+@subcommand()
+async def suspend(invocation: Invocation, workspace_id: UUID, reason: str) -> None:
+    """Suspend a workspace: nothing can be changed any more, its calls end. Records and money stay readable."""
+    from sautikitd.cli.installation import installation
+    from sautikitd.identity.audit import OPERATOR
+
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        now = platform.clock.now()
+        found = await platform.workspaces.suspend(connection, workspace_id, reason, OPERATOR, now)
+    invocation.result({"workspace": found}, lambda: click.echo(f"{found.name} is suspended."))
+
+
+@workspace.command()
+@click.argument("workspace_id", metavar="ID", type=click.UUID)
+@subcommand()
+async def unsuspend(invocation: Invocation, workspace_id: UUID) -> None:
+    """Lift the suspension of a workspace."""
+    from sautikitd.cli.installation import installation
+    from sautikitd.identity.audit import OPERATOR
+
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        now = platform.clock.now()
+        found = await platform.workspaces.unsuspend(connection, workspace_id, OPERATOR, now)
+    invocation.result({"workspace": found}, lambda: click.echo(f"{found.name} is active."))
