@@ -45,12 +45,10 @@ class Idempotency:
     ) -> StoredAnswer | None:
         """Takes the key for this transaction. Returns the stored answer where the request was answered before."""
         place = f"{principal.workspace_id}/{principal.mode}/{key}"
-        row = await connection.fetchrow(
-            _TAKE, _lock_of(place), principal.workspace_id, principal.mode, key, now
-        )
-        if not row["taken"]:
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _lock_of(place)):
             raise IdempotencyInProgress
-        if row["fingerprint"] is None:
+        row = await connection.fetchrow(_FIND, principal.workspace_id, principal.mode, key, now)
+        if row is None:
             return None
         if row["fingerprint"] != fingerprint:
             raise IdempotencyConflict
@@ -81,13 +79,10 @@ def _lock_of(place: str) -> int:
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big", signed=True)
 
 
-# One round trip. The snapshot is older than the lock, so a twin that committed in between is not seen here;
-# `_STORE` then finds its row, changes nothing, and the whole transaction is refused.
-_TAKE = """
-WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS taken)
-SELECT lock.taken, stored.fingerprint, stored.principal, stored.answer_encrypted
-FROM lock LEFT JOIN idempotency_keys stored
-  ON lock.taken AND stored.workspace_id = $2 AND stored.mode = $3 AND stored.key = $4 AND stored.expires_at > $5
+# A statement of its own, after the lock: its snapshot then has whatever a twin committed before it let go of the lock.
+_FIND = """
+SELECT fingerprint, principal, answer_encrypted FROM idempotency_keys
+WHERE workspace_id = $1 AND mode = $2 AND key = $3 AND expires_at > $4
 """
 
 _STORE = """

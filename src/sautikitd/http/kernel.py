@@ -14,7 +14,6 @@ from time import perf_counter
 from typing import Any, Protocol
 from uuid import UUID
 
-import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.response import Stream
@@ -119,7 +118,10 @@ class Kernel:
             else:
                 answer = await self._once(endpoint, request, call, key, raw)
         for wake in call.after_commit:
-            await wake()
+            try:
+                await wake()
+            except Exception:
+                log.exception("wake-up after commit failed", request_id=request_id, endpoint=endpoint.path)
         return answer
 
     async def _once(
@@ -137,11 +139,9 @@ class Kernel:
         stored = await self.idempotency.find(call.connection, call.principal, key, fingerprint, call.now)
         if stored:
             replayed = {**stored.headers, "Idempotent-Replay": "true"}
-            return Answer(
-                status=stored.status, body=msgspec.Raw(stored.body), headers=replayed, secret=stored.secret
-            )
+            return Answer(status=stored.status, body=stored.body, headers=replayed, secret=stored.secret)
         answer = await endpoint.handler(call)
-        encoded = StoredAnswer(answer.status, encode_json(answer.body), answer.headers, answer.secret)
+        encoded = StoredAnswer(answer.status, content_of(answer), answer.headers, answer.secret)
         await self.idempotency.store(call.connection, call.principal, key, fingerprint, encoded, call.now)
         return answer
 
@@ -228,11 +228,15 @@ def respond(answer: Answer, headers: dict[str, str], *, head: bool = False) -> R
     merged = headers | answer.headers
     if answer.stream is not None and not head:
         return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
-    if answer.body is None:
-        content = b""
-    else:
-        content = answer.body if isinstance(answer.body, bytes) else encode_json(answer.body)
+    content = content_of(answer)
     if head:
         merged.setdefault("Content-Length", str(len(content)))
         content = b""
     return Response(content, status_code=answer.status, headers=merged, media_type=answer.media_type)
+
+
+def content_of(answer: Answer) -> bytes:
+    """The bytes of an answer that is no stream: bytes as they are, anything else as JSON."""
+    if answer.body is None:
+        return b""
+    return answer.body if isinstance(answer.body, bytes) else encode_json(answer.body)

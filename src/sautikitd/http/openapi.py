@@ -8,6 +8,7 @@ import msgspec
 
 from sautikitd import __version__
 from sautikitd.errors import Invalid, Refusal
+from sautikitd.http.aliases import ALIASES
 from sautikitd.http.endpoint import Endpoint
 from sautikitd.http.errors import (
     AccountSuspended,
@@ -30,6 +31,7 @@ _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 def document(endpoints: Sequence[Endpoint], server: str) -> dict[str, Any]:
     types = [kind for endpoint in endpoints for kind in _types(endpoint)]
     schemas, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=_REF)
+    _add_aliases(components)
     schema_of = dict(zip(map(_key, [*types, ErrorEnvelope]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
@@ -52,6 +54,18 @@ def document(endpoints: Sequence[Endpoint], server: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _add_aliases(components: dict[str, dict[str, Any]]) -> None:
+    """Older spellings are taken too; the document marks them deprecated."""
+    for name, aliases in ALIASES.items():
+        properties = components.get(name, {}).get("properties", {})
+        for older, field in aliases.items():
+            if field in properties:
+                properties[older] = properties[field] | {
+                    "deprecated": True,
+                    "description": f"Older spelling of `{field}`.",
+                }
 
 
 def _types(endpoint: Endpoint) -> Iterable[Any]:

@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import structlog
 from litestar import HttpMethod, Litestar, Request, Response
+from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -15,6 +17,7 @@ from sautikitd.http.kernel import Kernel, request_id_of, respond
 from sautikitd.http.openapi import document
 from sautikitd.timestamps import encode_json
 
+log = structlog.get_logger()
 Hook = Callable[[], Awaitable[None]]
 
 
@@ -35,10 +38,9 @@ def build(
         openapi_config=None,
         on_startup=list(on_startup),
         on_shutdown=list(on_shutdown),
-        exception_handlers={
-            HTTPException: _unrouted(kernel, endpoints),
-            Exception: _unrouted(kernel, endpoints),
-        },
+        exception_handlers={HTTPException: _unrouted(kernel), Exception: _unrouted(kernel)},
+        before_send=[_name_request],
+        request_max_body_size=None,  # each endpoint has its own limit, kept by the kernel
     )
 
 
@@ -56,7 +58,15 @@ def _litestar_path(path: str) -> str:
     return path.replace("}", ":str}")
 
 
-def _unrouted(kernel: Kernel, endpoints: Sequence[Endpoint]) -> Any:
+async def _name_request(message: Any, scope: Any) -> None:
+    """Every response has its request id, also where no endpoint answered: OPTIONS, /healthz and the like."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        if "X-Request-Id" not in headers:
+            headers["X-Request-Id"] = request_id_of(Request(scope))
+
+
+def _unrouted(kernel: Kernel) -> Any:
     def answer(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
         request_id = request_id_of(request)
         headers = {**kernel.security_headers, "X-Request-Id": request_id}
@@ -64,25 +74,23 @@ def _unrouted(kernel: Kernel, endpoints: Sequence[Endpoint]) -> Any:
         if isinstance(exc, NotFoundException):
             refusal = NotFound()
         elif isinstance(exc, MethodNotAllowedException):
-            allowed = ", ".join(sorted(_methods_of(request.url.path, endpoints)))
+            allowed = _allowed(exc)
             refusal = MethodNotAllowed(method=request.method, allowed=allowed, headers={"Allow": allowed})
+        elif isinstance(exc, HTTPException) and exc.status_code < 500:
+            log.info("request not understood", request_id=request_id, error=repr(exc))
+            refusal = NotFound()
         else:
+            log.error("request failed", request_id=request_id, exc_info=exc)
             refusal = Refusal()
         return respond(kernel.refuse(refusal, request_id), headers, head=request.method == "HEAD")
 
     return answer
 
 
-def _methods_of(path: str, endpoints: Sequence[Endpoint]) -> set[str]:
-    parts = path.strip("/").split("/")
-    found = {"OPTIONS"}
-    for endpoint in endpoints:
-        pattern = endpoint.path.strip("/").split("/")
-        if len(pattern) == len(parts) and all(
-            p.startswith("{") or p == q for p, q in zip(pattern, parts, strict=True)
-        ):
-            found |= {endpoint.method} | ({"HEAD"} if endpoint.method == "GET" else set())
-    return found
+def _allowed(exc: MethodNotAllowedException) -> str:
+    """The methods of an address; the router names them when it refuses one."""
+    named = (exc.headers or {}).get("allow", "")
+    return ", ".join(sorted(method.strip() for method in named.split(",")))
 
 
 def _service_handlers(

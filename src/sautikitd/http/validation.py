@@ -24,6 +24,7 @@ from sautikitd.http.errors import MalformedJson
 T = TypeVar("T")
 Check = Callable[[Any], str | None]
 
+_UNSTORABLE = "it holds the character NUL or half of a surrogate pair"
 _AT_PATH = re.compile(r" - at `\$(.*)`$")
 
 
@@ -35,6 +36,9 @@ def read_body(kind: type[T], body: bytes) -> T:
 
 def read_query(kind: type[T], pairs: Mapping[str, str]) -> T:
     """Reads query parameters; text is turned into numbers, booleans and times where the field is one."""
+    unstorable = [name for name, value in pairs.items() if _unstorable(name + value)]
+    if unstorable:
+        raise Invalid(fields=[FieldProblem("?", _UNSTORABLE)])
     return _read(kind, dict(pairs), strict=False, pointer="?")
 
 
@@ -46,7 +50,10 @@ def _read(kind: type[T], plain: Any, *, strict: bool, pointer: str) -> T:
         problems = list(_problems(kind, plain, pointer, strict=strict))
         if problems:
             raise Invalid(fields=problems) from None
-        value = msgspec.convert(plain, kind, strict=strict)
+        try:
+            value = msgspec.convert(plain, kind, strict=strict)
+        except msgspec.ValidationError as exc:  # what the struct as a whole refuses
+            raise Invalid(fields=[_problem(exc, pointer)]) from exc
     problems = list(_check_fields(value, pointer))
     if problems:
         raise Invalid(fields=problems)
@@ -55,9 +62,11 @@ def _read(kind: type[T], plain: Any, *, strict: bool, pointer: str) -> T:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(
-            body.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
-        )
+        text = body.decode("utf-8")
+        plain = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        if "\\u" in text and any(map(_unstorable, _strings(plain))):
+            raise ValueError(_UNSTORABLE)
+        return plain
     except UnicodeDecodeError as exc:
         raise MalformedJson(reason="it is not UTF-8") from exc
     except RecursionError as exc:
@@ -73,6 +82,23 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         double = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {double!r} stands twice in one object")
     return made
+
+
+def _strings(plain: Any) -> Iterator[str]:
+    if isinstance(plain, str):
+        yield plain
+    elif isinstance(plain, list):
+        for item in plain:
+            yield from _strings(item)
+    elif isinstance(plain, dict):
+        for name, value in plain.items():
+            yield name
+            yield from _strings(value)
+
+
+def _unstorable(text: str) -> bool:
+    """PostgreSQL keeps neither the character NUL nor half a surrogate pair."""
+    return "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))
 
 
 def _no_constant(name: str) -> None:
