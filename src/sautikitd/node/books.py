@@ -11,6 +11,8 @@ from sautikitd.calls.lifecycle import CallLifecycle, Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.database.wake import Waker
+from sautikitd.events.log import CHANNEL
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -22,10 +24,11 @@ _LONGEST_PAUSE_S = 2.0
 class Books:
     """Every method but `extend` waits for the database as long as it takes; a step committed twice counts once."""
 
-    def __init__(self, database: Database, lifecycle: CallLifecycle, clock: Clock) -> None:
+    def __init__(self, database: Database, lifecycle: CallLifecycle, clock: Clock, waker: Waker) -> None:
         self._database = database
         self._lifecycle = lifecycle
         self._clock = clock
+        self._waker = waker
 
     async def alerting(self, call_id: UUID, at: datetime) -> None:
         await self._persist(lambda connection: self._lifecycle.alert(connection, call_id, at))
@@ -58,7 +61,9 @@ class Books:
         while True:
             try:
                 async with self._database.transaction() as connection:
-                    return await step(connection)
+                    outcome = await step(connection)
+                await self._waker.wake(CHANNEL)
+                return outcome
             except DatabaseUnavailable as exc:
                 log.warning("node.database_away", error=repr(exc))
             await self._clock.sleep(pause)

@@ -32,7 +32,6 @@ from sautikitd.voice.sip.inbound import InboundCall as SipCall
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.25
-_ROUTES_EVERY_S = 3.0
 
 
 class VoiceNode:
@@ -97,16 +96,6 @@ class VoiceNode:
                 async with asyncio.timeout(POLL_S):
                     await self._woken.wait()
             self._woken.clear()
-
-    async def watch_routes(self) -> None:
-        """Keeps the trunks fresh, until cancelled."""
-        while True:
-            try:
-                async with self._database.connection() as connection:
-                    await self._routes.refresh(connection)
-            except DatabaseUnavailable as exc:
-                log.warning("node.routes_stale", error=repr(exc))
-            await self._clock.sleep(_ROUTES_EVERY_S)
 
     async def receive(self, sip: SipCall) -> None:
         """An INVITE from a known source."""

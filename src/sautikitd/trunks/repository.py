@@ -80,6 +80,16 @@ async def sealed_passwords(connection: Connection) -> dict[UUID, bytes]:
     return {row["id"]: row["password_encrypted"] for row in rows}
 
 
+async def set_state(connection: Connection, trunk_id: UUID, state: str, detail: str, now: datetime) -> None:
+    await connection.execute(
+        "UPDATE trunks SET state = $2, state_detail = $3, state_at = $4 WHERE id = $1",
+        trunk_id,
+        state,
+        detail,
+        now,
+    )
+
+
 async def live_calls(connection: Connection, trunk_id: UUID) -> int:
     count: int = await connection.fetchval(_LIVE_CALLS, trunk_id)
     return count

@@ -67,6 +67,12 @@ class Trunks:
             if trunk.enabled
         ]
 
+    async def set_state(
+        self, connection: Connection, trunk_id: UUID, state: str, detail: str, now: datetime
+    ) -> None:
+        """What a voice node last saw of the trunk."""
+        await repository.set_state(connection, trunk_id, state, detail, now)
+
     async def remove(self, connection: Connection, name: str, actor: Actor, now: datetime) -> Trunk:
         """Raises `TrunkNotFound`, and `TrunkInUse` while calls run over it. Inside a transaction."""
         trunk = await self.find(connection, name)

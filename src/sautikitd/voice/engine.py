@@ -164,4 +164,3 @@ class VoiceEngine:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("voice.task_failed", exc_info=error)
-

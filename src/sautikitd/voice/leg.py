@@ -92,8 +92,10 @@ class MediaLeg(ABC):
         return self.answered_at
 
     async def warn(self) -> None:
-        """A short tone over whatever plays: the call is about to end for want of money."""
-        await self._media.overlay(self._leg_id, [protocol.Tone(frequencies=(480.0, 620.0), duration_ms=400)])
+        """A short tone, unless something plays: the call is about to end for want of money."""
+        if not self._plays:
+            tone = protocol.Tone(frequencies=(480.0, 620.0), duration_ms=400)
+            await self._media.play(self._leg_id, "warning", [tone])
 
     async def gone(self) -> LegEnd:
         """Waits for the end."""

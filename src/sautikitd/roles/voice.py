@@ -1,0 +1,183 @@
+"""`sautikitd voice`: one voice node with its media processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+
+from sautikitd.app import Platform, open_platform
+from sautikitd.calls import commands, queue
+from sautikitd.calls.session_ids import SessionIds
+from sautikitd.database.wake import Listener
+from sautikitd.egress.client import EgressClient
+from sautikitd.events.log import CHANNEL as WEBHOOKS
+from sautikitd.ids import uuid7
+from sautikitd.node.books import Books
+from sautikitd.node.conversation import Conversations
+from sautikitd.node.inbound import Reception
+from sautikitd.node.journal import JournalWriter
+from sautikitd.node.node import VoiceNode
+from sautikitd.node.prompting import Prompting
+from sautikitd.node.reaper import Reaper
+from sautikitd.node.recordings import NodeRecordings
+from sautikitd.node.routes import Routes
+from sautikitd.node.test_callers import TestCallers
+from sautikitd.node.trunk_watch import TrunkWatch
+from sautikitd.recordings.spool import Spool
+from sautikitd.roles.process import RoleProcess
+from sautikitd.settings import Settings
+from sautikitd.voice.engine import VoiceEngine
+from sautikitd.voice.media_pool import MediaPool
+from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.user_agent import UserAgent
+from sautikitd.voice.speech.cache import PromptCache
+from sautikitd.voice.speech.sounds import AudioFiles, Sounds
+from sautikitd.voice.speech.speech import Speech
+
+log = structlog.get_logger()
+
+_DRAIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A node and what runs beside it."""
+
+    node: VoiceNode
+    agent: UserAgent
+    engine: VoiceEngine
+    journal: JournalWriter
+    reaper: Reaper
+    trunk_watch: TrunkWatch
+    recordings: NodeRecordings
+
+
+async def run(settings: Settings, process: RoleProcess) -> None:
+    async with open_platform(settings, "voice") as platform, _assemble(platform) as parts:
+        node = parts.node
+        await node.lease.begin(str(settings.sip), settings.voice_capacity)
+        await parts.trunk_watch.refresh()
+        wakers = [queue.CHANNEL, commands.CHANNEL]
+        beside = [
+            asyncio.create_task(work)
+            for work in (
+                node.lease.run(),
+                node.commander.run(),
+                parts.journal.run(),
+                parts.reaper.run(),
+                parts.trunk_watch.run(),
+                parts.recordings.run(),
+                Listener(platform.database_url, wakers, node.wake).run(),
+            )
+        ]
+        claiming = asyncio.create_task(node.run())
+        process.ready()
+        await _until_over(process, node, [claiming, *beside[:-1]])
+        log.info("voice draining", calls=node.calls)
+        await node.drain(_DRAIN_S)
+        await parts.trunk_watch.close()
+        await parts.journal.flush()
+        for task in (claiming, *beside):
+            task.cancel()
+        await asyncio.gather(claiming, *beside, return_exceptions=True)
+        await platform.waker.wake(WEBHOOKS)
+
+
+async def _until_over(process: RoleProcess, node: VoiceNode, tasks: list["asyncio.Task[None]"]) -> None:
+    """Waits for the order to stop, the loss of the lease, or a task that should never end and did."""
+    stopping = asyncio.create_task(process.until_stopped())
+    lapsed = asyncio.create_task(node.stopped.wait())
+    await asyncio.wait([stopping, lapsed, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (stopping, lapsed):
+        task.cancel()
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            log.error("voice.part_failed", exc_info=error)
+
+
+@asynccontextmanager
+async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
+    settings, clock, database = platform.settings, platform.clock, platform.database
+    async with AsyncExitStack() as held:
+        egress = await held.enter_async_context(EgressClient(platform.guard))
+        http = await held.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)))
+        sounds = Sounds()
+        held.push_async_callback(sounds.close)
+        cache = PromptCache(settings.data_dir / "prompts")
+        speech = Speech(cache, sounds)
+        held.push_async_callback(speech.close)
+        node_id = uuid7()
+        spool = Spool.open(settings.data_dir / "spool")
+        recordings = NodeRecordings(platform.recordings, spool, database, node_id, clock)
+        routes = Routes((settings.carrier.host, settings.carrier.port), platform.trunks)
+        reception_desk: list[VoiceNode] = []
+
+        async def on_invite(call: InboundCall) -> None:
+            if reception_desk:
+                await reception_desk[0].receive(call)
+            else:
+                call.reject(503)
+
+        agent = UserAgent(
+            on_invite=on_invite,
+            authenticator=routes,
+            screen=lambda arrival: bool(routes.knows(arrival.source)),
+        )
+        await agent.start((settings.sip.host, settings.sip.port), (settings.sip_advertise, settings.sip.port))
+        held.push_async_callback(agent.stop)
+        media = MediaPool(
+            bind_address=settings.sip.host, port_range=(settings.rtp_ports.first, settings.rtp_ports.last)
+        )
+        engine = VoiceEngine(
+            agent,
+            media,
+            address=settings.sip_advertise,
+            domain=settings.sip_advertise,
+            book=recordings,
+            clock=clock,
+        )
+        await engine.start()
+        held.push_async_callback(engine.close)
+        books = Books(database, platform.lifecycle, clock, platform.waker)
+        journal = JournalWriter(database, platform.events)
+        prompting = Prompting(speech, AudioFiles(cache, sounds), egress)
+        conversations = Conversations(
+            database=database,
+            books=books,
+            journal=journal,
+            egress=egress,
+            secrets=platform.signing_secrets,
+            clock=clock,
+            public_url=settings.public_url,
+        )
+        control = f"http://{settings.carrier_control}"
+        test_callers = TestCallers(control, (settings.sip_advertise, settings.sip.port), http)
+        sessions = SessionIds(platform.instance.session_id_key)
+        node = VoiceNode(
+            node_id,
+            settings.voice_capacity,
+            database=database,
+            lifecycle=platform.lifecycle,
+            engine=engine,
+            routes=routes,
+            books=books,
+            conversations=conversations,
+            prompting=prompting,
+            recordings=recordings,
+            reception=Reception(database, platform.lifecycle, sessions, test_callers, clock, node_id),
+            test_callers=test_callers,
+            clock=clock,
+        )
+        reception_desk.append(node)
+        yield Parts(
+            node=node,
+            agent=agent,
+            engine=engine,
+            journal=journal,
+            reaper=Reaper(database, platform.lifecycle, clock, engine),
+            trunk_watch=TrunkWatch(agent, routes, platform.trunks, database, clock),
+            recordings=recordings,
+        )
