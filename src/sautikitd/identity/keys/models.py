@@ -92,16 +92,24 @@ class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     expires_at: (
         Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339; null: it does not expire.")] | None
     ) = None
-    number_ids: Annotated[
-        list[UUID] | None,
-        msgspec.Meta(min_length=1, max_length=1000, description="The numbers it is limited to; null: all."),
-    ] = None
-    source_cidrs: Annotated[
-        list[str] | None,
-        msgspec.Meta(
-            min_length=1, max_length=50, description="Where it may be used from; null: from anywhere."
-        ),
-    ] = None
+    number_ids: (
+        Annotated[
+            list[UUID],
+            msgspec.Meta(
+                min_length=1, max_length=1000, description="The numbers it is limited to; null: all."
+            ),
+        ]
+        | None
+    ) = None
+    source_cidrs: (
+        Annotated[
+            list[str],
+            msgspec.Meta(
+                min_length=1, max_length=50, description="Where it may be used from; null: from anywhere."
+            ),
+        ]
+        | None
+    ) = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if not self.name.strip() or not self.name.isprintable():
