@@ -28,6 +28,7 @@ class InboundLeg(MediaLeg):
         self._address = address
         self._codecs = codecs
         self._answers = answers
+        self._agreed: sdp.Sdp | None = None
         self._spawn(self._watch())
 
     async def answer(self) -> None:
@@ -38,6 +39,14 @@ class InboundLeg(MediaLeg):
     async def ring(self) -> None:
         if not self.answered and not self.ended:
             self._call.ring(180)
+
+    async def early_media(self) -> None:
+        """183 with our description: what is played from here on is heard before any answer. Raises `LegGone`.
+
+        `answer` then gives the same description (RFC 6337 §3.1.1); 488 when there is no common codec.
+        """
+        if not self.answered:
+            await self.until_gone(self._early_media())
 
     async def reject(self, *, busy: bool) -> None:
         cause = HangupCause.USER_BUSY if busy else HangupCause.REJECTED
@@ -57,6 +66,20 @@ class InboundLeg(MediaLeg):
         return code is not None and code not in (408, 481)
 
     async def _answer(self) -> None:
+        ours = await self._agree()
+        state = await self._call.answer(ours.encode())
+        if state is None:
+            raise LegGone((await self.gone()).cause)
+        self.mark_answered(self._clock.now())
+        await self._answers.answered(self, {"dialog": msgspec.to_builtins(state)})
+
+    async def _early_media(self) -> None:
+        self._call.ring(183, (await self._agree()).encode())
+
+    async def _agree(self) -> sdp.Sdp:
+        """Our description, made once: opens the media and sets it to what was agreed."""
+        if self._agreed is not None:
+            return self._agreed
         local = await self.open_media()
         try:
             offered = sdp.parse(self._call.offer or b"")
@@ -76,11 +99,8 @@ class InboundLeg(MediaLeg):
             )
             raise LegGone(HangupCause.MEDIA_INCOMPATIBLE) from None
         await self.configure_media(remote)
-        state = await self._call.answer(ours.encode())
-        if state is None:
-            raise LegGone((await self.gone()).cause)
-        self.mark_answered(self._clock.now())
-        await self._answers.answered(self, {"dialog": msgspec.to_builtins(state)})
+        self._agreed = ours
+        return ours
 
     async def _watch(self) -> None:
         async for event in self._call:
