@@ -3,6 +3,7 @@ from uuid import UUID
 import pytest
 
 from sautikitd.database.pool import Connection
+from sautikitd.ids import uuid7
 from sautikitd.wallet.audit import RULES, Finding, audit
 from wallet.scenery import CALL, Money, call
 
@@ -136,6 +137,46 @@ async def test_a_hold_without_a_call_is_named(money: Money) -> None:
     (finding,) = (await findings(money)).values()
     assert finding.row == f"call {cause.id}"
     assert finding.problem == "300 held for a call that does not exist"
+
+
+async def add_ended_call(owner: Connection, money: Money, call_id: UUID, cost_minor: int) -> None:
+    """A completed call of the live workspace, on a number of its own."""
+    number_id = uuid7()
+    await owner.execute(
+        "WITH stock AS (INSERT INTO inventory (id, mode, e164, type, monthly_price_minor)"
+        " VALUES ($1, 'live', $1::uuid::text, 'local', 0) RETURNING id)"
+        " INSERT INTO numbers (id, workspace_id, mode, inventory_id, e164, type, monthly_price_minor, claimed_at, updated_at)"
+        " SELECT id, $2, 'live', id, id::text, 'local', 0, now(), now() FROM stock",
+        number_id,
+        money.live.workspace_id,
+    )
+    await owner.execute(
+        "INSERT INTO calls (id, session_id, workspace_id, mode, number_id, direction, from_address, to_address, local_e164,"
+        " remote_e164, status, cost_minor, created_at, updated_at)"
+        " VALUES ($1, $1::uuid::text, $2, 'live', $3, 'outbound', '', '', '', '', 'completed', $4, now(), now())",
+        call_id,
+        money.live.workspace_id,
+        number_id,
+        cost_minor,
+    )
+
+
+async def test_a_call_that_has_ended_may_hold_nothing_and_paid_what_it_says(
+    money: Money, owner: Connection
+) -> None:
+    await money.top_up(1_000)
+    honest, wrong, holding = call(), call(), call()
+    async with money.database.transaction() as connection:
+        for cause in (honest, wrong, holding):
+            await money.wallets.hold(connection, money.live, cause, 300)
+        for cause in (honest, wrong):
+            await money.wallets.settle(connection, cause, 100, CALL)
+    for cause, cost in ((honest, 100), (wrong, 99), (holding, 0)):
+        await add_ended_call(owner, money, UUID(cause.id), cost)
+    assert {(found.table, found.row, found.problem) for found in (await findings(money)).values()} == {
+        ("calls", wrong.id, "it costs 99 and was charged 100"),
+        ("holds", f"call {holding.id}", "300 held though the call is completed"),
+    }
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:

@@ -3,7 +3,7 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sautikitd.wallet import prices
@@ -30,6 +30,7 @@ def expected(price: int, days: int, length: int, basis_points: int) -> tuple[int
     return net, ceil(Fraction(net) * basis_points / 10_000)
 
 
+@settings(deadline=None)
 @given(seconds=st.integers(0, 10**7), rate=MONEY)
 def test_a_call_costs_its_seconds_rounded_up_once(seconds: int, rate: int) -> None:
     assert prices.call_cost(seconds, rate) == ceil(Fraction(seconds) * rate / 60)
@@ -60,6 +61,7 @@ def test_rentals_and_refunds_of_every_stretch_of_a_year(year: int, price: int, b
         assert back == Charge(Minor(0), Minor(0))
 
 
+@settings(deadline=None)
 @given(price=MONEY, basis_points=BASIS_POINTS, first=st.dates(), data=st.data())
 def test_what_a_release_leaves_paid_is_the_price_of_the_days_used(
     price: int, basis_points: int, first: date, data: st.DataObject
@@ -77,6 +79,7 @@ def test_a_rental_from_the_first_is_the_whole_month() -> None:
         assert prices.rental_from(date(2024, month, 1), 10_000, 1600) == Charge(Minor(10_000), Minor(1_600))
 
 
+@settings(deadline=None)
 @given(gross=MONEY, basis_points=BASIS_POINTS)
 def test_vat_inside_a_total_is_rounded_half_up(gross: int, basis_points: int) -> None:
     exact = Fraction(gross * basis_points, 10_000 + basis_points)
@@ -87,6 +90,7 @@ def test_vat_inside_a_hundred_and_sixteen_shillings_is_sixteen() -> None:
     assert prices.vat_included(11_600, 1600) == 1_600
 
 
+@settings(deadline=None)
 @given(available=st.integers(-(10**9), 10**9), rate=st.integers(1, 10**6))
 def test_affordable_seconds_are_the_most_that_can_be_held(available: int, rate: int) -> None:
     seconds = prices.affordable_seconds(available, rate)

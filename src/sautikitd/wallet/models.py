@@ -17,7 +17,10 @@ class Account(msgspec.Struct, frozen=True, order=True):
 
 
 class EntryType(StrEnum):
-    """Why money moved; the `type` of a statement entry. Closed: the database holds the same list."""
+    """Why money moved; the `type` of a statement entry.
+
+    Closed: the database holds the same list and `suspense`, for money that is in nobody's wallet yet.
+    """
 
     CALL = "call"
     RENTAL = "rental"

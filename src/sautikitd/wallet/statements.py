@@ -13,15 +13,15 @@ from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.models import Account, EntryType, StatementEntry
 from sautikitd.wallet.money import CURRENCY
 
-# The cursor is an entry's id; what is older has a lower sequence, whatever the clocks said.
+# The cursor is an entry's id; what is older has a lower sequence, whatever the clocks said. An unknown one is NULL: no rows.
 _ENTRIES = """
 SELECT t.id, t.cause_kind AS type, e.amount_minor, e.balance_after_minor, t.description, t.reference, t.created_at,
        t.call_id, t.number_id, t.topup_id
 FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
 WHERE e.workspace_id = $1 AND e.mode = $2 AND e.account = 'wallet'
   AND t.workspace_id = $1 AND t.mode = $2
-  AND ($3::uuid IS NULL OR e.sequence < (SELECT sequence FROM ledger_entries
-                                         WHERE transaction_id = $3 AND line = 0 AND workspace_id = $1 AND mode = $2))
+  AND e.sequence < CASE WHEN $3::uuid IS NULL THEN 9223372036854775807 ELSE (
+      SELECT sequence FROM ledger_entries WHERE transaction_id = $3 AND line = 0 AND workspace_id = $1 AND mode = $2) END
   AND ($4::timestamptz IS NULL OR t.created_at >= $4)
   AND ($5::timestamptz IS NULL OR t.created_at < $5)
   AND ($6::text IS NULL OR t.cause_kind = $6)
