@@ -43,16 +43,25 @@ async def dispatch(workspace: Workspace) -> AsyncIterator[Dispatch]:
     """Starts dispatchers that poll fast; all of them are stopped when the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def start(limits: LaneLimits | None = None, grace_s: float = 0.2) -> Running:
-            return await stack.enter_async_context(_running(workspace, limits, grace_s))
+        async def start(
+            limits: LaneLimits | None = None,
+            *,
+            grace_s: float = 0.2,
+            poll_s: float = 0.02,
+            allow_private: bool = True,
+        ) -> Running:
+            guard = EgressGuard(allow_private=allow_private)
+            return await stack.enter_async_context(_running(workspace, guard, limits, grace_s, poll_s))
 
         yield start
 
 
 @asynccontextmanager
-async def _running(workspace: Workspace, limits: LaneLimits | None, grace_s: float) -> AsyncIterator[Running]:
+async def _running(
+    workspace: Workspace, guard: EgressGuard, limits: LaneLimits | None, grace_s: float, poll_s: float
+) -> AsyncIterator[Running]:
     secrets = DeliverySecrets(workspace.database, workspace.secrets, FixedSigningSecrets())
-    async with EgressClient(EgressGuard(allow_private=True), per_host=0) as client:
+    async with EgressClient(guard, per_host=0) as client:
         running = Running(
             Dispatcher(
                 workspace.database,
@@ -61,7 +70,7 @@ async def _running(workspace: Workspace, limits: LaneLimits | None, grace_s: flo
                 workspace.clock,
                 limits=limits,
                 randomness=random.Random(7),
-                wakeups=WakeUps(shortest=0.02, longest=0.05),
+                wakeups=WakeUps(shortest=poll_s, longest=poll_s * 2),
                 grace_s=grace_s,
             )
         )

@@ -23,7 +23,7 @@ class Running:
 
 
 Dispatch = Callable[..., Awaitable[Running]]
-"""Starts a dispatcher; takes `limits` and `grace_s`."""
+"""Starts a dispatcher; takes `limits`, `grace_s`, `poll_s` and `allow_private`."""
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 """Waits for a condition of the database."""

@@ -1,12 +1,13 @@
 """What a receiver sees, on real sockets."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from sautikitd.egress.signatures import verify
+from sautikitd.webhooks.jobs import purge_delivery_log
 from webhooks.dispatching import Dispatch, Until
 from webhooks.sink import Behaviour, Sink, answering, endless, resetting
 from webhooks.workspace import SIGNING_SECRET, Workspace
@@ -169,3 +170,89 @@ async def test_an_endless_response_counts_by_its_status_and_two_kilobytes_of_it_
     await until(delivered)
     (attempt,) = await workspace.attempts()
     assert attempt["response_body"] == "x" * 2048
+
+
+async def test_a_response_that_the_database_could_not_hold_is_kept_as_far_as_it_can(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    strange = answering(200, {"X-Strange": "\udcff\udcfe"}, text="a\x00b")
+    await workspace.subscribe(sink.behave("/hook", strange))
+    await dispatch()
+    await workspace.emit()
+
+    async def delivered() -> bool:
+        return await statuses(workspace) == ["succeeded"]
+
+    await until(delivered)
+    (attempt,) = await workspace.attempts()
+    assert attempt["response_body"] == "a\ufffdb"
+
+
+async def test_nothing_is_sent_unsigned(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    webhook_id, _ = await workspace.subscribe(sink.url("/hook"))
+    async with workspace.database.connection() as connection:
+        await connection.execute("DELETE FROM webhook_secrets WHERE webhook_id = $1", webhook_id)
+    await dispatch()
+    await workspace.emit()
+
+    async def ended() -> bool:
+        return await statuses(workspace) == ["dead_letter"]
+
+    await until(ended)
+    assert (await workspace.deliveries())[0]["error"] == "webhooks.deliver.secret_unset"
+    assert sink.received == []
+
+
+async def test_a_secret_that_does_not_open_stops_no_other_delivery(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    broken, _ = await workspace.subscribe(sink.url("/broken"))
+    await workspace.subscribe(sink.url("/hook"))
+    async with workspace.database.connection() as connection:
+        await connection.execute(
+            "UPDATE webhook_secrets SET secret_encrypted = '\\x00'::bytea WHERE webhook_id = $1", broken
+        )
+    await dispatch()
+    await workspace.emit()
+
+    await sink.wait_for(1, "/hook")
+
+    async def ended() -> bool:
+        return sorted(await statuses(workspace)) == ["dead_letter", "succeeded"]
+
+    await until(ended)
+
+
+async def test_a_delivery_to_a_private_address_fails_without_a_connection(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    await workspace.subscribe(sink.url("/hook"))
+    await dispatch(allow_private=False)
+    await workspace.emit()
+
+    async def tried() -> bool:
+        return bool(await workspace.attempts())
+
+    await until(tried)
+    (attempt,) = await workspace.attempts()
+    assert attempt["error"].startswith("refused: ")
+    assert sink.received == []
+
+
+async def test_the_log_forgets_attempts_after_thirty_days(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    await workspace.subscribe(sink.url("/hook"))
+    running = await dispatch()
+    await workspace.emit()
+    await sink.wait_for(1)
+    await running.stopped()
+    now = workspace.clock.now()
+
+    assert await purge_delivery_log(workspace.database, now + timedelta(days=29)) == 0
+    assert await purge_delivery_log(workspace.database, now + timedelta(days=31)) == 1
+
+    assert await workspace.attempts() == []
+    assert await statuses(workspace) == ["succeeded"]

@@ -1,6 +1,11 @@
 """Order per call and endpoint, isolation of endpoints, races, crashes and clean stops."""
 
-from sautikitd.events.log import EventLog
+import asyncio
+
+import asyncpg
+
+from sautikitd.database.wake import Listener, Waker
+from sautikitd.events.log import CHANNEL, EventLog
 from sautikitd.ids import uuid7
 from sautikitd.webhooks.lanes import LaneLimits
 from sautikitd.webhooks.queue import LEASE
@@ -195,3 +200,45 @@ async def test_an_event_rolled_back_is_never_delivered(
 
     assert received.event_id == str(kept.id)
     assert len(await workspace.deliveries("id")) == 1
+
+
+async def test_lost_database_connections_delay_deliveries_and_lose_none(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until, database_url: str
+) -> None:
+    gate = Gate()
+    await workspace.subscribe(sink.behave("/hook", in_turn(gate, answering(200))))
+    calls = [await workspace.call(length=3) for _ in range(5)]
+    await dispatch()
+    await sink.wait_for(1)
+    other = await asyncpg.connect(database_url)
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND datname = current_database()"
+    )
+    await other.close()
+    gate.opened.set()
+
+    async def all_succeeded() -> bool:
+        return {row["status"] for row in await workspace.deliveries("id, status")} == {"succeeded"}
+
+    await until(all_succeeded)
+    assert {r.event_id for r in sink.received} == {str(e.id) for events in calls for e in events}
+
+
+async def test_a_notification_wakes_a_dispatcher_that_would_sleep_for_long(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, database_url: str
+) -> None:
+    await workspace.subscribe(sink.url("/hook"))
+    running = await dispatch(poll_s=60)
+    listening = asyncio.create_task(Listener(database_url, [CHANNEL], running.dispatcher.wake).run())
+    await workspace.emit()
+    await sink.wait_for(1)  # found by the first look, or when listening began
+    await workspace.emit()
+    waker = Waker(workspace.database)
+    await waker.wake(CHANNEL)
+
+    await sink.wait_for(2)
+
+    await waker.close()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)

@@ -21,6 +21,8 @@ RESPONSE_KEPT = 2 * 1024
 LIMITS = EgressLimits(total_s=10.0, connect_s=5.0, body_bytes=16 * 1024, truncate=True)
 
 SECRET_UNSET = "webhooks.deliver.secret_unset"
+"""No valid secret: nothing is sent unsigned. Set one, then redeliver."""
+
 ENDPOINT_CLOSED = "the endpoint was disabled or deleted"
 
 

@@ -24,6 +24,9 @@ SWEEP_S = 5.0
 SETTLE_S = 0.005  # least time between two claims, in which batches form
 GRACE_S = 11.0  # a stop waits this long for what is under way: one attempt takes at most 10 s
 
+TROUBLE = (*DatabaseUnavailable, asyncpg.PostgresError, TimeoutError)
+"""What the database may do to a statement; all of it is worth another try a moment later."""
+
 log = structlog.get_logger()
 
 
@@ -85,13 +88,17 @@ class Dispatcher:
     async def _claim_until_stopped(self) -> None:
         found = False
         while not self._stopping:
+            began_at = self._after
             try:
                 claimed = await self._claim()
-            except (*DatabaseUnavailable, asyncpg.DeadlockDetectedError, TimeoutError) as error:
-                log.warning("webhooks: nothing claimed", error=repr(error))
-                claimed = 0
+            except TROUBLE as error:
+                log.error("webhooks: nothing claimed", error=repr(error))
+                claimed, self._after = 0, FIRST_LANE
             found = found or claimed > 0
-            if claimed == 0 and self._after == FIRST_LANE:
+            through = (
+                began_at == FIRST_LANE or self._after != FIRST_LANE
+            )  # all lanes were seen, or there is no room
+            if claimed == 0 and through:
                 await self._wakeups.wait(found=found)
                 found = False
             await asyncio.sleep(SETTLE_S)
@@ -141,7 +148,7 @@ class Dispatcher:
         while True:
             try:
                 lapsed = await self._queue.take_back_lapsed(self._clock.now())
-            except (*DatabaseUnavailable, asyncpg.DeadlockDetectedError, TimeoutError) as error:
+            except TROUBLE as error:
                 log.warning("webhooks: leases not swept", error=repr(error))
                 lapsed = 0
             if lapsed:

@@ -7,17 +7,21 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from sautikitd.database.pool import Connection, Database
 from sautikitd.egress.signatures import SECRET_PREFIX
 from sautikitd.events.models import Mode
 from sautikitd.ids import uuid7
-from sautikitd.secretbox import SecretBox
+from sautikitd.secretbox import CannotDecrypt, SecretBox
 from sautikitd.webhooks.models import ClaimedDelivery
 
 OVERLAP = timedelta(hours=24)
 """How long the old secret stays valid after a rotation; both sign until then."""
 
 _REMEMBERED = 10_000
+
+log = structlog.get_logger()
 
 
 class SigningSecrets(Protocol):
@@ -53,7 +57,7 @@ class SubscriptionSecrets:
         return await self.create(connection, webhook_id, now), until
 
     async def load(self, connection: Connection, secret_ids: Collection[UUID]) -> None:
-        """Opens those not opened yet, so that `opened` knows them."""
+        """Opens those not opened yet, so that `opened` knows them; one that does not open stops no other."""
         missing = [secret_id for secret_id in secret_ids if secret_id not in self._opened]
         if not missing:
             return
@@ -61,8 +65,12 @@ class SubscriptionSecrets:
             self._opened.clear()
             missing = list(secret_ids)
         for row in await connection.fetch(_READ, missing):
-            plain = self._box.open(row["secret_encrypted"], context=_context(row["id"]))
-            self._opened[row["id"]] = plain.decode()
+            try:
+                plain = self._box.open(row["secret_encrypted"], context=_context(row["id"]))
+            except CannotDecrypt:
+                log.exception("webhooks: a secret cannot be opened", secret=str(row["id"]))
+            else:
+                self._opened[row["id"]] = plain.decode()
 
     def knows(self, secret_ids: Collection[UUID]) -> bool:
         return all(secret_id in self._opened for secret_id in secret_ids)
@@ -93,11 +101,18 @@ class DeliverySecrets:
         if places or not self._own.knows(wanted):
             async with self._database.connection() as connection:
                 await self._own.load(connection, wanted)
-                for workspace_id, mode in places:
-                    signing[workspace_id, mode] = await self._signing.valid(connection, workspace_id, mode)
+                for place in places:
+                    signing[place] = await self._signing_of(connection, *place)
         return [
             self._own.opened(d.secret_ids) if d.webhook_id else signing[d.workspace_id, d.mode] for d in batch
         ]
+
+    async def _signing_of(self, connection: Connection, workspace_id: UUID, mode: Mode) -> Sequence[str]:
+        try:
+            return await self._signing.valid(connection, workspace_id, mode)
+        except CannotDecrypt:
+            log.exception("webhooks: a signing secret cannot be opened", workspace=str(workspace_id))
+            return []
 
 
 def _context(secret_id: UUID) -> str:
