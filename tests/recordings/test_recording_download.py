@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from recordings.conftest import Office, wav
+from recordings.office import Office, wav
 
 
 async def path_of_link(office: Office) -> str:

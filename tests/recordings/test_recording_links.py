@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from recordings.conftest import SIGNING_KEY, Office
+from recordings.office import SIGNING_KEY, Office
 from sautikitd.clock import ManualClock
 from sautikitd.recordings.errors import LinkExpired, LinkInvalid
 from sautikitd.recordings.links import Links

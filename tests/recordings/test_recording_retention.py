@@ -1,11 +1,13 @@
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import obstore
 import pytest
 
-from recordings.conftest import Office
+from recordings.office import Office
 from sautikitd.recordings.jobs import tidy_recordings
+from sautikitd.recordings.links import Link
 from sautikitd.recordings.models import RecordingStatus, StoredRecording
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.store import mp3_key
@@ -66,11 +68,11 @@ async def test_an_mp3_made_while_its_recording_is_deleted_goes_too(
     recording = await office.read(await office.ready())
     put = office.store.put
 
-    async def put_after_deletion(key: str, *rest: Any) -> int:
+    async def put_after_deletion(key: str, file: Path) -> int:
         async with office.database.transaction() as connection:
             await office.service.delete(connection, recording.id)
         await office.retention.purge()
-        return await put(key, *rest)
+        return await put(key, file)
 
     monkeypatch.setattr(office.store, "put", put_after_deletion)
     await mp3.ready_within(recording, 30)
@@ -85,11 +87,13 @@ async def test_a_file_uploaded_after_its_recording_was_given_up_does_not_stay(
     recording_id, path = await office.begin()
     publish = office.service._publish
 
-    async def given_up_first(recording: StoredRecording, *rest: Any) -> RecordingStatus:
+    async def given_up_first(
+        recording: StoredRecording, duration_ms: int, size_bytes: int, link: Link
+    ) -> RecordingStatus:
         await office.kill_node()
         office.clock.advance(3 * DAY + 1)
         await tidy(office)
-        return await publish(recording, *rest)
+        return await publish(recording, duration_ms, size_bytes, link)
 
     monkeypatch.setattr(office.service, "_publish", given_up_first)
     assert await office.service.finish(recording_id, path, 500) is RecordingStatus.FAILED

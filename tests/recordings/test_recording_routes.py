@@ -4,7 +4,7 @@ import av
 import httpx
 import pytest
 
-from recordings.conftest import Keys, Office, wav
+from recordings.office import Keys, Office, wav
 from sautikitd.ids import uuid7
 
 JSON = {"Accept": "application/json"}

@@ -8,7 +8,7 @@ import asyncpg
 import obstore
 import pytest
 
-from recordings.conftest import Office, wav, wav_header
+from recordings.office import Office, wav, wav_header
 from sautikitd.ids import uuid7
 from sautikitd.recordings.errors import RecordingUnfinished
 from sautikitd.recordings.models import TRANSITIONS, RecordingStatus

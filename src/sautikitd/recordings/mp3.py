@@ -106,7 +106,7 @@ def encode(source: Path, target: Path) -> None:
     with av.open(str(source)) as wav, av.open(str(target), "w", format="mp3") as mp3:
         sound = wav.streams.audio[0]
         encoder = mp3.add_stream("libmp3lame", rate=sound.rate, options={"joint_stereo": "0"})
-        encoder.layout = sound.layout
+        encoder.layout = "mono" if sound.channels == 1 else "stereo"
         encoder.bit_rate = _BITS_PER_CHANNEL * sound.channels
         for frame in wav.decode(sound):
             mp3.mux(encoder.encode(frame))

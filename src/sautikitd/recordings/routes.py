@@ -1,12 +1,11 @@
 """The addresses of recordings (contract §4.5)."""
 
-from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.database.pool import Connection, Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
@@ -246,10 +245,7 @@ class RecordingRoutes:
         await self._service.delete(request.connection, recording.id)
 
         async def purge() -> None:
-            with suppress(
-                *DatabaseUnavailable
-            ):  # it is deleted all the same, and the worker removes the file
-                await self._retention.purge(recording.id)
+            await self._retention.purge(recording.id)
 
         request.after_commit.append(purge)
         return Answer(status=204)
