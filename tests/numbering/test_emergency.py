@@ -51,7 +51,9 @@ def test_other_numbers_are_not_taken_for_one(raw: str) -> None:
 
 @given(
     st.sampled_from(sorted(EMERGENCY_NUMBERS)),
-    st.sampled_from(["", "+", "+254", "254", "00254", "000254", "0", "tel:", "tel:+254", "sip:", "sips:+254"]),
+    st.sampled_from(
+        ["", "+", "+254", "254", "00254", "000254", "0", "tel:", "tel:+254", "sip:", "sips:+254"]
+    ),
     st.lists(st.sampled_from(["", " ", "-", ".", "(", ")", "\u00a0"]), min_size=3, max_size=3),
     st.sampled_from(["", "@host.example", ";user=phone", "@10.0.0.1:5060;transport=udp"]),
 )
