@@ -222,3 +222,8 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_private(host: str) -> bool:
+    """Whether an IP address is of a private network (RFC 1918, RFC 4193); False for a name."""
+    return is_ip(host) and ipaddress.ip_address(unbracketed(host)).is_private

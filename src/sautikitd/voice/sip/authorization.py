@@ -15,6 +15,7 @@ class Authorizer:
         self._credentials = credentials
         self._met: dict[tuple[bool, str], Challenge] = {}
         self._uses: dict[str, int] = {}
+        self._tried: set[tuple[bool, str]] = set()  # realms answered in this request
         self._rounds = 0
 
     def learn(self, response: Arrival) -> bool:
@@ -27,10 +28,11 @@ class Authorizer:
             return False
         self._rounds += 1
         challenge = challenges[0]
-        before = self._met.get((proxy, challenge.realm))
-        if before is not None and not (challenge.stale and challenge.nonce != before.nonce):
+        key = proxy, challenge.realm
+        if key in self._tried and not (challenge.stale and challenge.nonce != self._met[key].nonce):
             return False
-        self._met[proxy, challenge.realm] = challenge
+        self._tried.add(key)
+        self._met[key] = challenge
         return True
 
     def apply(self, request: Request) -> None:
@@ -46,4 +48,5 @@ class Authorizer:
 
     def renew(self) -> None:
         """Begins another request with what was learnt: its first challenge may replace an old nonce."""
+        self._tried.clear()
         self._rounds = 0

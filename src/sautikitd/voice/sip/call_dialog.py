@@ -8,9 +8,10 @@ from sipmessage import Response
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.acceptance import Acceptance
 from sautikitd.voice.sip.authorization import Authorizer
-from sautikitd.voice.sip.causes import Reason, read_reasons
+from sautikitd.voice.sip.causes import HangupCause, Reason, read_reasons
 from sautikitd.voice.sip.dialog import DialogState, contact_uri
 from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Reinvite, RemoteBye
+from sautikitd.voice.sip.hops import Flow, Source
 from sautikitd.voice.sip.info import read_info
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.stack import ALLOWED, KNOWN, Outcome, SipStack
@@ -36,6 +37,8 @@ class CallDialog:
         self.state = state
         self.events = events
         self.local_sdp = local_sdp
+        self.flow: Flow | None = None
+        """The far end's connection while it lives on the same host as the next hop: requests go there."""
         self.on_offer: OfferHandler | None = None
         self.on_early_bye: Callable[[Arrival], None] | None = None
         self._stack = stack
@@ -54,6 +57,16 @@ class CallDialog:
         self._acceptances.clear()
         if self._stack.dialogs.get(self.state.key) is self:
             del self._stack.dialogs[self.state.key]
+
+    def abandon(self) -> None:
+        self.close()
+        self.events.push(Lost(HangupCause.NODE_LOST))
+
+    async def locate(self, source: Source) -> None:
+        """Finds the address of the next hop, now that the far end has shown himself at `source`."""
+        self.state = await self._stack.locate(self.state)
+        near = not self.state.routes and self.state.hop.host == source.host
+        self.flow = source.flow if near and self.state.hop.transport is source.transport else None
 
     # Our requests.
 
@@ -80,7 +93,7 @@ class CallDialog:
         if self._authorizer is not None:
             self._authorizer.renew()
             self._authorizer.apply(request)
-        outcome = await self._stack.exchange(request, self.state.hop, self._authorizer, on_2xx=on_2xx)
+        outcome = await self._stack.exchange(request, self.state.hop, self._authorizer, self.flow, on_2xx)
         cseq = max(outcome.cseq, self.state.local_cseq)
         self.state = msgspec.structs.replace(self.state, local_cseq=cseq)
         return outcome
@@ -136,7 +149,7 @@ class CallDialog:
 
     def _send_ack(self) -> None:
         assert self._ack is not None
-        self._stack.transport.send(self._ack, self.state.hop, lambda _: None)
+        self._stack.transport.send(self._ack, self.state.hop, lambda _: None, self.flow)
 
     # Their requests.
 
@@ -246,10 +259,8 @@ class CallDialog:
 
     async def _refresh_target(self, message: Arrival) -> None:
         if (target := contact_uri(message)) is not None and target != self.state.target:
-            moved = msgspec.structs.replace(self.state, target=target)
-            self.state = msgspec.structs.replace(
-                self.state, target=target, hop=(await self._stack.locate(moved)).hop
-            )
+            self.state = msgspec.structs.replace(self.state, target=target)
+            await self.locate(message.source)
 
     def _make(self, transaction: ServerTransaction, code: int) -> Response:
         response = reply(transaction.arrival, code, to_tag=self.state.local_tag)

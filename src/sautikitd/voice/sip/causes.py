@@ -177,13 +177,10 @@ def cause_of(code: int, reasons: Iterable[Reason] = (), *, local: bool = False) 
     if local and code == 503:
         return HangupCause.NETWORK_ERROR
     for reason in reasons:
-        if (
-            reason.protocol == "Q.850"
-            and reason.cause in _BY_Q850
-            and (code in _VAGUE or code not in _BY_SIP)
-        ):
-            told = _BY_Q850[reason.cause]
-            return HangupCause.CONGESTION if told is HangupCause.NORMAL_CLEARING else told
+        told = _BY_Q850.get(reason.cause) if reason.protocol == "Q.850" else None
+        vague = code in _VAGUE or code not in _BY_SIP
+        if told is not None and told is not HangupCause.NORMAL_CLEARING and vague:
+            return told
         if reason.protocol == "SIP" and reason.cause == 200 and code == 487:
             return HangupCause.LOST_RACE  # RFC 3326 §3.1: call completed elsewhere
     if code in _BY_SIP and code >= 300:

@@ -109,12 +109,21 @@ class ClientTransaction:
 
     def _ring(self, name: str, delay: float, callback: Callable[[], None]) -> None:
         self._silence(name)
+        if self.state is ClientState.TERMINATED:  # sending has just failed
+            return
         self._ringing[name] = self._scheduler.call_later(delay, callback)
 
     def _silence(self, *names: str) -> None:
         for name in names:
             if timer := self._ringing.pop(name, None):
                 timer.cancel()
+
+    def abandon(self) -> None:
+        """Ends it as if it could not be sent, so that nobody waits for its answer."""
+        if self.state in (ClientState.CALLING, ClientState.PROCEEDING):
+            self._fail(Failure.TRANSPORT)
+        else:
+            self.terminate()
 
     def terminate(self) -> None:
         if self.state is not ClientState.TERMINATED:

@@ -77,9 +77,9 @@ class _OrphanInvite:
             return
         state = dialog_of_caller(self._request, response, contact_of(self._state), response.source.hop)
         self._dialogs[tag] = CallDialog(self._stack, state, EventStream())
-        self._stack.spawn(self._hang_up(self._dialogs[tag], response.cseq))
+        self._stack.spawn(self._hang_up(self._dialogs[tag], response))
 
-    async def _hang_up(self, dialog: CallDialog, cseq: int) -> None:
-        dialog.state = await self._stack.locate(dialog.state)
-        dialog.acknowledge(cseq)
+    async def _hang_up(self, dialog: CallDialog, response: Arrival) -> None:
+        await dialog.locate(response.source)
+        dialog.acknowledge(response.cseq)
         await dialog.bye()

@@ -51,7 +51,7 @@ def dialog_of_caller(invite: Request, response: Arrival, contact: str, hop: Hop)
         local=untagged(invite.headers["From"]),
         remote=untagged(response.header("To")),
         target=contact_uri(response) or str(invite.uri),
-        routes=tuple(reversed(response.listed("Record-Route"))),
+        routes=_routes(response)[::-1],
         local_cseq=response.cseq,
         contact=contact,
         hop=hop,
@@ -67,23 +67,32 @@ def dialog_of_callee(invite: Arrival, local_tag: str, contact: str) -> DialogSta
         local=untagged(invite.header("To")),
         remote=untagged(invite.header("From")),
         target=contact_uri(invite) or invite.from_.uri,
-        routes=tuple(invite.listed("Record-Route")),
+        routes=_routes(invite),
         remote_cseq=invite.cseq,
         contact=contact,
         hop=invite.source.hop,
     )
 
 
+def _routes(message: Arrival) -> tuple[str, ...]:
+    """The Record-Route set, without entries that nothing could be sent to."""
+    return tuple(value for value in message.listed("Record-Route") if _readable_uri(value) is not None)
+
+
+def _readable_uri(value: str) -> str | None:
+    try:
+        uri = NameAddr.parse(value).uri
+        SipUri.parse(uri)
+    except MalformedAddress:
+        return None
+    return uri
+
+
 def contact_uri(message: Arrival) -> str | None:
     """The URI of the first Contact that can be read."""
-    for value in message.listed("Contact"):
-        try:
-            uri = NameAddr.parse(value).uri
-            SipUri.parse(uri)
-        except MalformedAddress:
-            continue
-        return uri
-    return None
+    return next(
+        (uri for value in message.listed("Contact") if (uri := _readable_uri(value)) is not None), None
+    )
 
 
 def address_request(state: DialogState, method: str) -> Request:

@@ -17,6 +17,7 @@ class Progress:
     reason: str
     sdp: bytes | None = None
     remote_tag: str | None = None  # which branch of a forked call this is
+    alert: str | None = None  # Alert-Info
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class RemoteBye:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The end of a call whose far end is gone: no ACK for our 200, or the 200 could not be sent."""
+    """The end of a call whose far end is gone: no ACK for our 200, no way to him, or our agent stops."""
 
     cause: HangupCause = HangupCause.TIMEOUT
 

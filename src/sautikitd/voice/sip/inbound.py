@@ -113,7 +113,7 @@ class InboundCall:
         """200 OK, repeated until its ACK, which comes as `Acknowledged`. None: the caller is gone already."""
         if self.answered or self.events.ended:
             return self.state if self.answered else None
-        self.dialog.state = await self._stack.locate(self.dialog.state)
+        await self.dialog.locate(self.source)
         if self._transaction.answered:  # cancelled in the meantime
             return None
         self.answered = True

@@ -151,7 +151,11 @@ class OutboundCall:
         elif code > 100 and self.dialog is None:
             if response.sdp is not None:
                 self._early_sdp[tag or ""] = response.sdp
-            self.events.push(Progress(code, response.response.phrase, response.sdp, tag))
+            self.events.push(
+                Progress(
+                    code, response.response.phrase, response.sdp, tag, response.header("Alert-Info") or None
+                )
+            )
 
     def _on_refusal(self, response: Arrival) -> None:
         code = response.response.code
@@ -194,7 +198,7 @@ class OutboundCall:
         )
         if not unwanted:
             self.dialog = dialog
-        dialog.state = await self._stack.locate(state)
+        await dialog.locate(response.source)
         dialog.acknowledge(response.cseq)
         self._dialogs[tag] = dialog
         if unwanted:

@@ -84,6 +84,8 @@ class ServerTransaction:
 
     def _ring(self, name: str, delay: float, callback: Callable[[], None]) -> None:
         self._silence(name)
+        if self.state is ServerState.TERMINATED:  # sending has just failed
+            return
         self._ringing[name] = self._scheduler.call_later(delay, callback)
 
     def _silence(self, *names: str) -> None:

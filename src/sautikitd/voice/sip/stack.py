@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from sipmessage import Request
 
-from sautikitd.voice.sip.address import is_ip, sip_uri
+from sautikitd.voice.sip.address import is_ip, is_private, sip_uri
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.client_transaction import Failure
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
@@ -37,6 +37,10 @@ class DialogOwner(Protocol):
     def on_request(self, transaction: ServerTransaction) -> None: ...
 
     def on_ack(self, ack: Arrival) -> None: ...
+
+    def abandon(self) -> None:
+        """The stack stops: end the call without a message."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ class SipStack:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.transactions.terminate_all()
-        self.dialogs.clear()
+        for owner in list(self.dialogs.values()):
+            owner.abandon()
         await self.transport.stop()
 
     def now(self) -> float:
@@ -202,11 +207,17 @@ class SipStack:
         return msgspec.structs.replace(hop, host=found[0][4][0])
 
     async def locate(self, state: DialogState) -> DialogState:
-        """The state with the address of its next hop; the one it has stays if the name leads nowhere."""
+        """The state with the address of its next hop.
+
+        The one it has, where the far end really is, stays if the name leads nowhere, or to a private
+        address while he comes from a public one: a Contact written behind a NAT.
+        """
         try:
             hop = await self.resolve(hop_of(state.next_uri, state.hop))
         except OSError as error:
             log.warning("sip.unresolved_contact", uri=state.next_uri, error=str(error))
+            return state
+        if not state.routes and is_private(hop.host) and not is_private(state.hop.host):
             return state
         return msgspec.structs.replace(state, hop=hop)
 

@@ -22,6 +22,7 @@ from sautikitd.voice.sip.server_transaction import (
     ServerTransaction,
 )
 from sautikitd.voice.sip.timers import Scheduler, Timers
+from sautikitd.voice.sip.transport import response_hop
 from sautikitd.voice.sip.wire import (
     MAGIC_COOKIE,
     Arrival,
@@ -31,6 +32,7 @@ from sautikitd.voice.sip.wire import (
     read_message,
     read_via,
     stamp_via,
+    write_message,
 )
 
 log = structlog.get_logger(__name__)
@@ -124,7 +126,7 @@ class TransactionLayer:
 
     def terminate_all(self) -> None:
         for client in list(self._clients.values()):
-            client.terminate()
+            client.abandon()
         for server in list(self._servers.values()):
             server.terminate()
 
@@ -162,7 +164,7 @@ class TransactionLayer:
         elif method == "CANCEL":
             self._on_cancel(request)
         elif len(self) >= MAX_TRANSACTIONS:
-            self.refuse(request, 503)
+            self._turn_away(request)
         else:
             self._start_server(request, key)
 
@@ -199,6 +201,12 @@ class TransactionLayer:
         transaction.respond(reply(cancel, 200, to_tag=secrets.token_hex(8)))
         if not invite.answered and invite.on_cancel is not None:
             invite.on_cancel(cancel)
+
+    def _turn_away(self, request: Arrival) -> None:
+        """503 without keeping anything, since there is too much already."""
+        data = write_message(reply(request, 503, to_tag="busy"))
+        hop = response_hop(request.via, request.source)
+        self._outlet.send(data, hop, lambda _: None, request.source.flow)
 
     def refuse(self, request: Arrival, code: int, reason: str | None = None) -> None:
         """Answers without the layer above, in a transaction of its own."""

@@ -9,7 +9,7 @@ from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.causes import Reason
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
 from sautikitd.voice.sip.detached import bye_detached, cancel_detached
-from sautikitd.voice.sip.dialog import DialogState, blank_request
+from sautikitd.voice.sip.dialog import DialogState, blank_request, contact_uri
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.inbound import InboundCall
@@ -216,6 +216,8 @@ class UserAgent:
             return 416
         if request.listed("Require"):
             return 420
+        if method == "INVITE" and contact_uri(request) is None:
+            return 400
         if method == "INVITE" and request.message.body and request.sdp is None:
             return 415
         return None
