@@ -10,7 +10,9 @@ from litestar import Litestar
 
 from sautikitd.app import Platform
 from sautikitd.calls.routes import CallRoutes
+from sautikitd.calls.test_calls import TestCallRoutes, TestCalls
 from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.flow.routes import FlowRoutes
 from sautikitd.http.endpoint import Endpoint, endpoints_of
 from sautikitd.http.idempotency import Idempotency
 from sautikitd.http.kernel import Kernel
@@ -62,6 +64,8 @@ def endpoints(platform: Platform) -> Sequence[Endpoint]:
             NumberReleases(platform.wallets, platform.events),
         ),
         CallRoutes(platform.placing, platform.hang_up, platform.database, platform.waker),
+        TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
+        FlowRoutes(),
         RecordingRoutes(
             database=platform.database,
             service=platform.recordings,

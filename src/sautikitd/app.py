@@ -51,6 +51,7 @@ class Platform:
     api_keys: ApiKeys
     workspaces: Workspaces
     trunks: Trunks
+    sessions: SessionIds
     lifecycle: CallLifecycle
     hang_up: HangUp
     placing: PlaceOutboundCall
@@ -125,6 +126,7 @@ def _wire(
         api_keys=ApiKeys(instance),
         workspaces=Workspaces(wallets, signing_secrets, listeners=[StopCalls(hang_up)]),
         trunks=Trunks(box),
+        sessions=sessions,
         lifecycle=lifecycle,
         hang_up=hang_up,
         placing=PlaceOutboundCall(wallets, sessions, clock, allow_private_urls=settings.dev),

@@ -70,8 +70,10 @@ def _cost_line(call: CallRecord, entries: dict[UUID, UUID]) -> CostLine:
 
 
 def show_event(row: Record) -> CallEvent:
+    """An event as part of its call: without the copy of the call that its webhook carries."""
+    payload = {name: value for name, value in row["data"].items() if name != "call"}
     occurred, created = rfc3339(row["occurred_at"]), rfc3339(row["created_at"])
-    return CallEvent(row["id"], row["call_id"], row["kind"], row["data"], occurred, created)
+    return CallEvent(row["id"], row["call_id"], row["kind"], payload, occurred, created)
 
 
 def event_data(call: CallRecord) -> dict[str, Any]:

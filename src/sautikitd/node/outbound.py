@@ -53,7 +53,7 @@ class OutboundCall:
         self._recordings = recordings
         self._legs: dict[Any, MediaLeg] = {}
         self._ending: tuple[HangupCause, HangupBy] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._alerts: list[asyncio.Task[None]] = []
 
     @property
     def legs(self) -> Sequence[MediaLeg]:
@@ -79,6 +79,7 @@ class OutboundCall:
         try:
             dialog = await leg.answer_of(record.timeout_seconds)
             assert leg.answered_at is not None
+            await self._alerts_written()
             committed = await self._books.answered(record.id, leg.answered_at, dialog)
             if committed is None or committed.status is not CallStatus.ANSWERED:
                 leg.end(HangupCause.CANCELED)
@@ -103,6 +104,7 @@ class OutboundCall:
             try:
                 dialog = await leg.answer_of(record.timeout_seconds)
                 assert leg.answered_at is not None
+                await self._alerts_written()
                 if await self._books.won(self.call.id, record.id, leg.answered_at, dialog):
                     won.set_result((record, leg))
                     self._call_off(leg)
@@ -186,14 +188,18 @@ class OutboundCall:
     def _alert(self, record: CallRecord, at: datetime) -> None:
         calls = [record.id, self.call.id] if self.call.is_parent else [record.id]
         for call_id in calls:
-            self._tasks.append(asyncio.ensure_future(self._books.alerting(call_id, at)))
+            self._alerts.append(asyncio.ensure_future(self._books.alerting(call_id, at)))
+
+    async def _alerts_written(self) -> None:
+        """`call.ringing` comes before whatever follows it."""
+        await asyncio.gather(*self._alerts)
 
     async def _close(self, record: CallRecord, leg: MediaLeg) -> CallRecord | None:
         """Commits the end of a leg, however it came about."""
         if not leg.ended:
             leg.end(HangupCause.NORMAL_CLEARING)
         end = await leg.gone()
-        await asyncio.gather(*self._tasks)
+        await self._alerts_written()
         quality = await leg.quality()
         self._recordings.forget(record.id)
         return await self._books.ended(record.id, _ending(end, quality))

@@ -10,7 +10,6 @@ import structlog
 
 from sautikitd.app import Platform, open_platform
 from sautikitd.calls import commands, queue
-from sautikitd.calls.session_ids import SessionIds
 from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL as WEBHOOKS
@@ -155,7 +154,6 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
         )
         control = f"http://{settings.carrier_control}"
         test_callers = TestCallers(control, (settings.sip_advertise, settings.sip.port), http)
-        sessions = SessionIds(platform.instance.session_id_key)
         node = VoiceNode(
             node_id,
             settings.voice_capacity,
@@ -167,7 +165,9 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
             conversations=conversations,
             prompting=prompting,
             recordings=recordings,
-            reception=Reception(database, platform.lifecycle, sessions, test_callers, clock, node_id),
+            reception=Reception(
+                database, platform.lifecycle, platform.sessions, test_callers, clock, node_id
+            ),
             test_callers=test_callers,
             clock=clock,
         )

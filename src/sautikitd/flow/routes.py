@@ -1,0 +1,70 @@
+"""`/v1/voice`: check a flow before it is used, and the JSON Schema of flows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from sautikitd.flow.document import FlowInvalid
+from sautikitd.flow.reader import read_flow
+from sautikitd.flow.schema import flow_schema, normalise
+from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+
+
+class FlowDocument(msgspec.Struct, frozen=True):
+    """Any JSON with `actions`: what is wrong with it is the answer, not an error."""
+
+    actions: Any
+
+
+class FlowRemark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`pointer` is a JSON pointer (RFC 6901) to the place."""
+
+    pointer: str
+    reason: str
+    code: str = ""
+    suggestion: str | None = None
+
+
+class FlowVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """`flow` is the normalised form, with every default filled in; null when the flow is not valid."""
+
+    valid: bool
+    flow: dict[str, Any] | None
+    problems: Sequence[FlowRemark]
+    warnings: Sequence[FlowRemark]
+
+
+class FlowRoutes:
+    tag = "Voice actions"
+
+    @endpoint(
+        "POST",
+        "/v1/voice/validate",
+        body=FlowDocument,
+        answers={200: FlowVerdict},
+        allowed_while_suspended=True,
+    )
+    async def validate(self, request: ApiRequest[FlowDocument, None]) -> Answer:
+        """Check a flow.
+
+        Answers with the normalised actions, or with every problem and its exact place.
+        """
+        flow = read_flow({"actions": request.body.actions})
+        if isinstance(flow, FlowInvalid):
+            problems = [
+                FlowRemark(one.pointer, one.reason, one.code.value, one.suggestion) for one in flow.problems
+            ]
+            return Answer(body=FlowVerdict(valid=False, flow=None, problems=problems, warnings=[]))
+        warnings = [FlowRemark(one.pointer, one.reason) for one in flow.warnings]
+        verdict = FlowVerdict(valid=True, flow=normalise(flow), problems=[], warnings=warnings)
+        return Answer(body=verdict)
+
+    @endpoint("GET", "/v1/voice/schema", authenticated=False, answers={200: "application/schema+json"})
+    async def schema(self, request: ApiRequest[None, None]) -> Answer:
+        """The JSON Schema of voice actions."""
+        return Answer(
+            body=flow_schema(),
+            media_type="application/schema+json",
+            headers={"Access-Control-Allow-Origin": "*"},
+        )
