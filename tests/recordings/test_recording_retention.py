@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,23 @@ async def test_a_living_nodes_recording_is_never_given_up(office: Office) -> Non
     office.clock.advance(timedelta(days=30).total_seconds())
     await tidy(office)
     assert (await office.read(recording_id)).status is RecordingStatus.RECORDING
+
+
+async def test_what_a_killed_upload_left_in_the_store_goes_with_the_recording(office: Office) -> None:
+    recording_id = await office.ready()
+    (stored,) = office.objects()
+    stored.with_name(f"{stored.name}#1").write_bytes(b"half of it")
+    async with office.database.transaction() as connection:
+        await office.service.delete(connection, recording_id)
+    await office.retention.purge()
+    assert office.objects() == []
+
+
+async def test_what_a_killed_encoder_left_behind_is_cleared_away(
+    office: Office, mp3: Mp3Maker, tmp_path: Path
+) -> None:
+    left = tmp_path / "scratch" / "mp3-left"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    assert await mp3.ready_within(await office.read(await office.ready()), 30)
+    assert list(left.parent.iterdir()) == []

@@ -1,7 +1,9 @@
 import asyncio
+from typing import Any
 
 import av
 import httpx
+import obstore
 import pytest
 
 from recordings.office import Keys, Office, wav
@@ -201,3 +203,26 @@ async def test_only_those_who_may_see_and_change_recordings(
     assert await status("reader", "DELETE", recording) == 403
     assert await status("caller", "GET", media) == 403
     assert await status("caller", "DELETE", recording) == 204
+
+
+async def test_a_store_that_does_not_answer_is_told_as_such(
+    office: Office, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.ready()
+    link = (await client.get(f"/v1/calls/{office.call_id}/recording")).headers["location"]
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise obstore.exceptions.GenericError("the store is away")
+
+    monkeypatch.setattr(obstore, "head_async", refuse)
+    answer = await client.get(link)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["error"]["code"] == "recordings.storage_unavailable"
+
+
+async def test_an_mp3_of_a_vanished_file_is_gone(office: Office, client: httpx.AsyncClient) -> None:
+    await office.ready()
+    for file in office.objects():
+        file.unlink()
+    answer = await client.get(f"/v1/calls/{office.call_id}/recording?format=mp3")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "calls.recording_expired")

@@ -4,20 +4,17 @@ from collections.abc import Mapping
 from email.utils import format_datetime
 
 from sautikitd.http.endpoint import Answer
-from sautikitd.recordings.errors import RecordingExpired
 from sautikitd.recordings.ranges import not_modified, wanted
-from sautikitd.recordings.store import MEDIA_TYPES, RecordingStore, disposition_of, format_of
+from sautikitd.recordings.store import MEDIA_TYPES, RecordingStore, disposition_of, format_of, store_answers
 
 
 async def download(store: RecordingStore, object_key: str, headers: Mapping[str, str]) -> Answer:
     """200, 206 or 304; `headers` are the request's, by lower-case name.
 
-    Raises `RecordingExpired` (410) when the object is gone, `RangeNotSatisfiable` (416).
+    Raises `RecordingExpired` (410) when the object is gone, `RangeNotSatisfiable` (416), `StorageUnavailable` (503).
     """
-    try:
+    with store_answers():
         stored = await store.head(object_key)
-    except FileNotFoundError as exc:
-        raise RecordingExpired from exc
     answered = {
         "ETag": stored.etag,
         "Last-Modified": format_datetime(stored.modified, usegmt=True),

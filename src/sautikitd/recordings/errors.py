@@ -55,6 +55,17 @@ class LinkExpired(Refusal):
     message = "This download link is no longer good. Ask for a new one at the recording's address."
 
 
+class StorageUnavailable(Refusal):
+    code = "recordings.storage_unavailable"
+    status = 503
+    message = (
+        "The store of recordings cannot be reached right now. The recording is safe; try again in a moment."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})
+
+
 class RangeNotSatisfiable(Refusal):
     code = "recordings.range_not_satisfiable"
     status = 416

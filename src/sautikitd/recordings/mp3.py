@@ -5,8 +5,10 @@ hour of audio never holds up the requests of the process that asked.
 """
 
 import asyncio
+import shutil
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -24,6 +26,9 @@ log = structlog.get_logger()
 
 _BITS_PER_CHANNEL = 24_000
 """Bits a second. Telephone speech at 8 kHz gains nothing from more; MPEG-2.5 allows 8 to 64 kbit/s."""
+
+
+_ABANDONED_S = 6 * 3600
 
 
 class EncodingFailed(Exception):
@@ -72,7 +77,7 @@ class Mp3Maker:
             log.warning("MP3 not made", recording_id=str(recording_id), error=repr(error))
 
     async def _make(self, recording: StoredRecording) -> None:
-        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(_prepare, self._scratch)
         async with self._slots:
             with tempfile.TemporaryDirectory(dir=self._scratch, prefix="mp3-") as folder:
                 source, target = Path(folder, "in.wav"), Path(folder, "out.mp3")
@@ -82,6 +87,15 @@ class Mp3Maker:
         async with self._database.transaction() as connection:
             if not await repository.mark_mp3(connection, recording.id, size):
                 await repository.purge_again(connection, recording.id, self._clock.now())
+
+
+def _prepare(scratch: Path) -> None:
+    """Makes the folder, and removes what killed processes left in it: people's voices do not lie about."""
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in scratch.glob("mp3-*"):
+        with suppress(FileNotFoundError):  # another encoder has just finished and removed it
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _encode_apart(source: Path, target: Path) -> None:

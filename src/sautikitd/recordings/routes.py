@@ -21,8 +21,9 @@ from sautikitd.recordings.errors import (
     RecordingNotFound,
     RecordingNotRunning,
     RecordingUnfinished,
+    StorageUnavailable,
 )
-from sautikitd.recordings.links import DOWNLOAD_PATH, Links
+from sautikitd.recordings.links import DOWNLOAD_PATH, Link, Links
 from sautikitd.recordings.models import (
     GONE,
     Command,
@@ -36,7 +37,7 @@ from sautikitd.recordings.models import (
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.retention import Retention
 from sautikitd.recordings.service import RecordingService
-from sautikitd.recordings.store import RecordingStore, mp3_key
+from sautikitd.recordings.store import RecordingStore, mp3_key, store_answers
 from sautikitd.timestamps import rfc3339
 
 _MP3_PATIENCE_S = 2.0
@@ -107,7 +108,7 @@ class RecordingRoutes:
         scope=Scope.RECORDINGS_READ,
         query=MediaQuery,
         answers={200: DownloadLink, 202: Pending, 302: None},
-        errors=(CallNotFound, RecordingNotFound, RecordingFailed, RecordingExpired),
+        errors=(CallNotFound, RecordingNotFound, RecordingFailed, RecordingExpired, StorageUnavailable),
         needs_connection=False,
     )
     async def download_newest(self, request: Request) -> Answer:
@@ -119,13 +120,15 @@ class RecordingRoutes:
         async with self._database.connection() as connection:
             recording = await self._newest(connection, request)
         waiting = _to_wait(recording)
-        if waiting is None and request.query.format is Format.MP3:
-            ready = await self._mp3.ready_within(recording, _MP3_PATIENCE_S)
-            waiting = None if ready else Pending(retry_after_seconds=2)
-        if waiting is not None:
-            return Answer(status=202, body=waiting, headers={"Retry-After": str(waiting.retry_after_seconds)})
-        key = recording.object_key if request.query.format is Format.WAV else mp3_key(recording.object_key)
-        link = await self._links.link(key, request.now, self._policy.link_lifetime)
+        with store_answers():
+            if waiting is None and request.query.format is Format.MP3:
+                ready = await self._mp3.ready_within(recording, _MP3_PATIENCE_S)
+                waiting = None if ready else Pending(retry_after_seconds=2)
+            if waiting is not None:
+                return Answer(
+                    status=202, body=waiting, headers={"Retry-After": str(waiting.retry_after_seconds)}
+                )
+            link = await self._link(recording, request)
         if _wants_json(request.headers.get("accept", "")):
             return Answer(body=DownloadLink(link.url, rfc3339(link.expires_at)), secret=True)
         return Answer(status=302, headers={"Location": link.url}, secret=True)
@@ -223,7 +226,7 @@ class RecordingRoutes:
         DOWNLOAD_PATH + "/{token}",
         authenticated=False,
         answers={200: "audio/wav", 206: "audio/wav", 304: None},
-        errors=(LinkInvalid, LinkExpired, RecordingExpired, RangeNotSatisfiable),
+        errors=(LinkInvalid, LinkExpired, RecordingExpired, RangeNotSatisfiable, StorageUnavailable),
         needs_connection=False,
     )
     async def download(self, request: Request) -> Answer:
@@ -240,6 +243,10 @@ class RecordingRoutes:
         if not newest:
             raise RecordingNotFound
         return newest[0]
+
+    async def _link(self, recording: StoredRecording, request: Request) -> Link:
+        key = recording.object_key if request.query.format is Format.WAV else mp3_key(recording.object_key)
+        return await self._links.link(key, request.now, self._policy.link_lifetime)
 
     async def _delete(self, request: Request, recording: StoredRecording) -> Answer:
         await self._service.delete(request.connection, recording.id)

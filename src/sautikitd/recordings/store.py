@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, S3Store, from_url
 
+from sautikitd.recordings.errors import RecordingExpired, StorageUnavailable
 from sautikitd.recordings.models import Format
 
 StoreUnavailable = (BaseError, OSError)
@@ -49,8 +50,8 @@ class RecordingStore:
             }
         size = await asyncio.to_thread(os.path.getsize, file)
         await obstore.put_async(self._store, key, file, attributes=attributes)
-        if isinstance(self._store, LocalStore) and self._store.prefix is not None:
-            await asyncio.to_thread(_sync, Path(self._store.prefix) / key)
+        if (stored := self._local_file(key)) is not None:
+            await asyncio.to_thread(_sync, stored)
         return size
 
     async def fetch(self, key: str, target: Path) -> None:
@@ -80,6 +81,13 @@ class RecordingStore:
         """Removes an object; one that is not there is removed already."""
         with suppress(FileNotFoundError):
             await obstore.delete_async(self._store, key)
+        if (file := self._local_file(key)) is not None:
+            await asyncio.to_thread(_remove_stages, file)
+
+    def _local_file(self, key: str) -> Path | None:
+        if isinstance(self._store, LocalStore) and self._store.prefix is not None:
+            return Path(self._store.prefix) / key
+        return None
 
     @property
     def signs(self) -> bool:
@@ -112,6 +120,17 @@ def open_store(url: str, options: Mapping[str, str] | None = None) -> RecordingS
         raise ValueError(f"{url} is not a store for recordings: {exc}") from exc
 
 
+@contextmanager
+def store_answers() -> Iterator[None]:
+    """For addresses of the API: a missing object is a `RecordingExpired`, a silent store a `StorageUnavailable`."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise RecordingExpired from exc
+    except StoreUnavailable as exc:
+        raise StorageUnavailable from exc
+
+
 def format_of(key: str) -> Format:
     return Format(key.rpartition(".")[2])
 
@@ -123,6 +142,12 @@ def mp3_key(wav_key: str) -> str:
 
 def disposition_of(key: str) -> str:
     return f'attachment; filename="{key.rpartition("/")[2]}"'
+
+
+def _remove_stages(file: Path) -> None:
+    """While it writes NAME, a local store keeps the bytes in NAME#1 (or #2, …); a killed process leaves that behind."""
+    for stage in file.parent.glob(f"{file.name}#*"):
+        stage.unlink(missing_ok=True)
 
 
 def _sync(file: Path) -> None:
