@@ -37,9 +37,10 @@ def failure_of(exc: BaseException) -> Failure | None:
 
 
 def _database_failure(exc: BaseException) -> Failure | None:
-    if not isinstance(exc, OSError) and not type(exc).__module__.startswith(
-        ("asyncpg", "psycopg", "sqlalchemy")
-    ):
+    # A Unix socket that is not there is a file not found without a name.
+    gone = isinstance(exc, FileNotFoundError) and exc.filename is None
+    drivers = ("asyncpg", "psycopg", "sqlalchemy")
+    if not gone and not isinstance(exc, ConnectionError) and not type(exc).__module__.startswith(drivers):
         return None
     return Failure(
         "database.unreachable",

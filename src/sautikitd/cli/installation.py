@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from sautikitd.app import Platform, open_platform
-from sautikitd.database.access import application_url
+from sautikitd.database.access import APPLICATION_ROLE, application_url
 from sautikitd.database.embedded import EmbeddedPostgres
 from sautikitd.settings import Settings
 from sautikitd.supervisor.folder import FolderLock, FolderTaken
@@ -15,15 +16,23 @@ class DatabaseNotRunning(Exception):
     """There is no database in the data folder yet."""
 
 
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """`owner` for migrations, `application` for everything else."""
+
+    owner: str
+    application: str
+
+
 @asynccontextmanager
-async def owner_url(settings: Settings) -> AsyncIterator[str]:
-    """The URL of the database as its owner, while the block runs.
+async def database_urls(settings: Settings) -> AsyncIterator[DatabaseUrls]:
+    """The URLs of the database, which runs while the block does.
 
     With `sautikitd serve` running in this data folder its PostgreSQL is used; else ours is started
     and stopped again. Raises `DatabaseNotRunning` where there is none.
     """
     if settings.database_url:
-        yield settings.database_url
+        yield DatabaseUrls(settings.database_url, application_url(settings.database_url))
         return
     if not (settings.database_folder / "cluster" / "PG_VERSION").exists():
         raise DatabaseNotRunning(
@@ -34,12 +43,12 @@ async def owner_url(settings: Settings) -> AsyncIterator[str]:
     try:
         lock.take()
     except FolderTaken:  # served: its PostgreSQL runs
-        yield EmbeddedPostgres(settings.database_folder).url("sautikit_owner")
+        yield _urls_of(EmbeddedPostgres(settings.database_folder))
         return
     postgres = GuardedPostgres(settings.database_folder)
     try:
         await postgres.start()
-        yield postgres.server.url("sautikit_owner")
+        yield _urls_of(postgres.server)
     finally:
         await postgres.stop()
         lock.release()
@@ -49,7 +58,11 @@ async def owner_url(settings: Settings) -> AsyncIterator[str]:
 async def installation(settings: Settings) -> AsyncIterator[Platform]:
     """Every room of the installation, for as long as the block runs."""
     async with (
-        owner_url(settings) as url,
-        open_platform(settings, "command", url=application_url(url), connections=3) as platform,
+        database_urls(settings) as urls,
+        open_platform(settings, "command", url=urls.application, connections=3) as platform,
     ):
         yield platform
+
+
+def _urls_of(server: EmbeddedPostgres) -> DatabaseUrls:
+    return DatabaseUrls(server.url("sautikit_owner"), server.url(APPLICATION_ROLE))

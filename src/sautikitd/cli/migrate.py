@@ -13,13 +13,13 @@ async def migrate(invocation: Invocation) -> None:
     \b
     DATABASE_URL=postgresql://owner:secret@db.internal/sautikit sautikitd migrate
     """
-    from sautikitd.cli.installation import owner_url
+    from sautikitd.cli.installation import database_urls
     from sautikitd.database.migrate import current, migrate_async
 
-    async with owner_url(invocation.settings) as url:
-        before = current(url)
-        await migrate_async(url)
-        after = current(url)
+    async with database_urls(invocation.settings) as urls:
+        before = current(urls.owner)
+        await migrate_async(urls.owner)
+        after = current(urls.owner)
 
     def show() -> None:
         click.echo(

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -25,6 +26,11 @@ def migrate(url: str, revision: str = "head") -> None:
 
 async def migrate_async(url: str) -> None:
     await asyncio.to_thread(migrate, url)
+
+
+def head() -> str | None:
+    """The newest revision there is."""
+    return ScriptDirectory(str(_FOLDER)).get_current_head()
 
 
 def current(url: str) -> str | None:

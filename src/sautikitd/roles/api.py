@@ -35,7 +35,7 @@ class InheritedSocketServer(Server):
 
     def _init_shared_socket(self) -> None:
         # granian's stubs know neither these attributes' types nor the arguments of its socket.
-        descriptor = self._opened.fileno()
+        descriptor = os.dup(self._opened.fileno())  # granian closes the one it is given
         vars(self).update(_ssp=None, _sfd=descriptor, _shd=_HOLDER(descriptor, False, BACKLOG))
 
     def end(self) -> None:

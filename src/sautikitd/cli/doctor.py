@@ -1,0 +1,58 @@
+"""`sautikitd doctor`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sautikitd.cli.command import Invocation, found_something, subcommand
+
+if TYPE_CHECKING:
+    from sautikitd.cli.checkup import Check
+    from sautikitd.settings import Settings
+
+_APART = ("disk", "ports", "api")  # what may be wrong with these does not keep us from reading the database
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "red")}
+
+
+@click.command()
+@subcommand()
+async def doctor(invocation: Invocation) -> None:
+    """Look at ports, database, schema, clock, master keys, disk, voice nodes, webhooks and trunks.
+
+    Says what is wrong and how to put it right. Exit code 1 when anything is.
+    """
+    checks = await _examine(invocation.settings)
+    wrong = [check for check in checks if check.verdict == "wrong"]
+    invocation.result({"ok": not wrong, "checks": checks}, lambda: _show(checks))
+    if wrong:
+        found_something()
+
+
+async def _examine(settings: "Settings") -> "list[Check]":
+    from sautikitd.cli import checkup
+    from sautikitd.cli.installation import DatabaseNotRunning, database_urls
+
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    served = checkup.is_served(settings)
+    checks = [checkup.check_disk(settings)]
+    checks += [check async for check in checkup.check_ports(settings, served=served)]
+    try:
+        async with database_urls(settings) as urls:
+            checks.append(checkup.check_master_keys(settings))
+            checks += [check async for check in checkup.check_server(urls.owner)]
+            if all(check.verdict != checkup.Verdict.WRONG or check.name in _APART for check in checks):
+                checks += [
+                    check
+                    async for check in checkup.check_installation(settings, urls.application, served=served)
+                ]
+    except DatabaseNotRunning as exc:
+        checks.append(checkup.wrong("database", "there is none yet", str(exc)))
+    return checks
+
+
+def _show(checks: "list[Check]") -> None:
+    for check in checks:
+        mark, colour = _MARKS[check.verdict]
+        click.echo(f"{click.style(mark, fg=colour)} {check.name}: {check.found}")
+        if check.cure:
+            click.echo(f"    → {check.cure}")
