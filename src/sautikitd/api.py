@@ -10,6 +10,7 @@ from litestar import Litestar
 
 from sautikitd.app import Platform
 from sautikitd.calls.routes import CallRoutes
+from sautikitd.calls.search import CallSearch
 from sautikitd.calls.test_calls import TestCallRoutes, TestCalls
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.flow.routes import FlowRoutes
@@ -63,7 +64,13 @@ def endpoints(platform: Platform) -> Sequence[Endpoint]:
             NumberRouting(platform.workspaces, allow_private_urls=private),
             NumberReleases(platform.wallets, platform.events),
         ),
-        CallRoutes(platform.placing, platform.hang_up, platform.database, platform.waker),
+        CallRoutes(
+            platform.placing,
+            CallSearch(platform.wallets),
+            platform.hang_up,
+            platform.database,
+            platform.waker,
+        ),
         TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
         FlowRoutes(),
         RecordingRoutes(

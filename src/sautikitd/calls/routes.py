@@ -14,6 +14,7 @@ from sautikitd.calls.errors import CallNotFound, NoTariff, NumberInactive, Numbe
 from sautikitd.calls.models import Call, CallEvent, CallRecord
 from sautikitd.calls.placing import PlaceOutboundCall
 from sautikitd.calls.requests import ListCalls, PageQuery, PlaceCall, StatsQuery
+from sautikitd.calls.search import CallSearch
 from sautikitd.calls.stats import Stats
 from sautikitd.calls.views import show_call, show_event
 from sautikitd.database.pool import Database
@@ -52,8 +53,16 @@ _PLACING_ERRORS = (
 class CallRoutes:
     tag = "Calls"
 
-    def __init__(self, placing: PlaceOutboundCall, hang_up: HangUp, database: Database, waker: Waker) -> None:
+    def __init__(
+        self,
+        placing: PlaceOutboundCall,
+        finding: CallSearch,
+        hang_up: HangUp,
+        database: Database,
+        waker: Waker,
+    ) -> None:
         self._placing = placing
+        self._finding = finding
         self._hang_up = hang_up
         self._database = database
         self._waker = waker
@@ -105,13 +114,13 @@ class CallRoutes:
                 self._database, principal.workspace_id, principal.mode, wish, principal.number_ids
             )
             named = {"Content-Disposition": 'attachment; filename="calls.csv"'}
-            return Answer(stream=exported, media_type="text/csv; charset=utf-8", headers=named)
+            return Answer(stream=exported, media_type="text/csv", headers=named)
         calls = await search.page(
             request.connection, principal.workspace_id, principal.mode, wish, principal.number_ids
         )
         more = len(calls) > wish.limit
         calls = calls[: wish.limit]
-        data = await search.shown_many(request.connection, calls)
+        data = await self._finding.many(request.connection, calls)
         return Answer(body=Page(data, encode_cursor(calls[-1].id) if more else None))
 
     @endpoint("GET", "/v1/calls/stats", scope=Scope.CALLS_READ, query=StatsQuery, answers={200: Stats})
@@ -133,7 +142,7 @@ class CallRoutes:
     async def read(self, request: ApiRequest[None, None]) -> Answer:
         """Read a call's status, duration, cost and events."""
         call = await self._find(request)
-        return Answer(body=OneCall(await search.whole(request.connection, call)))
+        return Answer(body=OneCall(await self._finding.whole(request.connection, call)))
 
     @endpoint(
         "GET",

@@ -17,6 +17,8 @@ from sautikitd.database.pool import Connection, Database
 from sautikitd.events.models import Mode
 from sautikitd.http.pagination import decode_cursor
 from sautikitd.timestamps import rfc3339, shown
+from sautikitd.wallet.models import EntryType
+from sautikitd.wallet.service import Wallets
 
 EXPORT_PAGE = 1000
 
@@ -38,36 +40,48 @@ async def find(connection: Connection, workspace_id: UUID, mode: Mode, reference
     return call
 
 
-async def whole(connection: Connection, call: CallRecord) -> Call:
-    """One call with its legs, ledger entries, newest recording and latest hundred events."""
-    legs = (await repository.legs_of(connection, [call.id])).get(call.id, [])
-    ids = [call.id, *(leg.id for leg in legs)]
-    entries = await _ledger_entries(connection, ids)
-    recordings = await _recordings(connection, [call.id])
-    events = await repository.latest_events(connection, call.id)
-    position = None
-    if call.status is CallStatus.QUEUED:
-        position = 1 + await repository.queued_ahead(connection, call)
-    return show_call(
-        call,
-        legs=legs,
-        entries=entries,
-        recording=recordings.get(call.id),
-        events=[show_event(row) for row in events],
-        queue_position=position,
-    )
+class CallSearch:
+    """Calls with all that belongs to them."""
 
+    def __init__(self, wallets: Wallets) -> None:
+        self._wallets = wallets
 
-async def shown_many(connection: Connection, calls: Sequence[CallRecord]) -> list[Call]:
-    """Calls of a list, each with its legs' costs and its recording; `events` stays empty."""
-    ids = [call.id for call in calls]
-    legs = await repository.legs_of(connection, [call.id for call in calls if call.is_parent])
-    entries = await _ledger_entries(connection, ids + [leg.id for group in legs.values() for leg in group])
-    recordings = await _recordings(connection, ids)
-    return [
-        show_call(call, legs=legs.get(call.id, ()), entries=entries, recording=recordings.get(call.id))
-        for call in calls
-    ]
+    async def whole(self, connection: Connection, call: CallRecord) -> Call:
+        """One call with its legs, ledger entries, newest recording and latest hundred events."""
+        legs = (await repository.legs_of(connection, [call.id])).get(call.id, []) if call.is_parent else []
+        entries = await self._entries(connection, [call.id, *(leg.id for leg in legs)])
+        recordings = await _recordings(connection, [call.id])
+        events = await repository.latest_events(connection, call.id)
+        position = None
+        if call.status is CallStatus.QUEUED:
+            position = 1 + await repository.queued_ahead(connection, call)
+        return show_call(
+            call,
+            legs=legs,
+            entries=entries,
+            recording=recordings.get(call.id),
+            events=[show_event(row) for row in events],
+            queue_position=position,
+        )
+
+    async def many(self, connection: Connection, calls: Sequence[CallRecord]) -> list[Call]:
+        """Calls of a list, each with its legs' costs and its recording; `events` stays empty."""
+        ids = [call.id for call in calls]
+        legs = await repository.legs_of(connection, [call.id for call in calls if call.is_parent])
+        leg_ids = [leg.id for group in legs.values() for leg in group]
+        entries = await self._entries(connection, ids + leg_ids)
+        recordings = await _recordings(connection, ids)
+        return [
+            show_call(call, legs=legs.get(call.id, ()), entries=entries, recording=recordings.get(call.id))
+            for call in calls
+        ]
+
+    async def _entries(self, connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """The ledger entry that charged each call, where one did."""
+        found = await self._wallets.entry_ids(
+            connection, EntryType.CALL, [str(call_id) for call_id in call_ids]
+        )
+        return {UUID(call_id): entry for call_id, entry in found.items()}
 
 
 async def page(
@@ -167,13 +181,6 @@ def _harmless(value: Any) -> Any:
     ):
         return "'" + value
     return value
-
-
-async def _ledger_entries(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    rows = await connection.fetch(
-        "SELECT call_id, id FROM ledger_transactions WHERE call_id = ANY ($1)", list(call_ids)
-    )
-    return {row["call_id"]: row["id"] for row in rows}
 
 
 async def _recordings(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, RecordingSummary]:

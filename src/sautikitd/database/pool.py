@@ -15,6 +15,7 @@ Record: TypeAlias = Any
 DatabaseUnavailable = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection that dies while it is being cancelled raises
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
