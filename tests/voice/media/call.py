@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sautikitd.voice.media.client import MediaClient
+from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.media.g711 import Codec
 from sautikitd.voice.media.protocol import Event, LocalMedia, RemoteMedia
 from voice.media.rtp_peer import Peer
@@ -44,6 +45,7 @@ class Calls:
     def __init__(self, media: MediaClient) -> None:
         self.media = media
         self._peers: list[Peer] = []
+        self._legs: list[str] = []
 
     def peer(self, codec: str = "PCMU") -> Peer:
         peer = Peer(codec=codec, payload_type=8 if codec == "PCMA" else 0)
@@ -64,6 +66,7 @@ class Calls:
         leg_id = f"leg-{peer.port}"
         events: list[Event] = []
         local = await self.media.open_leg(leg_id, events.append)
+        self._legs.append(leg_id)
         peer.to = (local.address, local.rtp_port)
         remote = RemoteMedia(
             address="127.0.0.1",
@@ -80,6 +83,9 @@ class Calls:
         await self.media.configure_leg(leg_id, remote)
         return Call(self.media, leg_id, local, peer, remote, events)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for peer in self._peers:
             peer.close()
+        for leg_id in self._legs:
+            with suppress(MediaLost, MediaRefused):  # the test closed it, or killed the process
+                await self.media.close_leg(leg_id)

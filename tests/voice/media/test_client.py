@@ -15,6 +15,8 @@ from voice.media.call import Calls
 from voice.media.rtp_peer import sine
 from voice.media.sound_file import read_wav
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 NOTHING = Gauges(legs=0, plays=0, recordings=0, rooms=0, sockets=0)
 
 PARENT = """
@@ -80,19 +82,19 @@ async def test_ports_come_in_pairs_of_the_range_until_there_are_none(tmp_path: P
         await media.close()
 
 
-async def test_the_death_of_the_media_process_is_told_once_to_everyone(calls: Calls) -> None:
+async def test_the_death_of_the_media_process_is_told_once_to_everyone(doomed: Calls) -> None:
     told: list[str] = []
-    calls.media.on_lost(lambda: told.append("one"))
-    calls.media.on_lost(lambda: told.append("two"))
-    call = await calls.call()
-    os.kill(calls.media.pid, signal.SIGKILL)
+    doomed.media.on_lost(lambda: told.append("one"))
+    doomed.media.on_lost(lambda: told.append("two"))
+    call = await doomed.call()
+    os.kill(doomed.media.pid, signal.SIGKILL)
     await call.until(lambda: len(told) == 2)
     with pytest.raises(MediaLost):
-        await calls.media.stats(call.leg_id)
-    calls.media.on_lost(lambda: told.append("late"))
+        await doomed.media.stats(call.leg_id)
+    doomed.media.on_lost(lambda: told.append("late"))
     assert told == ["one", "two", "late"]
     with pytest.raises(MediaLost):
-        await calls.media.open_leg("another")
+        await doomed.media.open_leg("another")
 
 
 async def test_closing_is_no_loss(calls: Calls) -> None:

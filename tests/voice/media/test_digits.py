@@ -10,6 +10,8 @@ from sautikitd.voice.media.protocol import DigitReceived, Dtmf, PlayFinished, To
 from voice.media.call import Call, Calls
 from voice.media.rtp_peer import level, sine
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 KEYS = "1590#*ABCD"
 TONES = {
     "1": (697, 1209),

@@ -11,6 +11,8 @@ from sautikitd.voice.media.protocol import Dtmf, PcmFile, PlayFinished, Segment,
 from voice.media.call import Calls
 from voice.media.rtp_peer import decibels, level, sine
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
 async def test_a_tone_is_heard_at_its_level_and_for_its_time(calls: Calls, codec: str) -> None:

@@ -13,6 +13,8 @@ from voice.media.call import Call, Calls
 from voice.media.rtp_peer import Samples, level, sine
 from voice.media.sound_file import read_wav
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def recorded(call: Call, folder: Path, datagrams: list[bytes], interval: float = 0.02) -> Samples:
     """What the leg heard of these datagrams, sent in this order."""

@@ -14,6 +14,8 @@ from voice.media.call import Call, Calls
 from voice.media.rtp_peer import level, sine
 from voice.media.sound_file import read_wav
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def both_speak(call: Call, seconds: float) -> None:
     """The far end says 500 Hz while we say 1,200 Hz."""
@@ -121,8 +123,8 @@ async def test_a_recording_that_cannot_be_written_is_refused(calls: Calls, tmp_p
         await call.media.stop_recording("r")
 
 
-async def test_a_recording_is_playable_after_a_crash(calls: Calls, tmp_path: Path) -> None:
-    call = await calls.call()
+async def test_a_recording_is_playable_after_a_crash(doomed: Calls, tmp_path: Path) -> None:
+    call = await doomed.call()
     path = tmp_path / "r.wav"
     await call.media.start_recording(call.leg_id, "r", path, max_ms=60_000)
     await call.peer.say(sine(500, 1.5))
@@ -137,7 +139,7 @@ async def test_a_recording_is_playable_after_a_crash(calls: Calls, tmp_path: Pat
     assert level(heard[800:2400], 500) > 7000
 
 
-def test_only_our_recordings_are_repaired(tmp_path: Path) -> None:
+async def test_only_our_recordings_are_repaired(tmp_path: Path) -> None:
     path = tmp_path / "other"
     path.write_bytes(bytes(100))
     with pytest.raises(ValueError, match="does not begin"):

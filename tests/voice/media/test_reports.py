@@ -9,6 +9,8 @@ import pytest
 from voice.media.call import Call, Calls
 from voice.media.rtp_peer import sine
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def ntp(wall: float) -> int:
     return int((wall + 2_208_988_800) * 65536) & 0xFFFFFFFF

@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from sautikitd.voice.media.protocol import Tone
 from voice.media.call import Calls
 from voice.media.rtp_peer import level, sine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_three_in_a_room_hear_the_two_others(calls: Calls) -> None:

@@ -94,12 +94,22 @@ class SamplesPart:
     def __init__(self, samples: Pcm) -> None:
         self._samples = samples
         self._at = 0
+        self._last_whole = len(samples) - FRAME_SAMPLES
 
     def read(self, out: Pcm) -> int:
         chunk = self._samples[self._at : self._at + len(out)]
         out[: len(chunk)] = chunk
         self._at += len(chunk)
         return len(chunk)
+
+    def whole_frame(self, out: Pcm) -> bool:
+        """The next frame, when there is a whole one: the common case, kept short."""
+        at = self._at
+        if at > self._last_whole:
+            return False
+        out[:] = self._samples[at : at + FRAME_SAMPLES]
+        self._at = at + FRAME_SAMPLES
+        return True
 
 
 class TonePart:
@@ -192,6 +202,9 @@ class Playback:
 
     def fill(self, out: Pcm) -> bool:
         """Writes the next frame into `out` (160 samples); False when the play had nothing more to say."""
+        if self._parts and isinstance(self._parts[0], SamplesPart) and self._parts[0].whole_frame(out):
+            self._round_length += FRAME_SAMPLES
+            return True
         filled = 0
         while filled < len(out):
             if not self._parts:

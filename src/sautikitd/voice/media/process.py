@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable
+from typing import Any
 
 import msgspec
 import uvloop
@@ -177,6 +178,13 @@ async def run(options: Options) -> None:
     loop.call_soon(ticker.run)
     serving = asyncio.ensure_future(control.serve(reader, plane))
     loop.add_signal_handler(signal.SIGTERM, serving.cancel)
+
+    def give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # A fault of ours in a tick or a task: better to be lost, which the voice node sees, than to go on mute.
+        loop.default_exception_handler(context)
+        serving.cancel()
+
+    loop.set_exception_handler(give_up)
     try:
         await asyncio.wait([serving])
     finally:

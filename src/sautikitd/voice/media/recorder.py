@@ -96,7 +96,8 @@ class Recorder:
                     size_bytes=size or 0,
                 )
             )
-            closed.set_result(None)
+            if not closed.done():  # cancelled when the process is ending
+                closed.set_result(None)
 
         recording.finish(lambda duration_ms, size: _call(loop, tell, duration_ms, size))
         return closed

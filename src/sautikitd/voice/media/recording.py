@@ -96,7 +96,8 @@ class Recording:
         self._writer = writer
         self._descriptor = os.open(order.path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         os.write(self._descriptor, wav_header(order.channels, 0))
-        self._chunk = np.zeros((_FLUSH_FRAMES, FRAME_SAMPLES, order.channels), np.int16)
+        self._chunk = np.zeros((_FLUSH_FRAMES, FRAME_SAMPLES * order.channels), np.int16)
+        self._limit = order.max_ms / _FRAME_MS
         self._in_chunk = 0
         self._written = 0  # frames given to the writer
         self._quiet_ms = 0
@@ -117,22 +118,25 @@ class Recording:
             return
         speech = level >= _SPEECH_LEVEL
         self._quiet_ms = 0 if speech else self._quiet_ms + _FRAME_MS
-        self._take(self._channels(heard, said), speech)
-        if self._frames * _FRAME_MS >= self.order.max_ms:
+        if self.order.trim_silence:
+            self._append_trimmed(self._channels(heard, said), speech)
+        else:
+            self._append(self._channels(heard, said))
+        if self._written + self._in_chunk >= self._limit:
             self.ended = RecordingEnd.MAX_LENGTH
         elif self.order.silence_ms is not None and self._quiet_ms >= self.order.silence_ms:
             self.ended = RecordingEnd.SILENCE
 
     def _channels(self, heard: Pcm, said: Pcm) -> NDArray[np.int16]:
         if self.order.channels == 2:
-            return np.stack((heard, said), axis=1)
+            return np.stack((heard, said), axis=1).reshape(-1)
         if self.order.include_sent:
             both: Pcm = np.clip(heard.astype(np.int32) + said, -32768, 32767).astype(np.int16)
-            return both[:, None]
-        return heard[:, None]
+            return both
+        return heard
 
-    def _take(self, samples: NDArray[np.int16], speech: bool) -> None:
-        if self.order.trim_silence and not self._spoken_until and not speech:
+    def _append_trimmed(self, samples: NDArray[np.int16], speech: bool) -> None:
+        if not self._spoken_until and not speech:
             self._before_speech.append(samples.copy())
             del self._before_speech[: -_KEPT_SILENCE_MS // _FRAME_MS]
             return
