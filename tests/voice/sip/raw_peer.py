@@ -97,6 +97,30 @@ class RawPeer(asyncio.DatagramProtocol):
         body: bytes = b"",
     ) -> None:
         """A request to a user agent on `port`, dialog or not."""
+        written = self.written(
+            port,
+            method,
+            branch=branch,
+            cseq=cseq,
+            call_id=call_id,
+            to_tag=to_tag,
+            headers=headers,
+            body=body,
+        )
+        self.send(written, port)
+
+    def written(
+        self,
+        port: int,
+        method: str,
+        *,
+        branch: str,
+        cseq: int = 1,
+        call_id: str = "one-call",
+        to_tag: str | None = None,
+        headers: Headers = (),
+        body: bytes = b"",
+    ) -> bytes:
         lines = [
             f"{method} sip:+254709000001@127.0.0.1:{port} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{branch}",
@@ -109,7 +133,7 @@ class RawPeer(asyncio.DatagramProtocol):
             *(f"{name}: {value}" for name, value in headers),
             f"Content-Length: {len(body)}",
         ]
-        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body, port)
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def call_back(self, request: Arrival, method: str, *, branch: str, cseq: int, body: bytes = b"") -> None:
         """A request of ours inside the dialog that `request` belongs to."""

@@ -87,3 +87,20 @@ async def test_a_ping_tells_status_and_round_trip(agent: UserAgent, peer: RawPee
 @pytest.mark.parametrize("host", ["no-such-trunk.invalid"])
 async def test_a_ping_to_nowhere_is_none(agent: UserAgent, host: str) -> None:
     assert await agent.ping(Hop(host=host)) is None
+
+
+async def test_a_new_nonce_without_stale_is_answered_once(agent: UserAgent, peer: RawPeer) -> None:
+    clock = ManualClock()
+    kept = registration(agent, peer, clock)
+    kept.start()
+    name, value = CHALLENGE
+    for expires in ("n1", "n2"):
+        changed = asyncio.create_task(kept.changed())
+        peer.answer(await peer.request("REGISTER"), 401, headers=[(name, value.format(expires, ""))])
+        peer.answer(await peer.request("REGISTER"), 200, headers=[("Expires", "60")])
+        assert (await changed).status is RegistrationStatus.REGISTERED
+        await asyncio.sleep(0)
+        clock.advance(60)
+    peer.close()
+    await agent.stop()
+    await kept.stop()

@@ -1,13 +1,14 @@
 """Requests that are no call, wrong, doubled, or hostile."""
 
 import asyncio
+import random
 
 import pytest
 
-from sautikitd.voice.sip.events import Acknowledged, Answered, Canceled, Info, Reinvite
+from sautikitd.voice.sip.events import Acknowledged, Answered, Canceled, Failed, Info, Reinvite
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.sdp import Direction
-from sautikitd.voice.sip.user_agent import UserAgent
+from sautikitd.voice.sip.user_agent import Gauges, UserAgent
 from voice.sip.far_end import OUR_SDP, user_agent
 from voice.sip.parties import Callee, place, until
 from voice.sip.raw_peer import Headers, RawPeer
@@ -188,3 +189,46 @@ async def test_offers_that_meet_are_refused_with_491(agent: UserAgent, peer: Raw
     peer.accept(ours)
     await peer.request("ACK")
     assert (await changing).ok
+
+
+async def test_an_invite_without_offer_gets_ours_and_answers_it_in_the_ack(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        peer.call(agent.bound[1], "INVITE", branch="a")
+        call = await callee.call()
+        assert (call.offer, call.reachable) == (None, False)
+        await call.answer(OUR_SDP)
+        tag = (await peer.response()).to.tag
+        peer.call(agent.bound[1], "ACK", branch="b", to_tag=tag, body=OUR_SDP)
+        assert (await until(call, Acknowledged)).sdp == OUR_SDP
+        assert call.reachable
+
+
+async def test_a_stopping_agent_ends_every_call_and_every_wait(peer: RawPeer) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        taken, _ = await answered_call(agent, callee, peer)
+        placed = await place(agent, peer.hop)
+        hanging_up = asyncio.create_task(taken.bye())
+        await peer.request("BYE")
+    assert await hanging_up is None
+    assert (await until(placed, Failed)).local
+    assert agent.gauges == Gauges(0, 0, 0)
+
+
+async def test_damaged_requests_and_answers_leave_the_agent_whole(peer: RawPeer) -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    rng = random.Random(4475)
+    async with user_agent() as agent:
+        for number in range(400):
+            method = rng.choice(["INVITE", "OPTIONS", "BYE", "CANCEL", "ACK", "REGISTER"])
+            data = bytearray(peer.written(agent.bound[1], method, branch=f"d{number}", body=OUR_SDP))
+            for _ in range(rng.randint(1, 6)):
+                data[rng.randrange(len(data))] = rng.choice(b'\r\n :;<>"=,@%0aZ\xff\x00')
+            peer.send(bytes(data), agent.bound[1])
+            if number % 25 == 0:  # still alive, and not faster than the sockets can take
+                peer.call(agent.bound[1], "OPTIONS", branch=f"alive{number}", call_id=f"alive{number}")
+                while (await peer.response()).call_id != f"alive{number}":
+                    pass
+    assert faults == []

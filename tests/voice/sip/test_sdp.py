@@ -1,7 +1,7 @@
 """Offers and answers: what carriers and phones write, and what we make of it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sautikitd.voice.sip import sdp
@@ -103,6 +103,7 @@ def test_what_cannot_be_used_is_a_typed_error(data: bytes, error: type[Exception
         sdp.parse(data)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(PHONE) - 1), st.integers(0, 255)), max_size=20))
 def test_damage_never_does_worse_than_an_sdp_error(damage: list[tuple[int, int]]) -> None:
     data = bytearray(PHONE)

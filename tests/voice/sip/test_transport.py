@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 import uvloop
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sautikitd.voice.sip.address import NameAddr
@@ -23,6 +23,7 @@ OPTIONS = (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 400), max_size=12))
 def test_messages_are_found_however_the_stream_is_cut(cuts: list[int]) -> None:
     stream = (

@@ -1,7 +1,7 @@
 """Reading what arrives: oddities of RFC 4475 taken, the rest refused without a crash."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr, SipUri, split_outside, with_tag
@@ -106,6 +106,7 @@ def test_the_via_is_stamped_with_the_true_source() -> None:
     assert via == "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx;rport=5070;received=198.51.100.7"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600))
 def test_garbage_never_does_worse_than_malformed(data: bytes) -> None:
     try:
@@ -114,6 +115,7 @@ def test_garbage_never_does_worse_than_malformed(data: bytes) -> None:
         return
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(TORTUOUS) - 1), st.integers(0, 255)), min_size=1, max_size=12))
 def test_a_damaged_message_never_does_worse_than_malformed(damage: list[tuple[int, int]]) -> None:
     data = bytearray(TORTUOUS)
@@ -125,6 +127,7 @@ def test_a_damaged_message_never_does_worse_than_malformed(damage: list[tuple[in
         return
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_an_address_or_malformed(text: str) -> None:
     for parse in (NameAddr.parse, SipUri.parse):

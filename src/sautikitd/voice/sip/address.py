@@ -225,5 +225,5 @@ def is_ip(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Whether an IP address is of a private network (RFC 1918, RFC 4193); False for a name."""
-    return is_ip(host) and ipaddress.ip_address(unbracketed(host)).is_private
+    """Whether an IP address means nothing on the Internet (RFC 1918, 4193, 6598 …); False for a name."""
+    return is_ip(host) and not ipaddress.ip_address(unbracketed(host)).is_global

@@ -41,6 +41,8 @@ class CallDialog:
         """The far end's connection while it lives on the same host as the next hop: requests go there."""
         self.on_offer: OfferHandler | None = None
         self.on_early_bye: Callable[[Arrival], None] | None = None
+        self.acknowledged = False
+        """Whether a 2xx of ours has been acknowledged: the far end is where it says it is."""
         self._stack = stack
         self._authorizer = authorizer
         self._acceptances: dict[int, Acceptance] = {}  # by CSeq of the INVITE
@@ -179,8 +181,9 @@ class CallDialog:
         if ack.cseq in self._offerless:
             self._offerless.discard(ack.cseq)
             self.events.push(Reinvite(ack.sdp, self.local_sdp, direction_of(ack.sdp)))
-        elif not self._acceptances:
-            self.events.push(Acknowledged())
+        elif not self.acknowledged:
+            self.events.push(Acknowledged(ack.sdp))
+        self.acknowledged = True
 
     def accept(self, transaction: ServerTransaction, response: Response) -> None:
         """Sends a 2xx to an INVITE and sees to its ACK."""

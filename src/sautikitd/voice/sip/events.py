@@ -30,7 +30,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The ACK for our 200 came: the caller is where he says he is."""
+    """The ACK for our 200 came: the caller is where he says he is.
+
+    `sdp`: his answer, when his INVITE had no offer and our 200 made one.
+    """
+
+    sdp: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,11 @@ class InboundCall:
         """The caller's SDP; None when he wants ours in the 200."""
         return self._request.sdp
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the caller has proved to be where his packets say: digest, a connection, or his ACK."""
+        return self.identity is not None or self.source.transport.reliable or self.dialog.acknowledged
+
     def header(self, name: str) -> str | None:
         return self._request.message.headers.get(name)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr
 from sautikitd.voice.sip.authorization import Authorizer
-from sautikitd.voice.sip.call_dialog import CallDialog
+from sautikitd.voice.sip.call_dialog import CallDialog, OfferHandler
 from sautikitd.voice.sip.causes import HangupCause, Reason, cause_of, read_reasons
 from sautikitd.voice.sip.client_transaction import ClientTransaction, Failure
 from sautikitd.voice.sip.dialog import dialog_of_caller
@@ -30,7 +30,12 @@ class OutboundCall:
     """Iterate over it for its events. Made by `UserAgent.send_invite`."""
 
     def __init__(
-        self, stack: SipStack, prepared: PreparedInvite, sdp: bytes, credentials: Credentials | None
+        self,
+        stack: SipStack,
+        prepared: PreparedInvite,
+        sdp: bytes,
+        credentials: Credentials | None,
+        on_offer: OfferHandler | None = None,
     ) -> None:
         self.events = EventStream()
         self.dialog: CallDialog | None = None
@@ -38,6 +43,7 @@ class OutboundCall:
         self._stack = stack
         self._prepared = prepared
         self._sdp = sdp
+        self._on_offer = on_offer
         self._authorizer = Authorizer(credentials)
         self._transaction: ClientTransaction | None = None
         self._dialogs: dict[str, CallDialog | None] = {}  # by To tag of a 2xx; None while being built
@@ -196,6 +202,7 @@ class OutboundCall:
         dialog = CallDialog(
             self._stack, state, events, local_sdp=self._sdp or None, authorizer=self._authorizer
         )
+        dialog.on_offer = self._on_offer
         if not unwanted:
             self.dialog = dialog
         await dialog.locate(response.source)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.admission import Admit, Authenticator, Demand, Ignore, Refuse
 from sautikitd.voice.sip.authorization import Authorizer
+from sautikitd.voice.sip.call_dialog import OfferHandler
 from sautikitd.voice.sip.causes import Reason
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
 from sautikitd.voice.sip.detached import bye_detached, cancel_detached
@@ -129,10 +130,18 @@ class UserAgent:
         )
 
     async def send_invite(
-        self, prepared: PreparedInvite, sdp: bytes, *, credentials: Credentials | None = None
+        self,
+        prepared: PreparedInvite,
+        sdp: bytes,
+        *,
+        credentials: Credentials | None = None,
+        on_offer: OfferHandler | None = None,
     ) -> OutboundCall:
-        """Sends it. What goes wrong from here on is a `Failed` event, not an exception."""
-        call = OutboundCall(self._stack, prepared, sdp, credentials)
+        """Sends it. What goes wrong from here on is a `Failed` event, not an exception.
+
+        `on_offer` answers the far end's re-INVITEs; without it the same media are answered again.
+        """
+        call = OutboundCall(self._stack, prepared, sdp, credentials, on_offer)
         await call.start()
         return call
 
