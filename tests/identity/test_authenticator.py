@@ -52,7 +52,9 @@ async def test_only_a_keyed_hash_is_stored(platform: Platform, duka: Workspace) 
 
 
 @pytest.mark.parametrize(
-    "credential", ["", "nonsense", new_key("live"), new_key("test")[:-1] + "!"], ids=list("01234"[:4])
+    "credential",
+    ["", "nonsense", new_key("live"), new_key("test")[:-1] + "!"],
+    ids=["empty", "nonsense", "unknown", "mistyped"],
 )
 async def test_what_is_no_key_of_ours_is_invalid(platform: Platform, credential: str) -> None:
     with pytest.raises(KeyInvalid) as refused:

@@ -25,11 +25,10 @@ def test_one_wrong_character_is_always_found(place: int, character: str) -> None
     assert (mode_of(wrong) is None) == (wrong != key)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "tsk_live_", "sk_live_" + "0" * 40, new_key("live") + "0", new_key("test") + "\n"],
-    ids=list("01234"[:5]),
-)
+NO_KEYS = ["", "tsk_live_", "sk_live_" + "0" * 40, new_key("live") + "0", new_key("test") + "\n"]
+
+
+@pytest.mark.parametrize("text", NO_KEYS, ids=["empty", "prefix", "foreign", "long", "newline"])
 def test_other_text_is_no_key(text: str) -> None:
     assert mode_of(text) is None
 
