@@ -24,16 +24,22 @@ from webhooks.dispatching import Dispatch, Until
 from webhooks.sink import Sink, answering, in_turn
 from webhooks.workspace import Workspace
 
+NUMBER = uuid4()
+
 
 class Keys:
-    """Every credential is a principal of one workspace; `other` is of another one."""
+    """`key` and `restricted` are of one workspace, the second for one number only; `other` is of another one."""
 
     def __init__(self, workspace: Workspace, other: Workspace) -> None:
-        self._of = {"key": workspace, "other": other}
+        self._of = {"key": workspace, "other": other, "restricted": workspace}
 
     async def authenticate(self, credential: str, source_address: str) -> Principal:
         scopes = frozenset({"webhooks.read", "webhooks.write"})
-        return Principal(id=uuid4(), workspace_id=self._of[credential].id, mode="test", scopes=scopes)
+        numbers = frozenset({NUMBER}) if credential == "restricted" else None
+        workspace_id = self._of[credential].id
+        return Principal(
+            id=uuid4(), workspace_id=workspace_id, mode="test", scopes=scopes, number_ids=numbers
+        )
 
 
 @pytest.fixture
@@ -311,3 +317,44 @@ async def test_events_are_listed_as_they_are_delivered_without_the_steps_of_flow
     assert [event["event_id"] for event in rest["data"]] == [str(first.id)]
     assert (await api.get(f"/v1/events/{first.id}")).json() == {"event": listed[1]}
     assert (await api.get(f"/v1/events/{uuid4()}")).json()["error"]["code"] == "events.not_found"
+
+
+async def test_where_an_event_was_sent_is_listed_urls_that_are_no_webhooks_too(
+    api: httpx.AsyncClient, workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    await make(api, url=sink.url("/hook"))
+    await dispatch()
+    event = await workspace.emit("call.started", sink.url("/events"))
+
+    async def delivered() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = (await api.get(f"/v1/events/{event.id}/deliveries")).json()["data"]
+        return listed
+
+    async def done() -> bool:
+        return [d["status"] for d in await delivered()] == ["succeeded"] * 2
+
+    await until(done)
+    by_url = {d["url"]: d for d in await delivered()}
+    assert by_url[sink.url("/events")]["webhook_id"] is None
+    assert by_url[sink.url("/hook")]["log"][0]["response_status"] == 200
+
+
+async def test_a_key_restricted_to_numbers_hears_and_sees_only_of_those(
+    api: httpx.AsyncClient, workspace: Workspace
+) -> None:
+    restricted = {"Authorization": "Bearer restricted"}
+    await make(api)
+    mine = await api.post("/v1/webhooks", json={"url": "https://example.com/mine"}, headers=restricted)
+    event = await workspace.emit("number.provisioned", number_id=NUMBER)
+    strange = await workspace.emit("number.provisioned", number_id=uuid4())
+
+    assert mine.json()["webhook"]["number_ids"] == [str(NUMBER)]
+    webhooks = (await api.get("/v1/webhooks", headers=restricted)).json()["data"]
+    assert [webhook["url"] for webhook in webhooks] == ["https://example.com/mine"]
+    events = (await api.get("/v1/events", headers=restricted)).json()["data"]
+    assert [e["event_id"] for e in events] == [str(event.id)]
+    assert (await api.get(f"/v1/events/{strange.id}", headers=restricted)).status_code == 404
+    body = {"url": "https://example.com", "number_ids": [str(uuid4())]}
+    wider = await api.post("/v1/webhooks", json=body, headers=restricted)
+    assert wider.json()["error"]["fields"][0]["pointer"] == "/number_ids/0"
+    assert len([d for d in await workspace.deliveries() if d["url"].endswith("mine")]) == 1

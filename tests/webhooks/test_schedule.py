@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sautikitd.webhooks.schedule import GAPS, MAX_ATTEMPTS, next_attempt
+from sautikitd.webhooks.service import url_set
 from webhooks.dispatching import Dispatch, Until
 from webhooks.sink import Sink, answering, in_turn
 from webhooks.workspace import Workspace
@@ -120,7 +121,7 @@ async def test_an_endpoint_that_answers_410_is_disabled_and_the_others_are_told(
     assert len([r for r in await workspace.deliveries() if r["webhook_id"] == gone]) == 1
 
 
-async def test_a_url_that_answers_410_rests_for_a_day(
+async def test_a_url_that_answers_410_rests_until_it_is_set_anew(
     workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
 ) -> None:
     url = sink.behave("/events", answering(410))
@@ -138,6 +139,11 @@ async def test_a_url_that_answers_410_rests_for_a_day(
     await until(resting)
     await workspace.emit("call.started", url)
     assert len(await workspace.deliveries("id")) == 1
+
+    async with workspace.database.transaction() as connection:
+        await url_set(connection, workspace.id, "test", url)
+    await workspace.emit("call.started", url)
+    assert len(await workspace.deliveries("id")) == 2
 
 
 async def test_five_days_and_ten_attempts_without_success_disable_an_endpoint(

@@ -113,6 +113,12 @@ async def list_deliveries(
     return rows
 
 
+async def deliveries_of_event(connection: Connection, event_id: UUID) -> list[Record]:
+    """All of them, of URLs that are no subscription too, the newest first; at most 200."""
+    rows: list[Record] = await connection.fetch(_OF_EVENT, event_id)
+    return rows
+
+
 async def find_delivery(connection: Connection, webhook_id: UUID, delivery_id: UUID) -> Record | None:
     row: Record | None = await connection.fetchrow(_DELIVERY, webhook_id, delivery_id)
     return row
@@ -182,6 +188,11 @@ WHERE id = $1
 _FORGET_URL = """
 DELETE FROM webhook_health
 WHERE endpoint_id = url_endpoint_id($1, $2, $3) AND workspace_id = $1
+"""
+
+_OF_EVENT = """
+SELECT d.*, e.kind FROM webhook_deliveries d JOIN events e ON e.id = d.event_id
+WHERE d.event_id = $1 ORDER BY d.id DESC LIMIT 200
 """
 
 _DELIVERY_COLUMNS = """

@@ -8,6 +8,7 @@ from sautikitd.errors import Invalid, Refusal
 from sautikitd.events import repository as events
 from sautikitd.events.envelope import Envelope
 from sautikitd.events.log import CHANNEL
+from sautikitd.events.models import Event
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
 from sautikitd.http.pagination import Page, decode_cursor, page
@@ -268,12 +269,33 @@ class EventRoutes:
     @endpoint("GET", "/v1/events/{event_id}", scope=_READ, answers={200: OneEvent}, errors=(EventNotFound,))
     async def read(self, request: ApiRequest[None, None]) -> Answer:
         """Read an event."""
-        place = _place(request)
-        event_id = _id(request, "event_id", EventNotFound)
-        event = await events.find_event(request.connection, place.workspace_id, place.mode, event_id)
-        if event is None or (place.number_ids is not None and event.number_id not in place.number_ids):
-            raise EventNotFound
-        return Answer(body=OneEvent(show_event(event)))
+        return Answer(body=OneEvent(show_event(await _event(request))))
+
+    @endpoint(
+        "GET",
+        "/v1/events/{event_id}/deliveries",
+        scope=_READ,
+        answers={200: Page[Delivery]},
+        errors=(EventNotFound,),
+    )
+    async def deliveries(self, request: ApiRequest[None, None]) -> Answer:
+        """List where an event was sent, with the log of every attempt.
+
+        Those to a call's `webhook_url` and a number's `events_url` are here too; at most the latest 200.
+        """
+        event = await _event(request)
+        rows = await repository.deliveries_of_event(request.connection, event.id)
+        log = await repository.attempts_of(request.connection, [row["id"] for row in rows])
+        return Answer(body=Page([show_delivery(row, log[row["id"]]) for row in rows], None))
+
+
+async def _event(request: ApiRequest[Any, Any]) -> Event:
+    place = _place(request)
+    event_id = _id(request, "event_id", EventNotFound)
+    event = await events.find_event(request.connection, place.workspace_id, place.mode, event_id)
+    if event is None or (place.number_ids is not None and event.number_id not in place.number_ids):
+        raise EventNotFound
+    return event
 
 
 def _place(request: ApiRequest[Any, Any]) -> Place:
