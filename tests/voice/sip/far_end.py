@@ -107,9 +107,11 @@ async def listening(port: int, transport: Transport) -> None:
 
 
 @asynccontextmanager
-async def user_agent(*, port: int = 0, **options: object) -> AsyncIterator[UserAgent]:
+async def user_agent(
+    *, host: str = "127.0.0.1", port: int = 0, **options: object
+) -> AsyncIterator[UserAgent]:
     agent = UserAgent(**{"timers": FAST, **options})  # type: ignore[arg-type]
-    await agent.start(("127.0.0.1", port))
+    await agent.start((host, port))
     try:
         yield agent
     finally:

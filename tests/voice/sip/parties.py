@@ -3,7 +3,7 @@
 import asyncio
 from typing import TypeVar
 
-from sautikitd.voice.sip.address import NameAddr
+from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.events import Event
 from sautikitd.voice.sip.hops import Hop
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Event)
 
 async def place(agent: UserAgent, hop: Hop, credentials: Credentials | None = None) -> OutboundCall:
     prepared = agent.prepare_invite(
-        target=f"sip:+254711000001@{hop.host}:{hop.port}",
+        target=sip_uri("+254711000001", hop.host, hop.port),
         hop=hop,
         local=NameAddr("sip:+254709000001@sautikit.example", "Sauti"),
         asserted_identity="sip:+254709000001@sautikit.example",

@@ -124,6 +124,19 @@ async def test_the_advertised_address_stands_in_via_and_contact(peer: RawPeer) -
     await agent.stop()
 
 
+@pytest.mark.parametrize("transport", list(Transport))
+async def test_calls_go_over_ipv6(transport: Transport) -> None:
+    callee = Callee()
+    async with user_agent(host="::1") as near, user_agent(host="::1", on_invite=callee.take) as far:
+        call = await place(near, Hop(host="::1", port=far.bound[1], transport=transport))
+        taken = await callee.call()
+        await taken.answer(OUR_SDP)
+        await until(call, Answered)
+        await until(taken, Acknowledged)
+        assert await taken.bye() == 200
+        await until(call, RemoteBye)
+
+
 async def test_a_wildcard_bind_needs_an_address_to_advertise() -> None:
     agent = UserAgent(timers=FAST)
     with pytest.raises(ValueError, match="advertise"):

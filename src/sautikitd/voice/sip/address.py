@@ -165,6 +165,8 @@ def read_parameters(text: str) -> dict[str, str]:
 
 def split_outside(text: str, separator: str) -> list[str]:
     """Splits at `separator` outside quoted strings and angle brackets; empty parts are left out."""
+    if '"' not in text and "<" not in text:
+        return [part for piece in text.split(separator) if (part := piece.strip())]
     parts: list[str] = []
     start, in_quotes, in_angles, skip = 0, False, False, False
     for index, char in enumerate(text):
