@@ -75,22 +75,26 @@ class Leg:
         self.ssrc, self.start = index + 1, index * 1000
         tone = 6000 * np.sin(2 * np.pi * 500 * np.arange(160) / 8000)
         self.audio = bytes((0x80 | (np.abs(tone).astype(np.int64) >> 9 & 0x7F)).astype(np.uint8))
-        self.pressed: list[str] = []
 
     def packet(self, frame: int) -> bytes | None:
         """The datagram of this frame; None when the network loses it."""
         timestamp, kind, payload = self.start + frame * 160, 0, self.audio
         phase = (frame + self.ssrc * 7) % 50
-        if self.load.keys and frame > 60 and phase < _KEY_FRAMES:
-            if phase == 0 or not self.pressed:
-                if phase:
-                    return self.wrap(frame, timestamp, 0, self.audio)
-                self.pressed.append(self.chance.choice(_KEYS))
+        pressed = frame - phase
+        if self.load.keys and pressed > 60 and phase < _KEY_FRAMES:
             end = 0x80 if phase >= _KEY_FRAMES - 3 else 0
             duration = min(phase + 1, _KEY_FRAMES - 2) * 160
-            payload = struct.pack("!BBH", "0123456789*#".index(self.pressed[-1]), end | 10, duration)
-            timestamp, kind = timestamp - phase * 160, _DTMF_TYPE
+            payload = struct.pack("!BBH", _KEYS.index(self.key(pressed)), end | 10, duration)
+            timestamp, kind = self.start + pressed * 160, _DTMF_TYPE
         return self.wrap(frame, timestamp, kind, payload)
+
+    def key(self, pressed: int) -> str:
+        """The key that goes down at this frame."""
+        return _KEYS[(pressed // 50 * 5 + self.ssrc) % len(_KEYS)]
+
+    def presses(self) -> str:
+        frames = range(61, int(self.load.seconds * 50))
+        return "".join(self.key(frame) for frame in frames if (frame + self.ssrc * 7) % 50 == 0)
 
     def wrap(self, frame: int, timestamp: int, kind: int, payload: bytes) -> bytes | None:
         if self.chance.random() < self.load.loss:
@@ -138,7 +142,7 @@ def sender() -> None:
             last[index] = arrived
     milliseconds = np.array(gaps) * 1000 if gaps else np.array([math.nan])
     p50, p99 = np.percentile(milliseconds, [50, 99])
-    pressed = {index: "".join(leg.pressed) for index, leg in enumerate(legs)}
+    pressed = {index: leg.presses() for index, leg in enumerate(legs)}
     measured = Measured(sent, len(gaps), float(p50), float(p99), float(milliseconds.max()), pressed)
     print(msgspec.json.encode(measured).decode(), flush=True)
 

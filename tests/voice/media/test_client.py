@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
-from sautikitd.voice.media.protocol import Gauges, Tone
+from sautikitd.voice.media.protocol import Event, Gauges, Tone
 from voice.media.call import Calls
 from voice.media.rtp_peer import sine
 from voice.media.sound_file import read_wav
@@ -122,3 +122,22 @@ async def test_the_media_process_ends_with_its_parent_and_finishes_its_files(tmp
     asyncio.get_running_loop().remove_reader(media)
     os.close(media)
     assert len(read_wav(path)) == 1
+
+
+async def test_a_listener_that_fails_harms_only_itself(media: MediaClient) -> None:
+    faults: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
+
+    def fail(event: Event) -> None:
+        raise RuntimeError(type(event).__name__)
+
+    try:
+        await media.open_leg("a", fail)
+        await media.play("a", "p", [Tone(frequencies=(440.0,), duration_ms=1000)])
+        await media.stop_play("a")
+        await media.close_leg("a")
+    finally:
+        loop.set_exception_handler(None)
+    assert faults == ["PlayFinished"]
+    assert await media.gauges() == NOTHING

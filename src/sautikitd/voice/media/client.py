@@ -232,16 +232,18 @@ class MediaClient:
         return result
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        decoder = msgspec.msgpack.Decoder(protocol.FromMedia)
-        while (body := await protocol.read_frame(reader)) is not None:
-            message = decoder.decode(body)
-            if isinstance(message, protocol.Reply):
-                waiting = self._pending.pop(message.id, None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(message.result)
-            elif (listener := self._listeners.get(message.leg_id)) is not None:
-                listener(message)
-        self._end()
+        loop, decoder = asyncio.get_running_loop(), msgspec.msgpack.Decoder(protocol.FromMedia)
+        try:
+            while (body := await protocol.read_frame(reader)) is not None:
+                message = decoder.decode(body)
+                if isinstance(message, protocol.Reply):
+                    waiting = self._pending.pop(message.id, None)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(message.result)
+                elif (listener := self._listeners.get(message.leg_id)) is not None:
+                    loop.call_soon(listener, message)  # its faults are its own, and do not end the reading
+        finally:
+            self._end()
 
     def _end(self) -> None:
         self._lost = not self._closing
