@@ -23,6 +23,16 @@ async def test_the_newest_recording_is_a_redirect_to_a_link(
     assert media.content == wav(1, 1)
 
 
+async def test_an_older_recording_has_an_address_of_its_own(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    older = await office.ready()
+    await office.ready(seconds=1)
+    answer = await client.get(f"/v1/recordings/{older}/media")
+    assert answer.status_code == 302
+    assert (await client.get(answer.headers["location"])).content == wav(1, 0.5)
+
+
 async def test_json_alone_gets_the_link_as_json(office: Office, client: httpx.AsyncClient) -> None:
     await office.ready()
     path = f"/v1/calls/{office.call_id}/recording"

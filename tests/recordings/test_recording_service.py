@@ -9,6 +9,7 @@ import obstore
 import pytest
 
 from recordings.office import Office, wav, wav_header
+from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.ids import uuid7
 from sautikitd.recordings.errors import RecordingUnfinished
 from sautikitd.recordings.models import TRANSITIONS, RecordingStatus
@@ -196,6 +197,22 @@ async def test_an_upload_that_failed_is_made_up_for_while_the_node_lives(
         patch.setattr(obstore, "put_async", refuse)
         assert await office.service.finish(recording_id, path, 500) is RecordingStatus.PROCESSING
     assert await office.service.resume(office.spool) == {recording_id: RecordingStatus.READY}
+
+
+async def test_a_database_without_its_socket_is_not_taken_for_a_missing_file(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording_id, path = await office.begin()
+
+    async def no_socket(*_: Any) -> Any:
+        raise FileNotFoundError(".s.PGSQL.5432")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sautikitd.recordings.repository.mark_processing", no_socket)
+        with pytest.raises(DatabaseUnavailable):
+            await office.service.finish(recording_id, path, 500)
+    assert (await office.read(recording_id)).status is RecordingStatus.RECORDING
+    assert path.exists()
 
 
 async def test_a_running_recording_cannot_be_deleted(office: Office) -> None:

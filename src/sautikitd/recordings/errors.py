@@ -37,12 +37,6 @@ class RecordingNotRunning(Refusal):
     message = "Only a running recording can be paused, resumed or stopped; this one is {status}."
 
 
-class CallNotFound(Refusal):
-    code = "calls.not_found"
-    status = 404
-    message = "There is no such call in this workspace and mode. Give a call's id or its HD_ session id."
-
-
 class LinkInvalid(Refusal):
     code = "recordings.link_invalid"
     status = 403

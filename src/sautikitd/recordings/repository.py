@@ -9,8 +9,7 @@ import msgspec
 
 from sautikitd.database.pool import Connection, Record
 from sautikitd.events.models import Mode
-from sautikitd.ids import uuid7
-from sautikitd.recordings.models import TRANSITIONS, Command, Failure, RecordingStatus, StoredRecording
+from sautikitd.recordings.models import TRANSITIONS, Failure, RecordingStatus, StoredRecording
 
 
 class CallEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,20 +70,6 @@ async def list_of_call(
         *(call_id, before, limit + 1),
     )
     return [stored for row in rows if (stored := _stored(row))]
-
-
-async def find_call(
-    connection: Connection, workspace_id: UUID, mode: Mode, *, call_id: UUID | None, session_id: str
-) -> tuple[UUID, UUID] | None:
-    """The id of a call and of its number."""
-    row = await connection.fetchrow(
-        """
-        SELECT id, number_id FROM calls
-        WHERE workspace_id = $1 AND mode = $2 AND (id = $3 OR ($3 IS NULL AND session_id = $4))
-        """,
-        *(workspace_id, mode, call_id, session_id),
-    )
-    return (row["id"], row["number_id"]) if row else None
 
 
 async def lock_call(connection: Connection, recording_id: UUID) -> None:
@@ -202,17 +187,6 @@ async def next_event(connection: Connection, call_id: UUID) -> CallEvents:
         call_id,
     )
     return CallEvents(**dict(row.items()))
-
-
-async def insert_command(
-    connection: Connection, *, call_id: UUID, recording_id: UUID, command: Command, now: datetime
-) -> UUID:
-    command_id = uuid7()
-    await connection.execute(
-        "INSERT INTO call_commands (id, call_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5)",
-        *(command_id, call_id, f"recording.{command}", {"recording_id": str(recording_id)}, now),
-    )
-    return command_id
 
 
 async def _move(

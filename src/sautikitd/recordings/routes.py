@@ -1,10 +1,13 @@
 """The addresses of recordings (contract §4.5)."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from sautikitd.calls import search as calls
+from sautikitd.calls.errors import CallNotFound
+from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import Connection, Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
@@ -12,7 +15,6 @@ from sautikitd.identity.principal import Scope
 from sautikitd.recordings import repository
 from sautikitd.recordings.download import download
 from sautikitd.recordings.errors import (
-    CallNotFound,
     LinkExpired,
     LinkInvalid,
     RangeNotSatisfiable,
@@ -23,47 +25,18 @@ from sautikitd.recordings.errors import (
     RecordingUnfinished,
     StorageUnavailable,
 )
-from sautikitd.recordings.links import DOWNLOAD_PATH, Link, Links
-from sautikitd.recordings.models import (
-    GONE,
-    Command,
-    Format,
-    Recording,
-    RecordingPolicy,
-    RecordingStatus,
-    StoredRecording,
-    shown_as,
-)
+from sautikitd.recordings.links import DOWNLOAD_PATH, Links
+from sautikitd.recordings.media import DownloadLink, Media, MediaQuery, Pending
+from sautikitd.recordings.models import Command, Recording, RecordingPolicy, StoredRecording, shown_as
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.retention import Retention
 from sautikitd.recordings.service import RecordingService
-from sautikitd.recordings.store import RecordingStore, mp3_key, store_answers
-from sautikitd.timestamps import rfc3339
-
-_MP3_PATIENCE_S = 2.0
-
-
-class MediaQuery(msgspec.Struct, forbid_unknown_fields=True):
-    format: Format = Format.WAV
+from sautikitd.recordings.store import RecordingStore
 
 
 class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Limit = 25
     cursor: str | None = None
-
-
-class DownloadLink(msgspec.Struct):
-    """Good without a key until `expires_at`."""
-
-    url: str
-    expires_at: str
-
-
-class Pending(msgspec.Struct):
-    """Not there yet: ask again after so many seconds (also in Retry-After)."""
-
-    retry_after_seconds: int
-    status: Literal["pending"] = "pending"
 
 
 class RecordingAnswer(msgspec.Struct):
@@ -99,8 +72,7 @@ class RecordingRoutes:
         self._retention = retention
         self._store = store
         self._links = links
-        self._mp3 = mp3
-        self._policy = policy or RecordingPolicy()
+        self._media = Media(links, mp3, policy or RecordingPolicy())
 
     @endpoint(
         "GET",
@@ -118,20 +90,8 @@ class RecordingRoutes:
         While the recording, or its MP3, is being written the answer is 202.
         """
         async with self._database.connection() as connection:
-            recording = await self._newest(connection, request)
-        waiting = _to_wait(recording)
-        with store_answers():
-            if waiting is None and request.query.format is Format.MP3:
-                ready = await self._mp3.ready_within(recording, _MP3_PATIENCE_S)
-                waiting = None if ready else Pending(retry_after_seconds=2)
-            if waiting is not None:
-                return Answer(
-                    status=202, body=waiting, headers={"Retry-After": str(waiting.retry_after_seconds)}
-                )
-            link = await self._link(recording, request)
-        if _wants_json(request.headers.get("accept", "")):
-            return Answer(body=DownloadLink(link.url, rfc3339(link.expires_at)), secret=True)
-        return Answer(status=302, headers={"Location": link.url}, secret=True)
+            recording = await _newest_of(connection, request)
+        return await self._media.answer(recording, request)
 
     @endpoint(
         "DELETE",
@@ -145,7 +105,7 @@ class RecordingRoutes:
 
         For good, and harmless to repeat: an older recording of the call is not touched.
         """
-        return await self._delete(request, await self._newest(request.connection, request))
+        return await self._delete(request, await _newest_of(request.connection, request))
 
     @endpoint(
         "GET",
@@ -160,7 +120,7 @@ class RecordingRoutes:
         limit = request.query.limit
         rows = await repository.list_of_call(
             request.connection,
-            await _call_of(request.connection, request),
+            (await _call_of(request.connection, request)).id,
             limit=limit,
             before=decode_cursor(request.query.cursor),
         )
@@ -175,7 +135,7 @@ class RecordingRoutes:
     )
     async def read(self, request: Request) -> Answer:
         """Read a recording, also one that is deleted or expired."""
-        return Answer(body=RecordingAnswer(shown_as(await _recording_of(request))))
+        return Answer(body=RecordingAnswer(shown_as(await _recording_of(request.connection, request))))
 
     @endpoint(
         "DELETE",
@@ -186,7 +146,25 @@ class RecordingRoutes:
     )
     async def delete(self, request: Request) -> Answer:
         """Delete a recording for good; harmless to repeat."""
-        return await self._delete(request, await _recording_of(request))
+        return await self._delete(request, await _recording_of(request.connection, request))
+
+    @endpoint(
+        "GET",
+        "/v1/recordings/{recording_id}/media",
+        scope=Scope.RECORDINGS_READ,
+        query=MediaQuery,
+        answers={200: DownloadLink, 202: Pending, 302: None},
+        errors=(RecordingNotFound, RecordingFailed, RecordingExpired, StorageUnavailable),
+        needs_connection=False,
+    )
+    async def download_one(self, request: Request) -> Answer:
+        """Download a recording.
+
+        Answers as the newest recording of a call does.
+        """
+        async with self._database.connection() as connection:
+            recording = await _recording_of(connection, request)
+        return await self._media.answer(recording, request)
 
     @endpoint(
         "POST",
@@ -197,7 +175,7 @@ class RecordingRoutes:
     )
     async def pause(self, request: Request) -> Answer:
         """Pause a running recording: what is said meanwhile is not in it."""
-        return await _command(request, Command.PAUSE)
+        return await self._command(request, Command.PAUSE)
 
     @endpoint(
         "POST",
@@ -208,7 +186,7 @@ class RecordingRoutes:
     )
     async def resume(self, request: Request) -> Answer:
         """Resume a paused recording."""
-        return await _command(request, Command.RESUME)
+        return await self._command(request, Command.RESUME)
 
     @endpoint(
         "POST",
@@ -219,7 +197,7 @@ class RecordingRoutes:
     )
     async def stop(self, request: Request) -> Answer:
         """Stop a running recording; the call goes on."""
-        return await _command(request, Command.STOP)
+        return await self._command(request, Command.STOP)
 
     @endpoint(
         "GET",
@@ -237,17 +215,6 @@ class RecordingRoutes:
         key = self._links.object_key(request.path["token"], request.now)
         return await download(self._store, key, request.headers)
 
-    async def _newest(self, connection: Connection, request: Request) -> StoredRecording:
-        call_id = await _call_of(connection, request)
-        newest = await repository.latest_of(connection, [call_id])
-        if not newest:
-            raise RecordingNotFound
-        return newest[0]
-
-    async def _link(self, recording: StoredRecording, request: Request) -> Link:
-        key = recording.object_key if request.query.format is Format.WAV else mp3_key(recording.object_key)
-        return await self._links.link(key, request.now, self._policy.link_lifetime)
-
     async def _delete(self, request: Request, recording: StoredRecording) -> Answer:
         await self._service.delete(request.connection, recording.id)
 
@@ -257,23 +224,34 @@ class RecordingRoutes:
         request.after_commit.append(purge)
         return Answer(status=204)
 
+    async def _command(self, request: Request, command: Command) -> Answer:
+        recording = await _recording_of(request.connection, request)
+        await self._service.command(request.connection, recording, command, request.now)
+        request.after_commit.append(self._service.wake_node)
+        return Answer(status=202, body=CommandAnswer(recording.id, command))
 
-async def _call_of(connection: Connection, request: Request) -> UUID:
+
+async def _call_of(connection: Connection, request: Request) -> CallRecord:
     """The call the path names, by id or session id, where this key may see it."""
-    given = request.path["call_id"]
-    principal = request.principal
-    found = await repository.find_call(
-        connection, principal.workspace_id, principal.mode, call_id=_uuid(given), session_id=given
-    )
-    if found is None or not principal.may_use_number(found[1]):
-        raise CallNotFound
-    return found[0]
+    reference, principal = request.path["call_id"], request.principal
+    call = await calls.find(connection, principal.workspace_id, principal.mode, reference)
+    if not principal.may_use_number(call.number_id):
+        raise CallNotFound(reference=reference[:64])
+    return call
 
 
-async def _recording_of(request: Request) -> StoredRecording:
+async def _newest_of(connection: Connection, request: Request) -> StoredRecording:
+    call = await _call_of(connection, request)
+    newest = await repository.latest_of(connection, [call.id])
+    if not newest:
+        raise RecordingNotFound
+    return newest[0]
+
+
+async def _recording_of(connection: Connection, request: Request) -> StoredRecording:
     """The recording the path names, where this key may see it."""
     recording_id = _uuid(request.path["recording_id"])
-    recording = await repository.find(request.connection, recording_id) if recording_id else None
+    recording = await repository.find(connection, recording_id) if recording_id else None
     principal = request.principal
     if (
         recording is None
@@ -282,39 +260,6 @@ async def _recording_of(request: Request) -> StoredRecording:
     ):
         raise RecordingNotFound
     return recording
-
-
-async def _command(request: Request, command: Command) -> Answer:
-    recording = await _recording_of(request)
-    if recording.status is not RecordingStatus.RECORDING:
-        raise RecordingNotRunning(status=recording.status)
-    await repository.insert_command(
-        request.connection,
-        call_id=recording.call_id,
-        recording_id=recording.id,
-        command=command,
-        now=request.now,
-    )
-    return Answer(status=202, body=CommandAnswer(recording.id, command))
-
-
-def _to_wait(recording: StoredRecording) -> Pending | None:
-    """None when it can be downloaded. Raises `RecordingExpired` or `RecordingFailed` when it never will be."""
-    if recording.status in GONE:
-        raise RecordingExpired
-    if recording.status is RecordingStatus.FAILED:
-        raise RecordingFailed(reason=recording.error)
-    if recording.status is RecordingStatus.RECORDING:
-        return Pending(retry_after_seconds=5)
-    if recording.status is RecordingStatus.PROCESSING:
-        return Pending(retry_after_seconds=1)
-    return None
-
-
-def _wants_json(accept: str) -> bool:
-    """Whether every media type of an Accept header is JSON."""
-    kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-    return kinds == {"application/json"}
 
 
 def _uuid(text: str) -> UUID | None:

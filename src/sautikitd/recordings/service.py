@@ -13,6 +13,8 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from sautikitd.calls import commands
+from sautikitd.calls.commands import CommandKind
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.database.wake import Waker
@@ -21,10 +23,11 @@ from sautikitd.events.log import CHANNEL, EventLog
 from sautikitd.events.models import Endpoint, Event, Mode
 from sautikitd.ids import uuid7
 from sautikitd.recordings import repository
-from sautikitd.recordings.errors import RecordingUnfinished
+from sautikitd.recordings.errors import RecordingNotRunning, RecordingUnfinished
 from sautikitd.recordings.links import Link, Links
 from sautikitd.recordings.models import (
     UNFINISHED,
+    Command,
     Failure,
     RecordingPolicy,
     RecordingStatus,
@@ -32,7 +35,7 @@ from sautikitd.recordings.models import (
     StoredRecording,
     summary_of,
 )
-from sautikitd.recordings.spool import FileBusy, Spool, discard, held
+from sautikitd.recordings.spool import FileBusy, FileMissing, Spool, discard, held
 from sautikitd.recordings.store import RecordingStore, StoreUnavailable
 from sautikitd.timestamps import rfc3339
 from sautikitd.voice.media.wav import repair_wav
@@ -106,7 +109,7 @@ class RecordingService:
                 return await self._finish(recording_id, wav_path, duration_ms)
         except FileBusy:
             return RecordingStatus.PROCESSING
-        except FileNotFoundError:
+        except FileMissing:
             return await self.fail(recording_id, Failure.FILE_MISSING)
 
     async def _finish(self, recording_id: UUID, wav_path: Path, duration_ms: int | None) -> RecordingStatus:
@@ -206,6 +209,18 @@ class RecordingService:
             return
         if (await self._found(connection, recording_id)).status in UNFINISHED:
             raise RecordingUnfinished
+
+    async def command(
+        self, connection: Connection, recording: StoredRecording, command: Command, now: datetime
+    ) -> None:
+        """Leaves a command for the node that records; `wake_node` after commit. Raises `RecordingNotRunning` (409)."""
+        if recording.status is not RecordingStatus.RECORDING:
+            raise RecordingNotRunning(status=recording.status)
+        payload = {"recording_id": str(recording.id)}
+        await commands.give(connection, recording.call_id, CommandKind(f"recording.{command}"), now, payload)
+
+    async def wake_node(self) -> None:
+        await self._waker.wake(commands.CHANNEL)
 
     async def latest(self, connection: Connection, call_ids: Iterable[UUID]) -> dict[UUID, RecordingSummary]:
         """The newest recording of each call that has one, as the Call shows it."""

@@ -14,6 +14,10 @@ class FileBusy(Exception):
     """Another process or task is finishing this very file."""
 
 
+class FileMissing(Exception):
+    """There is no such file. Not a `FileNotFoundError`, which a database without its socket raises as well."""
+
+
 class Spool:
     """One folder, known by an id of its own, so that it is recognised under any host name or mount."""
 
@@ -53,9 +57,12 @@ def discard(file: Path) -> None:
 def held(file: Path) -> Iterator[None]:
     """Keeps everybody else from finishing the file. The kernel lets go of it when this process dies.
 
-    Raises `FileNotFoundError` where there is none and `FileBusy` when another holds it.
+    Raises `FileMissing` where there is none and `FileBusy` when another holds it.
     """
-    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except FileNotFoundError as exc:
+        raise FileMissing(file.name) from exc
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
