@@ -20,17 +20,17 @@ from sautikitd.supervisor.postgres import GuardedPostgres
 from sautikitd.supervisor.supervision import Supervision
 
 HTTP_SOCKET = "SAUTIKIT_HTTP_SOCKET"  # a listening socket, inherited: `sautikitd api` accepts from it
-ONCE_READY = Callable[[], Awaitable[None]]
+OnceReady = Callable[[str], Awaitable[None]]
 
 
 class MasterKeysMissing(Exception):
     """The database has secrets that only the lost master keys can read."""
 
 
-async def serve(settings: Settings, output: Output, *, once_ready: ONCE_READY | None = None) -> None:
+async def serve(settings: Settings, output: Output, *, once_ready: OnceReady | None = None) -> None:
     """Runs the whole platform until SIGINT, SIGTERM or SIGHUP.
 
-    `once_ready` runs beside it when every role is ready. Raises `FolderTaken`, `PortTaken`,
+    `once_ready` gets the database's URL and runs beside it when every role is ready. Raises `FolderTaken`, `PortTaken`,
     `AddressUnusable`, `MasterKeysMissing` or `GaveUp`; nothing is left running then.
     """
     with ExitStack() as held:
@@ -71,7 +71,7 @@ async def _supervise(
     postgres: GuardedPostgres | None,
     http: socket.socket,
     output: Output,
-    once_ready: ONCE_READY | None,
+    once_ready: OnceReady | None,
 ) -> None:
     environment = {
         **os.environ,
@@ -90,7 +90,9 @@ async def _supervise(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervision.stop)
-    beside = asyncio.create_task(_when_ready(supervision, settings, output, once_ready))
+    url = environment["DATABASE_URL"]
+    beside = asyncio.create_task(_when_ready(supervision, settings, output, once_ready, url))
+    beside.add_done_callback(lambda done: _report(done, output))
     try:
         await supervision.run()
     finally:
@@ -100,12 +102,17 @@ async def _supervise(
 
 
 async def _when_ready(
-    supervision: Supervision, settings: Settings, output: Output, once_ready: ONCE_READY | None
+    supervision: Supervision, settings: Settings, output: Output, once_ready: OnceReady | None, url: str
 ) -> None:
     await supervision.until_ready()
     output.say("everything is ready", http=settings.public_url, sip=str(settings.sip))
     if once_ready:
-        await once_ready()
+        await once_ready(url)
+
+
+def _report(done: "asyncio.Task[None]", output: Output) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        output.say(f"what was to run beside the roles failed: {error!r}", level="error")
 
 
 def _command(role: str) -> tuple[str, ...]:
