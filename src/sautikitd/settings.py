@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sip_advertise: str  # the address we give in Via, Contact and SDP
     rtp_ports: PortRange
     carrier: Address  # the simulated carrier of test mode, loopback
+    carrier_control: Address  # where it is told over HTTP to place calls
     public_url: str  # without a slash at the end
     docs_url: str
     database_url: str | None = None  # None: our own PostgreSQL, in the data folder
@@ -115,6 +116,8 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
         given["sip_advertise"] = sip.host
     given.setdefault("rtp_ports", PortRange(20000, 29999))
     given.setdefault("carrier", Address("127.0.0.1", sip.port + 10 if sip.port <= 65525 else sip.port - 10))
+    carrier: Address = given["carrier"]
+    given.setdefault("carrier_control", Address(carrier.host, carrier.port + 1))
     local = "127.0.0.1" if _is_wildcard(http.host) else http.host
     given.setdefault("public_url", f"http://{Address(local, http.port)}")
     given.setdefault("docs_url", given["public_url"])
@@ -246,6 +249,13 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SAUTIKIT_RTP_PORTS", "rtp_ports", _port_range, "UDP ports for audio.", "20000-29999"),
     Variable(
         "SAUTIKIT_CARRIER", "carrier", _address, "The simulated carrier of test mode.", "127.0.0.1:5070"
+    ),
+    Variable(
+        "SAUTIKIT_CARRIER_CONTROL",
+        "carrier_control",
+        _address,
+        "Where the simulated carrier is told to place calls, HTTP; default the port after its SIP port.",
+        "127.0.0.1:5071",
     ),
     Variable(
         "SAUTIKIT_PUBLIC_URL",
