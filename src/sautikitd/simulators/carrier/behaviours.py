@@ -20,7 +20,7 @@ NEVER_S = 3000.0  # longer than anybody lets it ring
 SUBSCRIBER_ABSENT = Reason("Q.850", 20, "Subscriber absent")
 
 GREETING = "You have reached voicemail. Please leave a message after the tone."
-SENTENCE = "Hello, this is a test call from the simulated carrier. I am listening now."
+SENTENCE = "Hello, this is the simulated carrier. I am listening."
 UNREACHABLE = "The mobile subscriber cannot be reached."
 UNREACHABLE_SWAHILI = "Mteja wa nambari uliyopiga hapatikani kwa sasa."
 
