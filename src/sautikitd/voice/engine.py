@@ -103,11 +103,13 @@ class VoiceEngine:
     ) -> OutboundLeg:
         """Sends the INVITE. Raises `MediaLost` or `MediaRefused` when there is no place for its media."""
         prepared = msgspec.convert(stored["invite"], PreparedInvite)
-        leg = self._register(OutboundLeg, call_id, prompts)
+        media = self._media.pick()
+        leg = self._make(OutboundLeg, call_id, media, prompts)
         local = await leg.open_media()
         offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))
         call = await self._agent.send_invite(prepared, offer.encode(), credentials=route.credentials)
         leg.attach(call, offer, on_alert)
+        self._hold(leg, media)
         return leg
 
     def accept(
@@ -119,8 +121,10 @@ class VoiceEngine:
         answers: AnswerBook,
     ) -> InboundLeg:
         """Takes an inbound call as a leg, unanswered."""
-        leg = self._register(InboundLeg, call_id, prompts)
+        media = self._media.pick()
+        leg = self._make(InboundLeg, call_id, media, prompts)
         leg.attach(call, self._address, negotiation.codecs_of(codecs), answers)
+        self._hold(leg, media)
         return leg
 
     async def end_detached(
@@ -136,14 +140,17 @@ class VoiceEngine:
         prepared = msgspec.convert(stored["invite"], PreparedInvite)
         return await self._agent.cancel_detached(prepared.state)
 
-    def _register(self, kind: type[L], call_id: UUID, prompts: PromptRenderer) -> L:
-        media = self._media.pick()
-        leg = kind(
+    def _make(self, kind: type[L], call_id: UUID, media: MediaClient, prompts: PromptRenderer) -> L:
+        return kind(
             call_id, media=media, prompts=prompts, book=self._book, clock=self._clock, spawn=self._spawn
         )
-        self._legs[call_id] = (leg, media)
+
+    def _hold(self, leg: MediaLeg, media: MediaClient) -> None:
+        """Knows the leg from now on, until it has ended. Only a leg with a SIP call can be told of lost media."""
+        self._legs[leg.call_id] = (leg, media)
         self._spawn(self._forget_when_gone(leg))
-        return leg
+        if media.lost:  # meanwhile
+            leg.media_lost()
 
     async def _forget_when_gone(self, leg: MediaLeg) -> None:
         await leg.gone()

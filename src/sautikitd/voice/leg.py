@@ -73,9 +73,6 @@ class MediaLeg(ABC):
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
         self._local: protocol.LocalMedia | None = None
         self._stats: asyncio.Task[protocol.LegStats | None] | None = None
-        media.on_lost(
-            lambda: self._finish(LegEnd(cause=HangupCause.MEDIA_LOST, by=HangupBy.PLATFORM, at=clock.now()))
-        )
 
     @property
     def answered(self) -> bool:
