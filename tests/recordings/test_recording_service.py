@@ -199,7 +199,7 @@ async def test_an_upload_that_failed_is_made_up_for_while_the_node_lives(
     assert await office.service.resume(office.spool) == {recording_id: RecordingStatus.READY}
 
 
-async def test_a_database_without_its_socket_is_not_taken_for_a_missing_file(
+async def test_a_database_that_is_away_delays_a_recording_and_does_not_lose_it(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording_id, path = await office.begin()
@@ -213,6 +213,8 @@ async def test_a_database_without_its_socket_is_not_taken_for_a_missing_file(
             await office.service.finish(recording_id, path, 500)
     assert (await office.read(recording_id)).status is RecordingStatus.RECORDING
     assert path.exists()
+    assert await office.service.resume(office.spool) == {recording_id: RecordingStatus.READY}
+    assert await office.service.resume(office.spool) == {}
 
 
 async def test_a_running_recording_cannot_be_deleted(office: Office) -> None:

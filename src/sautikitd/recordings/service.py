@@ -66,6 +66,8 @@ class RecordingService:
         self._clock = clock
         self._waker = waker
         self._policy = policy or RecordingPolicy()
+        # Handed to `finish` and not finished: while this process lives only it knows that these files are whole.
+        self._closed: dict[UUID, Path] = {}
 
     async def begin(
         self,
@@ -104,6 +106,19 @@ class RecordingService:
         store cannot be reached or that another task is at it; the file stays for `resume`. Harmless to repeat.
         Raises `UnknownRecording`, or one of `DatabaseUnavailable`: then too the file stays.
         """
+        self._closed[recording_id] = wav_path
+        try:
+            status = await self._finish_alone(recording_id, wav_path, duration_ms)
+        except UnknownRecording:
+            self._closed.pop(recording_id, None)
+            raise
+        if status is not RecordingStatus.PROCESSING:
+            self._closed.pop(recording_id, None)
+        return status
+
+    async def _finish_alone(
+        self, recording_id: UUID, wav_path: Path, duration_ms: int | None
+    ) -> RecordingStatus:
         try:
             with held(wav_path):
                 return await self._finish(recording_id, wav_path, duration_ms)
@@ -182,17 +197,17 @@ class RecordingService:
         return recording.status
 
     async def resume(self, spool: Spool) -> dict[UUID, RecordingStatus]:
-        """Finishes what dead nodes and failed uploads left in this spool; returns what became of each.
+        """Finishes what dead nodes, failed uploads and database outages left in this spool; returns what became of each.
 
         Run it when a voice node starts and every minute after. A recording whose file is missing here
         fails, for a spool's files lie nowhere else. Files of finished recordings are removed; files
         nobody knows are left alone. Files of other spools are left to those who can see them.
         """
         async with self._database.connection() as connection:
-            unfinished = await repository.unfinished_in(connection, spool.id, self._clock.now())
-            outcome = {}
-        for recording_id in unfinished:
-            outcome[recording_id] = await self.finish(recording_id, spool.path_of(recording_id))
+            left = await repository.unfinished_in(connection, spool.id, self._clock.now())
+        files = {recording_id: spool.path_of(recording_id) for recording_id in left}
+        files |= {known: path for known, path in self._closed.items() if path.parent == spool.folder}
+        outcome = {known: await self.finish(known, path) for known, path in files.items()}
         async with self._database.connection() as connection:
             statuses = await repository.statuses_of(connection, list(spool.recordings()))
         for recording_id, status in statuses.items():
