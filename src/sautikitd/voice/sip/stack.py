@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
@@ -111,7 +112,7 @@ class SipStack:
 
     def now(self) -> float:
         """Seconds, monotonic, to measure round trips with."""
-        return asyncio.get_running_loop().time()
+        return time.monotonic()
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -31,7 +31,7 @@ class Timers(msgspec.Struct, frozen=True, kw_only=True):
 
     def wait_d(self, *, reliable: bool) -> float:
         """Timer D: how long answers to an INVITE that failed are still acknowledged."""
-        return 0.0 if reliable else max(32.0 * (self.t1 / 0.5), self.transaction)
+        return 0.0 if reliable else self.transaction  # 32 s at the usual T1
 
     def next_gap(self, gap: float) -> float:
         return min(2 * gap, self.t2)
