@@ -5,10 +5,14 @@ import random
 
 import pytest
 
+from sautikitd.voice.sip.admission import Admit, Ignore, Verdict
 from sautikitd.voice.sip.events import Acknowledged, Answered, Canceled, Failed, Info, Reinvite
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.sdp import Direction
+from sautikitd.voice.sip.server_transaction import ServerTransaction
+from sautikitd.voice.sip.transactions import reply
 from sautikitd.voice.sip.user_agent import Gauges, UserAgent
+from sautikitd.voice.sip.wire import Arrival
 from voice.sip.far_end import OUR_SDP, user_agent
 from voice.sip.parties import Callee, place, until
 from voice.sip.raw_peer import Headers, RawPeer
@@ -84,6 +88,21 @@ async def test_an_exception_in_the_handler_rejects_the_call(peer: RawPeer) -> No
     async with user_agent(on_invite=broken) as agent:
         peer.call(agent.bound[1], "INVITE", branch="a", body=OUR_SDP)
         assert (await peer.response()).response.code == 500
+
+
+async def test_a_handler_answers_requests_its_authenticator_admits(peer: RawPeer) -> None:
+    class Doorman:
+        async def authenticate(self, request: Arrival) -> Verdict:
+            return Admit(request.from_.user) if request.header("X-Known") else Ignore()
+
+    def register(transaction: ServerTransaction, identity: str | None) -> None:
+        transaction.respond(reply(transaction.arrival, 200, f"Hello {identity}", to_tag="r"))
+
+    async with user_agent(authenticator=Doorman(), handlers={"REGISTER": register}) as agent:
+        peer.call(agent.bound[1], "REGISTER", branch="a")
+        assert await peer.silence()
+        peer.call(agent.bound[1], "REGISTER", branch="b", cseq=2, headers=[("X-Known", "yes")])
+        assert (await peer.response()).response.phrase == "Hello +254711000001"
 
 
 async def answered_call(agent: UserAgent, callee: Callee, peer: RawPeer) -> tuple[InboundCall, str]:
