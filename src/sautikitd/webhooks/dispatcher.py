@@ -90,6 +90,8 @@ class Dispatcher:
         while not self._stopping:
             began_at = self._after
             try:
+                if self._wakeups.is_time():
+                    await self._queue.make_retries_ready(self._clock.now())
                 claimed = await self._claim()
             except TROUBLE as error:
                 log.error("webhooks: nothing claimed", error=repr(error))

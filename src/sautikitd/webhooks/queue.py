@@ -76,6 +76,11 @@ class DeliveryQueue:
             )
         return [FailingEndpoint(**dict(row.items())) for row in rows]
 
+    async def make_retries_ready(self, now: datetime) -> None:
+        """Lets retries be claimed whose time has come: the longest due first, a thousand at a time."""
+        async with self._database.connection() as connection:
+            await connection.execute(_MAKE_READY, now)
+
     async def take_back_lapsed(self, now: datetime) -> int:
         """Makes deliveries of dead dispatchers claimable again; returns how many. Their attempt is not counted."""
         async with self._database.connection() as connection:
@@ -84,15 +89,15 @@ class DeliveryQueue:
 
 
 # `lane` walks from one pending lane to the next by the index (a loose index scan), so that a claim costs
-# by the number of lanes, however long the backlog of any one of them is.
+# by the number of lanes with something to do, however long the backlog of any one of them is.
 _CLAIM = """
 WITH RECURSIVE lane AS (
     (SELECT endpoint_id, workspace_id FROM webhook_deliveries
-     WHERE status = 'pending' AND endpoint_id > $2 ORDER BY endpoint_id LIMIT 1)
+     WHERE status = 'pending' AND ready AND endpoint_id > $2 ORDER BY endpoint_id LIMIT 1)
     UNION ALL
     SELECT following.endpoint_id, following.workspace_id FROM lane CROSS JOIN LATERAL (
         SELECT endpoint_id, workspace_id FROM webhook_deliveries
-        WHERE status = 'pending' AND endpoint_id > lane.endpoint_id ORDER BY endpoint_id LIMIT 1) following
+        WHERE status = 'pending' AND ready AND endpoint_id > lane.endpoint_id ORDER BY endpoint_id LIMIT 1) following
 ), open_lane AS (
     SELECT endpoint_id, endpoint_id = ANY ($6::uuid[]) AS narrow FROM lane
     WHERE NOT endpoint_id = ANY ($5::uuid[]) AND NOT workspace_id = ANY ($7::uuid[])
@@ -100,13 +105,13 @@ WITH RECURSIVE lane AS (
     SELECT due.id FROM open_lane CROSS JOIN LATERAL (
         SELECT id FROM (
             SELECT d.id FROM webhook_deliveries d
-            WHERE d.status = 'pending' AND d.endpoint_id = open_lane.endpoint_id AND d.due_at <= $1
+            WHERE d.status = 'pending' AND d.ready AND d.endpoint_id = open_lane.endpoint_id AND d.due_at <= $1
               AND NOT open_lane.narrow AND {in_turn}
             ORDER BY d.due_at, d.id LIMIT $4 FOR UPDATE SKIP LOCKED) several
         UNION ALL
         SELECT id FROM (
             SELECT d.id FROM webhook_deliveries d
-            WHERE d.status = 'pending' AND d.endpoint_id = open_lane.endpoint_id AND d.due_at <= $1
+            WHERE d.status = 'pending' AND d.ready AND d.endpoint_id = open_lane.endpoint_id AND d.due_at <= $1
               AND open_lane.narrow AND {in_turn}
             ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED) one) due
     LIMIT $3
@@ -146,6 +151,7 @@ WITH outcome AS MATERIALIZED (
         status = o.status,
         attempts = d.attempts + o.counted::int,
         due_at = coalesce(o.due_at, d.due_at),
+        ready = o.due_at IS NULL,
         lease_id = NULL,
         lease_until = NULL,
         last_attempt_at = coalesce(o.started_at, d.last_attempt_at),
@@ -179,6 +185,13 @@ WITH outcome AS MATERIALIZED (
 )
 SELECT endpoint_id, workspace_id, mode, webhook_id, url, failing_since, failures
 FROM hurt WHERE failing_since <= $15 AND failures >= $16
+"""
+
+_MAKE_READY = """
+UPDATE webhook_deliveries SET ready = true
+WHERE id = ANY (ARRAY(
+    SELECT id FROM webhook_deliveries WHERE status = 'pending' AND NOT ready AND due_at <= $1
+    ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED))
 """
 
 _TAKE_BACK = """

@@ -1,6 +1,7 @@
 """When a dispatcher looks for work: when woken, or by the clock, whichever comes first."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 
@@ -15,9 +16,18 @@ class WakeUps:
         self._longest = longest
         self._pause = shortest
         self._woken = asyncio.Event()
+        self._last_time = 0.0
 
     def wake(self) -> None:
         self._woken.set()
+
+    def is_time(self) -> bool:
+        """Whether `shortest` has passed since this was last true: for what needs no look at every wake-up."""
+        now = time.monotonic()
+        if now - self._last_time < self._shortest:
+            return False
+        self._last_time = now
+        return True
 
     async def wait(self, *, found: bool) -> None:
         """Returns when woken, or when it is time to look again; `found`: the last look was not in vain."""

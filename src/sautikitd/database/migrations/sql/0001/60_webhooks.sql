@@ -70,6 +70,7 @@ CREATE TABLE webhook_deliveries (
     status delivery_status NOT NULL DEFAULT 'pending',
     attempts int NOT NULL DEFAULT 0,                          -- finished ones
     due_at timestamptz NOT NULL,
+    ready boolean NOT NULL DEFAULT true,                      -- false: a retry whose time has not come, as last looked
     lease_id uuid,                                            -- which claim holds it, and until when
     lease_until timestamptz,
     last_attempt_at timestamptz,
@@ -81,7 +82,10 @@ CREATE TABLE webhook_deliveries (
     CHECK ((lease_id IS NULL) = (lease_until IS NULL)),
     CHECK ((status IN ('succeeded', 'dead_letter', 'discarded')) = (finished_at IS NOT NULL))
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, due_at, id) WHERE status = 'pending';
+-- Claims walk over lanes with something to do; retries that wait for their time are kept out of their way.
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, due_at, id) WHERE status = 'pending' AND ready;
+CREATE INDEX webhook_deliveries_retry ON webhook_deliveries (due_at) WHERE status = 'pending' AND NOT ready;
+CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (endpoint_id) WHERE status = 'pending';
 CREATE INDEX webhook_deliveries_lease ON webhook_deliveries (lease_until) WHERE status = 'delivering';
 CREATE INDEX webhook_deliveries_order ON webhook_deliveries (endpoint_id, call_id, sequence)
     WHERE attempts = 0 AND status IN ('pending', 'delivering') AND call_id IS NOT NULL;
