@@ -157,6 +157,15 @@ async def test_any_other_number_rings_for_a_second_and_answers(
     await phone.answered()
 
 
+async def test_every_call_ends_after_an_hour(far_side: FarSide, clock: WatchedClock) -> None:
+    phone = await far_side.call(NUMBER + "0001")
+    await phone.answered()
+    for _ in range(2):  # one waits for keys, one listens
+        await clock.asked_for(3600)
+    clock.advance(3600)
+    await phone.until(RemoteBye)
+
+
 async def test_two_calls_at_once_are_heard_and_kept_apart(
     far_side: FarSide, carrier: Carrier, recordings: Path
 ) -> None:

@@ -157,8 +157,9 @@ class Carrier:
             call.reject(503)
             return
         entry = self.journal.open(call_id, Direction.RECEIVED, call.from_.user, call.called)
-        self._name(entry, call.call_id)
-        line = ReceivedLine(leg, call, entry, self.journal, keep=self._book.keeps)
+        entry.sip_call_id = call.call_id
+        recording = self._book.expect(call_id, call.call_id)
+        line = ReceivedLine(leg, call, entry, self.journal, recording=recording)
         self._spawn(self._hold(line, behaviour_of(call.called)))
 
     async def _call(self, order: CallOrder, steps: Steps, entry: Entry) -> None:
@@ -166,7 +167,7 @@ class Carrier:
         headers: Sequence[tuple[str, str]] = [(TEST_CALL_HEADER, str(order.call_id))]
         try:
             prepared = self._engine.prepare(route, caller=order.from_, callee=order.to, headers=headers)
-            self._name(entry, prepared["invite"]["state"]["call_id"])
+            entry.sip_call_id = prepared["invite"]["state"]["call_id"]
             leg = await self._engine.dial(
                 order.call_id,
                 prepared,
@@ -178,7 +179,8 @@ class Carrier:
             self.journal.note(entry, f"not placed: {error}")
             self.journal.close(entry)
             return
-        line = PlacedLine(leg, entry, self.journal, keep=self._book.keeps)
+        recording = self._book.expect(order.call_id, entry.sip_call_id or str(order.call_id))
+        line = PlacedLine(leg, entry, self.journal, recording=recording)
         if order.call_id in self._given_up:
             self._given_up.discard(order.call_id)
             leg.end(HangupCause.NORMAL_CLEARING)
@@ -190,10 +192,7 @@ class Carrier:
             await line.run(steps)
         finally:
             del self._lines[line.entry.call_id]
-
-    def _name(self, entry: Entry, sip_call_id: str) -> None:
-        entry.sip_call_id = sip_call_id
-        entry.recording = self._book.expect(entry.call_id, sip_call_id)
+            self._book.forget(line.entry.call_id)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -27,10 +27,6 @@ class CarrierBook:
         self._record_to = record_to
         self._names: dict[UUID, str] = {}
 
-    @property
-    def keeps(self) -> bool:
-        return self._record_to is not None
-
     def expect(self, call_id: UUID, sip_call_id: str) -> Path | None:
         """The file that the recording of a call will be in, named by its SIP Call-ID; None where none is kept."""
         if self._record_to is None:
@@ -38,10 +34,14 @@ class CarrierBook:
         self._names[call_id] = file_name(sip_call_id)
         return self._record_to / self._names[call_id]
 
+    def forget(self, call_id: UUID) -> None:
+        """The call is over."""
+        self._names.pop(call_id, None)
+
     async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
         recording_id = uuid7()
         if channels == _RECORD and self._record_to is not None:
-            return RecordingPlace(recording_id, self._record_to / self._names.pop(call_id))
+            return RecordingPlace(recording_id, self._record_to / self._names[call_id])
         return RecordingPlace(recording_id, self._scratch / f"{recording_id}.wav")
 
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:

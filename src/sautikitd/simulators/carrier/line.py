@@ -1,6 +1,7 @@
 """One simulated call, from its first step to its end."""
 
 import asyncio
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import structlog
@@ -23,6 +24,7 @@ L = TypeVar("L", bound=MediaLeg)
 
 LONGEST_S = 3600.0
 _BEEP_HZ = 1000.0
+_LAST_WORDS_S = 1.0
 
 
 class UnfitStep(ValueError):
@@ -30,14 +32,14 @@ class UnfitStep(ValueError):
 
 
 class Line(Generic[L]):
-    """`keep` records the whole call through the engine's recording book."""
+    """`recording` is the file that the engine's book gives the recording of the whole call; None makes none."""
 
-    def __init__(self, leg: L, entry: Entry, journal: Journal, *, keep: bool) -> None:
+    def __init__(self, leg: L, entry: Entry, journal: Journal, *, recording: Path | None) -> None:
         self.leg = leg
         self.entry = entry
         self._journal = journal
         self._ear = Ear(leg, entry)
-        self._keep = keep
+        self._recording = recording
 
     async def run(self, script: Steps) -> None:
         """Takes every step, unless the call ends before; hangs up after the last, or after an hour. Returns when all is over."""
@@ -93,22 +95,27 @@ class Line(Generic[L]):
     async def _attend(self) -> None:
         self.entry.answered_at = await self.leg.answer_time()
         self._journal.note(self.entry, "answered")
-        if self._keep:
+        if self._recording:
+            self.entry.recording = self._recording
             await self._ear.keep()
         await self._ear.listen()
 
     async def _take_digits(self) -> None:
         while not self.leg.ended:
             pressed = await self.leg.collect(max_digits=1, finish_on_key="", timeout_s=LONGEST_S)
-            self.entry.digits += pressed.digits
-            self._journal.note(self.entry, f"heard key {pressed.digits}")
+            if pressed.digits:
+                self.entry.digits += pressed.digits
+                self._journal.note(self.entry, f"heard key {pressed.digits}")
 
     async def _end(self, beside: list[asyncio.Task[None]]) -> None:
         if not self.leg.ended:
             self.leg.end(HangupCause.NORMAL_CLEARING)
         end = await self.leg.gone()
         await self.leg.quality()  # the media is closed then, and what was recorded is complete
-        await asyncio.wait(beside, timeout=0)
+        if (
+            self.leg.answered
+        ):  # what was still being heard counts; without an answer there was nothing to hear
+            await asyncio.wait(beside, timeout=_LAST_WORDS_S)
         for task in beside:
             task.cancel()
         for outcome in await asyncio.gather(*beside, return_exceptions=True):
@@ -124,9 +131,9 @@ class ReceivedLine(Line[InboundLeg]):
     """A call that came to one of the simulated numbers."""
 
     def __init__(
-        self, leg: InboundLeg, sip: InboundCall, entry: Entry, journal: Journal, *, keep: bool
+        self, leg: InboundLeg, sip: InboundCall, entry: Entry, journal: Journal, *, recording: Path | None
     ) -> None:
-        super().__init__(leg, entry, journal, keep=keep)
+        super().__init__(leg, entry, journal, recording=recording)
         self._sip = sip
 
     async def perform(self, step: AnyStep) -> None:

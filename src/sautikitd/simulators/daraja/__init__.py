@@ -1,0 +1,1 @@
+"""The simulated Daraja of test mode."""
