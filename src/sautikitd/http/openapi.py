@@ -110,7 +110,9 @@ def _query_parameters(endpoint: Endpoint) -> Iterable[dict[str, Any]]:
     if not endpoint.query:
         return
     for field in msgspec.structs.fields(endpoint.query):
-        schema = msgspec.json.schema(field.type)
+        (schema,), _ = msgspec.json.schema_components([field.type], ref_template=_REF)
+        if isinstance(field.default, bool | int | str):
+            schema["default"] = field.default
         yield {
             "name": field.encode_name,
             "in": "query",

@@ -31,11 +31,15 @@ def build(
     on_shutdown: Sequence[Hook] = (),
 ) -> Litestar:
     """`ready` names each thing the API needs and its state, `ok` or what is wrong."""
-    handlers = [_mount(kernel, endpoint) for endpoint in endpoints]
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    handlers = [_mount(kernel, path, by_method) for path, by_method in by_path.items()]
     handlers += _service_handlers(encode_json(document(endpoints, public_url)), ready)
     return Litestar(
         route_handlers=handlers,
         openapi_config=None,
+        logging_config=None,  # the process decides about logging, not the framework
         on_startup=list(on_startup),
         on_shutdown=list(on_shutdown),
         exception_handlers={HTTPException: _unrouted(kernel), Exception: _unrouted(kernel)},
@@ -44,14 +48,21 @@ def build(
     )
 
 
-def _mount(kernel: Kernel, endpoint: Endpoint) -> HTTPRouteHandler:
+def _mount(kernel: Kernel, path: str, by_method: dict[str, Endpoint]) -> HTTPRouteHandler:
+    """One handler for all methods of a path: with several, Litestar's OPTIONS names only the first one's."""
+    served = dict(by_method)
+    if "GET" in served:
+        served["HEAD"] = served["GET"]
+    allowed = ", ".join(sorted([*served, "OPTIONS"]))
+
     async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
+        endpoint = served.get(request.method)
+        if endpoint is None:
+            return Response(b"", status_code=204, headers={"Allow": allowed})
         return await kernel.serve(endpoint, request)
 
-    methods = [HttpMethod(endpoint.method)]
-    if endpoint.method == "GET":
-        methods.append(HttpMethod.HEAD)
-    return HTTPRouteHandler(_litestar_path(endpoint.path), http_method=methods, status_code=200)(handle)
+    methods = [HttpMethod(method) for method in [*served, "OPTIONS"]]
+    return HTTPRouteHandler(_litestar_path(path), http_method=methods, status_code=200)(handle)
 
 
 def _litestar_path(path: str) -> str:
