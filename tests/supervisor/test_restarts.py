@@ -8,7 +8,7 @@ def test_deaths_close_together_wait_longer_each_time() -> None:
     assert [policy.died(float(second)) for second in range(5)] == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
-def test_too_many_deaths_within_a_minute_are_given_up_on() -> None:
+def test_too_many_deaths_within_two_minutes_are_given_up_on() -> None:
     policy = RestartPolicy()
     assert [policy.died(float(second)) for second in range(DEATHS)][-1] is None
 

@@ -13,8 +13,7 @@ from sautikitd.api import open_api
 from sautikitd.app import open_platform
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
-from sautikitd.supervisor.ports import BACKLOG, listen
-from sautikitd.supervisor.serve import HTTP_SOCKET
+from sautikitd.supervisor.ports import BACKLOG, HTTP_SOCKET, listen
 
 _END_SECONDS = 8.0
 _HOLDER: Any = SocketHolder

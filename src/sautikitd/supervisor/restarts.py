@@ -5,11 +5,11 @@ from collections import deque
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 15.0
 DEATHS = 6
-WITHIN_SECONDS = 60.0
+WITHIN_SECONDS = 120.0
 
 
 class RestartPolicy:
-    """Delays of 0.5, 1, 2, 4, 8, 15 s while deaths come close together; six of them within a minute are too many."""
+    """Delays of 0.5, 1, 2, 4, 8, 15 s while deaths come close together; six of them within two minutes are too many."""
 
     def __init__(self) -> None:
         self._deaths: deque[float] = deque(maxlen=DEATHS)

@@ -15,11 +15,10 @@ from sautikitd.settings import Settings
 from sautikitd.supervisor.child import RoleSpec
 from sautikitd.supervisor.folder import FolderLock
 from sautikitd.supervisor.output import Output
-from sautikitd.supervisor.ports import listen, require_free
+from sautikitd.supervisor.ports import HTTP_SOCKET, listen, require_free
 from sautikitd.supervisor.postgres import GuardedPostgres
 from sautikitd.supervisor.supervision import Supervision
 
-HTTP_SOCKET = "SAUTIKIT_HTTP_SOCKET"  # a listening socket, inherited: `sautikitd api` accepts from it
 OnceReady = Callable[[str], Awaitable[None]]
 
 

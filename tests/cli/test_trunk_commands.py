@@ -1,0 +1,109 @@
+"""Trunks by command line: sealed passwords, and explanations instead of time-outs."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from sautikitd.cli.exits import Exit
+from sautikitd.cli.trunk import PASSWORD_VARIABLE
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def carrier_port() -> Iterator[int]:
+    """A far end on UDP that answers any request with 200, its Via, From, To, Call-ID and CSeq given back."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+
+    def answer() -> None:
+        while True:
+            data, source = server.recvfrom(4096)
+            if not data:
+                return
+            kept = [
+                line
+                for line in data.decode().split("\r\n")
+                if line.split(":")[0].lower() in ("via", "from", "to", "call-id", "cseq")
+            ]
+            reply = "\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""])
+            server.sendto(reply.encode(), source)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield server.getsockname()[1]
+    server.sendto(b"", server.getsockname())
+    thread.join()
+    server.close()
+
+
+def test_a_trunk_that_answers_is_reported_with_its_round_trip(sautikitd: Command, carrier_port: int) -> None:
+    added = sautikitd("trunk", "add", "ke", "--host", "127.0.0.1", "--port", str(carrier_port), "--json")
+    assert added.data["trunk"]["state"] == "unknown"
+    checked = sautikitd("trunk", "check", "ke", "--json")
+    assert checked.status == Exit.OK
+    assert checked.data["check"]["code"] == 200
+    assert checked.data["check"]["milliseconds"] < 2000
+
+
+def test_a_trunk_that_refuses_connections_is_explained_and_ends_with_1(sautikitd: Command) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        port = str(held.getsockname()[1])
+        sautikitd("trunk", "add", "dead", "--host", "127.0.0.1", "--port", port, "--transport", "tcp")
+        checked = sautikitd("trunk", "check", "dead", "--json")
+    assert checked.status == Exit.FOUND
+    assert "nothing listens on that port" in checked.data["check"]["explanation"]
+
+
+def test_a_trunk_password_comes_from_standard_input_and_is_sealed(sautikitd: Command, owner_url: str) -> None:
+    add = ("trunk", "add", "reg", "--host", "127.0.0.1", "--port", "5060", "--username", "254200000001")
+    added = sautikitd(*add, "--register", "--password-stdin", "--json", stdin="s3cret-pass\n")
+    assert added.status == Exit.OK
+    assert "s3cret-pass" not in added.output
+
+    async def stored() -> tuple[bytes, str]:
+        connection = await asyncpg.connect(owner_url)
+        try:
+            row = await connection.fetchrow("SELECT password_encrypted, trunks::text AS whole FROM trunks")
+            return row["password_encrypted"], row["whole"]
+        finally:
+            await connection.close()
+
+    sealed, whole = asyncio.run(stored())
+    assert sealed
+    assert b"s3cret-pass" not in sealed
+    assert "s3cret-pass" not in whole
+
+
+def test_a_trunk_password_may_come_from_a_variable_but_must_come(
+    sautikitd: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = ("trunk", "add", "reg", "--host", "127.0.0.1", "--username", "u", "--json")
+    missing = sautikitd(*add)
+    assert missing.status == Exit.USAGE
+    assert PASSWORD_VARIABLE in missing.data["error"]["message"]
+    monkeypatch.setenv(PASSWORD_VARIABLE, "from-the-environment")
+    assert sautikitd(*add).status == Exit.OK
+
+
+def test_names_are_unique_and_free_again_after_removal(sautikitd: Command) -> None:
+    add = ("trunk", "add", "ke", "--host", "127.0.0.1", "--json")
+    assert sautikitd(*add).status == Exit.OK
+    assert sautikitd(*add).data["error"]["code"] == "trunks.name_taken"
+    assert sautikitd("trunk", "remove", "ke").status == Exit.OK
+    assert sautikitd("trunk", "remove", "ke", "--json").data["error"]["code"] == "trunks.not_found"
+    assert sautikitd(*add).status == Exit.OK
+    assert [trunk["name"] for trunk in sautikitd("trunk", "list", "--json").data["trunks"]] == ["ke"]
+
+
+def test_a_trunk_that_cannot_be_is_refused_by_field(sautikitd: Command) -> None:
+    answer = sautikitd("trunk", "add", "x", "--host", "no host", "--port", "0", "--source", "here", "--json")
+    assert answer.status == Exit.REFUSED
+    pointers = [field["pointer"] for field in answer.data["error"]["fields"]]
+    assert pointers == ["/host", "/port", "/source_cidrs/0"]
