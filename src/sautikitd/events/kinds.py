@@ -87,7 +87,11 @@ class NumberPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class TopUpPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Of `wallet.top_up` and `wallet.top_up_failed`. `late` says that the money came after the top-up had failed."""
+    """Of `wallet.top_up` and `wallet.top_up_failed`. `late` says that the money came after the top-up had failed.
+
+    `reason` and `advice` put a failure in words for the customer. `provider_reference` is the M-Pesa receipt; a
+    success that Daraja could confirm without one has null.
+    """
 
     topup_id: UUID
     amount_minor: int
@@ -96,6 +100,8 @@ class TopUpPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     provider_reference: str | None = None
     new_balance_minor: int | None = None
     failure_code: str | None = None
+    reason: str | None = None
+    advice: str | None = None
     late: bool = False
 
 

@@ -37,6 +37,7 @@ class ApiRequest(Generic[B, Q]):
     request_id: str
     source_address: str
     now: datetime
+    raw: bytes = b""  # the body as it came, for an endpoint that declares none and reads it itself
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
@@ -76,6 +77,7 @@ class Endpoint:
     body_limit: int
     allowed_while_suspended: bool
     needs_connection: bool
+    documented: bool
 
     @property
     def changes(self) -> bool:
@@ -95,11 +97,13 @@ def endpoint(
     body_limit: int = 256 * 1024,
     allowed_while_suspended: bool = False,
     needs_connection: bool = True,
+    documented: bool = True,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Callable[..., Awaitable[Answer]]]:
     """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary.
 
     `needs_connection=False` is for one that waits for something else than the database (a file, an
     encoder) and must not keep a pooled connection from others meanwhile; only for reading.
+    `documented=False` keeps out of the OpenAPI document what is no part of the public contract.
     """
 
     def mark(method_: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
@@ -115,6 +119,7 @@ def endpoint(
             "body_limit": body_limit,
             "allowed_while_suspended": allowed_while_suspended,
             "needs_connection": needs_connection,
+            "documented": documented,
         }
         method_.__dict__.setdefault(_MARK, []).append(declared)
         return method_
@@ -126,7 +131,7 @@ def endpoints_of(routes: object) -> Iterator[Endpoint]:
     """Every endpoint of a routes object (bound) or class (for documentation only), in order of definition."""
     kind = routes if isinstance(routes, type) else type(routes)
     for name, member in vars(kind).items():
-        for declared in getattr(member, _MARK, ()):
+        for declared in reversed(getattr(member, _MARK, ())):  # decorators run from the lowest up
             summary, _, description = (member.__doc__ or name).strip().partition("\n")
             yield Endpoint(
                 handler=getattr(routes, name),

@@ -111,6 +111,7 @@ class Kernel:
                 request_id=request_id,
                 source_address=source,
                 now=self.clock.now(),
+                raw=raw,
             )
             key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
             if key is None or not endpoint.authenticated:

@@ -29,13 +29,16 @@ _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 def document(endpoints: Sequence[Endpoint], server: str) -> dict[str, Any]:
+    endpoints = [endpoint for endpoint in endpoints if endpoint.documented]
     types = [kind for endpoint in endpoints for kind in _types(endpoint)]
     schemas, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=_REF)
     _add_aliases(components)
     schema_of = dict(zip(map(_key, [*types, ErrorEnvelope]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of)
+        operation = _operation(endpoint, schema_of) | {"operationId": _operation_id(endpoint, names)}
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -84,7 +87,6 @@ def _key(kind: Any) -> str:
 
 def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{endpoint.tag.lower().replace(' ', '_')}_{endpoint.name}",
         "summary": endpoint.summary,
         "tags": [endpoint.tag],
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint), *_headers(endpoint)],
@@ -99,6 +101,15 @@ def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
         content = {"application/json": {"schema": schema_of[_key(endpoint.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _operation_id(endpoint: Endpoint, taken: set[str]) -> str:
+    """`calls_place`; where one method serves a second address, `calls_place_at_originate`."""
+    name = f"{endpoint.tag.lower().replace(' ', '_')}_{endpoint.name}"
+    if name in taken:
+        name += f"_at_{endpoint.path.rstrip('}').rsplit('/', 1)[-1].strip('{')}"
+    taken.add(name)
+    return name
 
 
 def _path_parameters(endpoint: Endpoint) -> Iterable[dict[str, Any]]:

@@ -214,10 +214,17 @@ class Wallets:
         return await self._post(connection, account, cause, 1, lines, details)
 
     async def adjust(
-        self, connection: Connection, account: Account, cause: Cause, amount_minor: int, reason: str
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        amount_minor: int,
+        reason: str,
+        *,
+        against: LedgerAccount = LedgerAccount.ADJUSTMENTS,
     ) -> EntryRef:
         """A correction by staff, up or down; the one charge, with a reversal, that may take a wallet below zero."""
-        lines = [Line(LedgerAccount.ADJUSTMENTS, Minor(abs(amount_minor)))]
+        lines = [Line(against, Minor(abs(amount_minor)))]
         sign = 1 if amount_minor > 0 else -1
         details = Details(description=reason)
         return await self._post(connection, account, cause, sign, lines, details, may_overdraw=True)
