@@ -99,6 +99,7 @@ class ProbeRoutes:
         return Answer(status=201, body=Made(uuid7(), "whsec_…"), secret=True)
 
     @endpoint("POST", "/v1/nothing", answers={204: None})
+    @endpoint("POST", "/v1/nil", answers={204: None})
     async def nothing(self, request: ApiRequest[None, None]) -> Answer:
         """Answer nothing."""
         return Answer(status=204)

@@ -14,6 +14,12 @@ async def test_older_spellings_are_marked_deprecated(api: httpx.AsyncClient) -> 
     assert "deprecated" not in schemas["ClaimNumber"]["properties"]["e164"]
 
 
+async def test_a_second_address_of_an_operation_has_a_name_of_its_own(api: httpx.AsyncClient) -> None:
+    paths = (await api.get("/openapi.json")).json()["paths"]
+    names = [paths[path]["post"]["operationId"] for path in ("/v1/nothing", "/v1/nil")]
+    assert names == ["probe_nothing", "probe_nothing_at_nil"]
+
+
 async def test_every_operation_tells_its_scope_and_refusals(api: httpx.AsyncClient) -> None:
     claim = (await api.get("/openapi.json")).json()["paths"]["/v1/numbers/claim"]["post"]
     assert claim["x-scope"] == "numbers.write"
