@@ -53,7 +53,7 @@ format-check: setup ## Say whether the code is in shape.
 check: lint types format-check test ## Everything CI looks at.
 
 bench: setup ## Measure: calls a second, legs a core, latencies. Takes minutes.
-	$(BIN)/python -m bench
+	@for script in bench/*.py; do echo "── $$script"; PYTHONPATH=src $(BIN)/python $$script || exit 1; done
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv).
 	@command -v uv >/dev/null || { echo "make lock needs uv, the one tool that locks for every platform at once."; exit 1; }

@@ -82,20 +82,21 @@ async def _first_call(api: Api, receiver: Receiver, screen: Screen) -> None:
 async def _follow(api: Api, call_id: str, screen: Screen) -> None:
     """Shows the call's states and what its flow does, until it has ended."""
     told: set[str] = set()
-    status, dialled = "queued", False
+    dialled = answered = False
     while True:
         call = (await api.get(f"/v1/calls/{call_id}"))["call"]
         if call["started_at"] and not dialled:
             dialled = True
             screen.step("ringing", f"{call['to']} (INVITE sent to the simulated carrier)")
+        if call["answered_at"] and not answered:
+            answered = True
+            screen.step("answered", f"at {call['answered_at']}")
         for event in call["events"]:
             if event["id"] not in told:
                 told.add(event["id"])
                 _tell_event(event, screen)
-        if call["status"] != status:
-            status = call["status"]
-            _tell_status(call, screen)
         if call["ended_at"]:
+            _tell_end(call, screen)
             return
         await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -117,21 +118,14 @@ def _spoken(payload: dict[str, Any]) -> str:
     return str(payload.get("text", "")).partition(") ")[2] or str(payload.get("text", ""))
 
 
-def _tell_status(call: dict[str, Any], screen: Screen) -> None:
-    match call["status"]:
-        case "ringing":
-            return
-        case "answered":
-            screen.step("answered", f"at {call['answered_at']}")
-        case "completed":
-            screen.step("hung up", f"by {call['hangup_by']}: {call['hangup_cause']}")
-            seconds, rate = call["billed_seconds"], call["rate_per_minute_minor"]
-            screen.step(
-                "cost",
-                f"{written(call['cost_minor'])}: {seconds} s at {written(rate)} a minute, by the second",
-            )
-        case other:
-            screen.step("failed", f"{other}: {call['failure_code'] or call['hangup_cause']}")
+def _tell_end(call: dict[str, Any], screen: Screen) -> None:
+    if call["status"] != "completed":
+        screen.step("failed", f"{call['status']}: {call['failure_code'] or call['hangup_cause']}")
+        return
+    screen.step("hung up", f"by {call['hangup_by']}: {call['hangup_cause']}")
+    seconds, rate = call["billed_seconds"], call["rate_per_minute_minor"]
+    cost = written(call["cost_minor"])
+    screen.step("cost", f"{cost}: {seconds} s at {written(rate)} a minute, by the second")
 
 
 def _tell_what_is_here(settings: Settings, seeded: Seed, receiver: Receiver, screen: Screen) -> None:
