@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sautikitd.clock import SystemClock
 from sautikitd.supervisor.child import RoleSpec
 from sautikitd.supervisor.output import Output
 from sautikitd.supervisor.supervision import GaveUp, Supervision
+from supervisor.processes import until
 
 # A role that says it is ready, leaves a child of its own in the process group, and ends on SIGTERM.
 OBEDIENT = """
@@ -92,12 +93,6 @@ def _states_in_group(group: int) -> list[str]:
         if int(fields[2]) == group:
             states.append(fields[0])
     return states
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - other processes: nothing to wait on
-            await asyncio.sleep(0.01)
 
 
 async def test_stopping_ends_the_roles_in_their_order_and_leaves_nothing_behind() -> None:
