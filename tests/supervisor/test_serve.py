@@ -85,6 +85,8 @@ async def test_a_served_installation_survives_what_happens_to_it(tmp_path: Path)
         while not await serving.ready():  # noqa: ASYNC110 - another process: nothing to wait on
             await asyncio.sleep(0.05)
 
+    assert serving.said("starting it again") == 1, "every role outlives a restart of PostgreSQL"
+
     first.kill()
     await first.wait()
     await until(lambda: not running_with(str(serving.data)), 30)

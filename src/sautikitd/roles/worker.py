@@ -1,25 +1,18 @@
 """The worker process: webhooks delivered, calls of dead nodes ended, the queue's leftovers and old rows cleared away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import structlog
-
-from sautikitd.app import Platform, open_platform
-from sautikitd.calls.queue import cancel_expired
-from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.app import open_platform
 from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL
+from sautikitd.node.reaper import Reaper
 from sautikitd.roles.periodic import run_periodic_jobs
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
 from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.secrets import DeliverySecrets
-
-log = structlog.get_logger()
-_SWEEP_SECONDS = 1.0
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
@@ -31,7 +24,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
         beside = [
             asyncio.create_task(listener.run()),
             asyncio.create_task(run_periodic_jobs(platform)),
-            asyncio.create_task(_repeat(lambda: _expire_queued(platform), _SWEEP_SECONDS, platform)),
+            asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
         ]
         stopping = asyncio.create_task(process.until_stopped())
         process.ready()
@@ -43,23 +36,6 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             await delivering
         finally:
             await _cancel([stopping, delivering, *beside])
-
-
-async def _expire_queued(platform: Platform) -> None:
-    async with platform.database.transaction() as connection:
-        canceled = await cancel_expired(connection, platform.lifecycle, platform.clock.now())
-    if canceled:
-        await platform.waker.wake(CHANNEL)
-
-
-async def _repeat(work: Callable[[], Awaitable[None]], seconds: float, platform: Platform) -> None:
-    """Does `work` every `seconds`; while the database is away it only waits."""
-    while True:
-        try:
-            await work()
-        except DatabaseUnavailable as exc:
-            log.warning("database unavailable", error=repr(exc))
-        await platform.clock.sleep(seconds)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
