@@ -21,7 +21,7 @@ setup: $(STAMP) ## Make .venv with everything in it (and nothing else).
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Sautikit needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo not there)."; \
+	  echo "Sautikit needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not here)."; \
 	  echo "Install one (apt install python3 python3-venv; brew install python), or name it: make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "$(PYTHON) comes without venv here. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
