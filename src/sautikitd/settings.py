@@ -13,6 +13,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+# Where Daraja posts from, as its portal lists it under "Getting Started" (2026-08).
+SAFARICOM_SOURCES = tuple(
+    f"196.201.{host}/32"
+    for host in (
+        *("214.200", "214.206", "213.114", "214.207", "214.208", "213.44"),
+        *("212.127", "212.138", "212.129", "212.136", "212.74", "212.69"),
+    )
+)
+
 
 class SettingInvalid(Exception):
     """A setting has a value that cannot be used; the message names it and gives a good one."""
@@ -66,6 +75,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: RateLimit = RateLimit(50, 100)
     trusted_proxies: tuple[str, ...] = ()
     voice_capacity: int = 500
+    daraja_simulator: Address  # the simulated M-Pesa of test mode, loopback
+    daraja_url: str | None = None  # the real one; live top-ups need it and the four below
+    daraja_consumer_key: str | None = None
+    daraja_consumer_secret: str | None = None
+    daraja_shortcode: str | None = None
+    daraja_passkey: str | None = None
+    daraja_sources: tuple[str, ...] = SAFARICOM_SOURCES
+    daraja_pull: bool = False  # whether the Pull product is enabled on the shortcode
+    callback_url: str | None = None  # the API as Daraja reaches it; None: the public URL
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for a child process: `from_environment` reads the same ones back."""
@@ -118,6 +136,8 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
     given.setdefault("carrier", Address("127.0.0.1", sip.port + 10 if sip.port <= 65525 else sip.port - 10))
     carrier: Address = given["carrier"]
     given.setdefault("carrier_control", Address(carrier.host, carrier.port + 1))
+    near = http.port + 10 if http.port <= 65525 else http.port - 10
+    given.setdefault("daraja_simulator", Address("127.0.0.1", near))
     local = "127.0.0.1" if _is_wildcard(http.host) else http.host
     given.setdefault("public_url", f"http://{Address(local, http.port)}")
     given.setdefault("docs_url", given["public_url"])
@@ -209,6 +229,33 @@ def _web_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("it is not an http or https URL")
     return text.rstrip("/")
+
+
+def _callback_url(text: str) -> str:
+    """Daraja takes lower-case hosts only, and no address with a word it bans (`mpesa.md` §3.1, §6.1)."""
+    banned = next((word for word in _BANNED_FROM_URLS if word in text.lower()), None)
+    if banned:
+        raise ValueError(f"Daraja refuses addresses with the word {banned} in them")
+    return _web_url(text.lower())
+
+
+_BANNED_FROM_URLS = ("m-pesa", "mpesa", "safaricom", "exe", "cmd", "sql", "query")
+
+
+def _secret(text: str) -> str:
+    """The secret itself, or @FILE to read it from there."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).expanduser().read_text().strip()
+    except OSError as exc:
+        raise ValueError(f"the file cannot be read ({exc.strerror})") from exc
+
+
+def _shortcode(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or not 5 <= len(text) <= 7:
+        raise ValueError("it is not 5 to 7 digits")
+    return text
 
 
 def _database_url(text: str) -> str:
@@ -316,5 +363,62 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SAUTIKIT_VOICE_CAPACITY", "voice_capacity", _count, "Calls one voice node takes at once.", "500"
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_SIMULATOR",
+        "daraja_simulator",
+        _address,
+        "The simulated M-Pesa of test mode, and its page; default ten ports after the API.",
+        "127.0.0.1:8090",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_URL",
+        "daraja_url",
+        _web_url,
+        "Safaricom's API for live top-ups. Without it and the four below, they are refused.",
+        "https://api.safaricom.co.ke",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_CONSUMER_KEY",
+        "daraja_consumer_key",
+        _secret,
+        "Consumer key of the Daraja app, or @FILE.",
+        "@/etc/sautikit/daraja.key",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_CONSUMER_SECRET",
+        "daraja_consumer_secret",
+        _secret,
+        "Consumer secret of the Daraja app, or @FILE.",
+        "@/etc/sautikit/daraja.secret",
+    ),
+    Variable("SAUTIKIT_DARAJA_SHORTCODE", "daraja_shortcode", _shortcode, "The Paybill number.", "600100"),
+    Variable(
+        "SAUTIKIT_DARAJA_PASSKEY",
+        "daraja_passkey",
+        _secret,
+        "The passkey of the Paybill, or @FILE.",
+        "@/etc/sautikit/daraja.passkey",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_SOURCES",
+        "daraja_sources",
+        _networks,
+        "Networks whose live callbacks are believed, with commas; default the addresses Safaricom publishes.",
+        "196.201.214.200/32,196.201.212.69/32",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_PULL",
+        "daraja_pull",
+        _flag,
+        "The Pull Transactions product is enabled on the Paybill: reconcile by it.",
+        "1",
+    ),
+    Variable(
+        "SAUTIKIT_CALLBACK_URL",
+        "callback_url",
+        _callback_url,
+        "The API as Daraja reaches it, where that is not the public URL.",
+        "https://pay.example.co.ke",
     ),
 )

@@ -1,0 +1,82 @@
+"""The room's parts put together for the worker process."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database
+from sautikitd.events.models import Mode
+from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts
+from sautikitd.payments.daraja.client import DarajaClient
+from sautikitd.payments.daraja.tokens import TokenStore
+from sautikitd.payments.inbox import Inbox
+from sautikitd.payments.paybill import PaybillRegistration
+from sautikitd.payments.pulls import PullSweeps
+from sautikitd.payments.pushing import Pusher
+from sautikitd.payments.reconciler import Reconciler
+from sautikitd.payments.settlement import Settlement
+from sautikitd.payments.sources import Sources
+from sautikitd.payments.worker import PaymentsWorker
+from sautikitd.secretbox import SecretBox
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentParts:
+    """Everything that speaks to Daraja or works off what it posted."""
+
+    clients: dict[Mode, DarajaClient]
+    inbox: Inbox
+    pusher: Pusher
+    reconciler: Reconciler
+    sweeps: PullSweeps
+    registration: PaybillRegistration
+    worker: PaymentsWorker
+
+
+@asynccontextmanager
+async def open_payments(
+    *,
+    database: Database,
+    accounts: DarajaAccounts,
+    paths: CallbackPaths,
+    settlement: Settlement,
+    box: SecretBox,
+    clock: Clock,
+) -> AsyncIterator[PaymentParts]:
+    """Its HTTP connections are open for as long as the block lasts."""
+    async with AsyncExitStack() as held:
+        tokens = TokenStore(database, box, clock)
+        clients = {
+            account.mode: await held.enter_async_context(DarajaClient(account, tokens, clock))
+            for account in accounts.all
+        }
+        inbox = Inbox(
+            database=database,
+            settlement=settlement,
+            accounts=accounts,
+            sources=Sources(accounts),
+            box=box,
+            clock=clock,
+        )
+        pusher = Pusher(database=database, clients=clients, paths=paths, settlement=settlement, clock=clock)
+        reconciler = Reconciler(database=database, clients=clients, settlement=settlement, clock=clock)
+        sweeps = PullSweeps(database=database, clients=clients, settlement=settlement, clock=clock)
+        registration = PaybillRegistration(clients, paths)
+        worker = PaymentsWorker(
+            inbox=inbox,
+            pusher=pusher,
+            reconciler=reconciler,
+            sweeps=sweeps,
+            registration=registration,
+            clock=clock,
+        )
+        yield PaymentParts(
+            clients=clients,
+            inbox=inbox,
+            pusher=pusher,
+            reconciler=reconciler,
+            sweeps=sweeps,
+            registration=registration,
+            worker=worker,
+        )

@@ -1,0 +1,156 @@
+"""Works off what Daraja posted: each delivery in one transaction with what it changes, however often it comes."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.payments import inbox_repository as inbox
+from sautikitd.payments import repository
+from sautikitd.payments.accounts import DarajaAccounts
+from sautikitd.payments.inbox_repository import InboxState, Posted
+from sautikitd.payments.models import Payment, Source, TopUp
+from sautikitd.payments.notices import StkNotice, read_c2b, read_stk
+from sautikitd.payments.result_codes import Verdict, meaning_of
+from sautikitd.payments.settlement import Settlement
+from sautikitd.payments.sources import Sources
+from sautikitd.secretbox import SecretBox
+
+log = structlog.get_logger()
+
+_ATTEMPTS = 10
+_BACKOFF = timedelta(seconds=15)
+_KEPT = timedelta(days=90)
+_BATCH = 1000
+
+Done = tuple[InboxState, str]
+
+
+class Inbox:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        settlement: Settlement,
+        accounts: DarajaAccounts,
+        sources: Sources,
+        box: SecretBox,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._settlement = settlement
+        self._accounts = accounts
+        self._sources = sources
+        self._box = box
+        self._clock = clock
+
+    async def work_one(self) -> bool:
+        """Takes the oldest delivery that is due; False when there is none. What fails is tried again, ten times."""
+        posted: Posted | None = None
+        try:
+            async with self._database.transaction() as connection:
+                posted = await inbox.take(connection, self._clock.now())
+                if posted is None:
+                    return False
+                state, note = await self._read(connection, posted)
+                await inbox.finish(connection, posted.id, state, note)
+        except DatabaseUnavailable:
+            raise
+        except Exception as exc:
+            if posted is None:
+                raise
+            log.exception("callback not worked off", posted=str(posted.id))
+            await self._put_back(posted, type(exc).__name__)
+        return True
+
+    async def forget(self) -> int:
+        """Removes raw deliveries after 90 days: they hold people's numbers and names. Returns how many."""
+        removed, found = 0, _BATCH
+        while found == _BATCH:
+            async with self._database.connection() as connection:
+                found = await inbox.forget(connection, self._clock.now() - _KEPT, _BATCH)
+            removed += found
+        return removed
+
+    async def _put_back(self, posted: Posted, note: str) -> None:
+        async with self._database.connection() as connection:
+            if posted.attempts + 1 >= _ATTEMPTS:
+                log.error("callback given up", posted=str(posted.id))
+                await inbox.finish(connection, posted.id, "given_up", note)
+            else:
+                due_at = self._clock.now() + _BACKOFF * (posted.attempts + 1)
+                await inbox.postpone(connection, posted.id, due_at, note)
+
+    async def _read(self, connection: Connection, posted: Posted) -> Done:
+        raw = self._box.open(posted.body_encrypted, context=inbox.context(posted.id))
+        if posted.kind == "c2b":
+            return await self._read_c2b(connection, posted, raw)
+        return await self._read_stk(connection, posted, raw)
+
+    async def _read_c2b(self, connection: Connection, posted: Posted, raw: bytes) -> Done:
+        notice = read_c2b(raw)
+        if notice is None or notice.receipt is None or notice.amount_minor is None:
+            return "ignored", "not a confirmation"
+        account = self._accounts.of(posted.mode)
+        if account is None or notice.shortcode != account.shortcode:
+            log.warning("confirmation for another shortcode", posted=str(posted.id))
+            return "ignored", "another shortcode"
+        payment = Payment(
+            mode=posted.mode,
+            source=Source.C2B,
+            receipt=notice.receipt,
+            amount_minor=notice.amount_minor,
+            reference=notice.reference,
+            payer=notice.payer,
+            paid_at=notice.paid_at,
+        )
+        await self._settlement.receive(connection, payment)
+        return "processed", ""
+
+    async def _read_stk(self, connection: Connection, posted: Posted, raw: bytes) -> Done:
+        now = self._clock.now()
+        assert posted.topup_id is not None
+        topup = await repository.lock(connection, posted.mode, posted.topup_id)
+        notice = read_stk(raw)
+        if topup is None or notice is None:
+            return "ignored", "not a callback"
+        strange = self._strange(topup, posted, notice)
+        if strange:
+            log.warning("callback not believed", topup=str(topup.id), why=strange)
+            await repository.check_soon(connection, topup, now)
+            return "ignored", strange
+        if notice.checkout_request_id:
+            await repository.learn_checkout(connection, topup, notice.checkout_request_id)
+        return await self._apply(connection, topup, notice, now)
+
+    def _strange(self, topup: TopUp, posted: Posted, notice: StkNotice) -> str | None:
+        """Why a callback is not taken at its word. The query then tells what is true."""
+        if not self._sources.believed(posted.mode, posted.source_address):
+            return "strange address"
+        known = topup.checkout_request_id
+        if known and notice.checkout_request_id != known:
+            return "another CheckoutRequestID"
+        return None
+
+    async def _apply(self, connection: Connection, topup: TopUp, notice: StkNotice, now: datetime) -> Done:
+        meaning = meaning_of(notice.result_code)
+        if meaning.ours:
+            log.error("daraja finds fault with our account", result_code=notice.result_code)
+        if meaning.verdict is Verdict.PAID and notice.receipt and notice.amount_minor:
+            payment = Payment(
+                mode=topup.mode,
+                source=Source.STK,
+                receipt=notice.receipt,
+                amount_minor=notice.amount_minor,
+                topup_id=topup.id,
+                payer=notice.payer,
+                paid_at=notice.paid_at,
+            )
+            await self._settlement.receive(connection, payment)
+            return "processed", ""
+        if meaning.verdict is Verdict.FAILED and meaning.failure and not meaning.doubtful:
+            await self._settlement.failed(connection, topup.mode, topup.id, meaning.failure)
+            return "processed", ""
+        await repository.check_soon(connection, topup, now)
+        return "processed", f"left to the query: {notice.result_code[:20]}"

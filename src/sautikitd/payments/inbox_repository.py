@@ -1,0 +1,84 @@
+"""SQL of what Daraja posted: kept first, worked on afterwards."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.database.pool import Connection
+from sautikitd.events.models import Mode
+
+InboxKind = Literal["stk", "c2b"]
+InboxState = Literal["processed", "ignored", "given_up"]
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery, its body encrypted under its id."""
+
+    id: UUID
+    mode: Mode
+    kind: InboxKind
+    topup_id: UUID | None
+    body_encrypted: bytes
+    source_address: str
+    received_at: datetime
+    attempts: int = 0
+
+
+async def keep(connection: Connection, posted: Posted) -> None:
+    await connection.execute(
+        _KEEP,
+        posted.id,
+        posted.mode,
+        posted.kind,
+        posted.topup_id,
+        posted.body_encrypted,
+        posted.source_address,
+        posted.received_at,
+    )
+
+
+async def take(connection: Connection, now: datetime) -> Posted | None:
+    """The oldest that is due, locked until the transaction ends."""
+    row = await connection.fetchrow(_TAKE, now)
+    return None if row is None else Posted(**dict(row))
+
+
+async def finish(connection: Connection, posted_id: UUID, state: InboxState, note: str) -> None:
+    await connection.execute(_FINISH, posted_id, state, note)
+
+
+async def postpone(connection: Connection, posted_id: UUID, due_at: datetime, note: str) -> None:
+    await connection.execute(_POSTPONE, posted_id, due_at, note)
+
+
+async def forget(connection: Connection, received_before: datetime, limit: int) -> int:
+    rows = await connection.fetch(_FORGET, received_before, limit)
+    return len(rows)
+
+
+def context(posted_id: UUID) -> str:
+    """What the body is encrypted with, besides the key."""
+    return f"mpesa inbox {posted_id}"
+
+
+_KEEP = """
+INSERT INTO mpesa_inbox (id, mode, kind, topup_id, body_encrypted, source_address, received_at, due_at, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 'received')
+"""
+
+_TAKE = """
+SELECT id, mode, kind, topup_id, body_encrypted, source_address, received_at, attempts FROM mpesa_inbox
+WHERE state = 'received' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+_FINISH = "UPDATE mpesa_inbox SET state = $2, note = $3, due_at = NULL WHERE id = $1"
+
+_POSTPONE = "UPDATE mpesa_inbox SET attempts = attempts + 1, due_at = $2, note = $3 WHERE id = $1 AND state = 'received'"
+
+_FORGET = """
+DELETE FROM mpesa_inbox WHERE id IN (
+    SELECT id FROM mpesa_inbox WHERE received_at < $1 AND state <> 'received' ORDER BY received_at LIMIT $2)
+RETURNING id
+"""
