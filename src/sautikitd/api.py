@@ -66,7 +66,7 @@ def endpoints(platform: Platform) -> Sequence[Endpoint]:
         ),
         CallRoutes(
             platform.placing,
-            CallSearch(platform.wallets),
+            CallSearch(platform.wallets, platform.recordings),
             platform.hang_up,
             platform.database,
             platform.waker,

@@ -10,6 +10,7 @@ import msgspec
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.database.pool import Record
 from sautikitd.events.models import Mode
+from sautikitd.recordings.models import RecordingSummary
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,15 +103,6 @@ class Quality(msgspec.Struct, frozen=True):
     jitter_ms: float | None
     loss_percent: float | None
     codec: str | None
-
-
-class RecordingSummary(msgspec.Struct, frozen=True):
-    id: UUID
-    status: str
-    channels: int
-    duration_seconds: float | None
-    size_bytes: int | None
-    created_at: str
 
 
 class CallEvent(msgspec.Struct, frozen=True):

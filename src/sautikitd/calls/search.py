@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sautikitd.calls import repository
 from sautikitd.calls.errors import CallNotFound
-from sautikitd.calls.models import COLUMNS, Call, CallRecord, RecordingSummary, record_of
+from sautikitd.calls.models import COLUMNS, Call, CallRecord, record_of
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.calls.requests import ListCalls, read_time
 from sautikitd.calls.session_ids import is_session_id
@@ -16,6 +16,7 @@ from sautikitd.calls.views import show_call, show_event
 from sautikitd.database.pool import Connection, Database
 from sautikitd.events.models import Mode
 from sautikitd.http.pagination import decode_cursor
+from sautikitd.recordings.service import RecordingService
 from sautikitd.timestamps import rfc3339, shown
 from sautikitd.wallet.models import EntryType
 from sautikitd.wallet.service import Wallets
@@ -43,14 +44,15 @@ async def find(connection: Connection, workspace_id: UUID, mode: Mode, reference
 class CallSearch:
     """Calls with all that belongs to them."""
 
-    def __init__(self, wallets: Wallets) -> None:
+    def __init__(self, wallets: Wallets, recordings: RecordingService) -> None:
         self._wallets = wallets
+        self._recordings = recordings
 
     async def whole(self, connection: Connection, call: CallRecord) -> Call:
         """One call with its legs, ledger entries, newest recording and latest hundred events."""
         legs = (await repository.legs_of(connection, [call.id])).get(call.id, []) if call.is_parent else []
         entries = await self._entries(connection, [call.id, *(leg.id for leg in legs)])
-        recordings = await _recordings(connection, [call.id])
+        recordings = await self._recordings.latest(connection, [call.id])
         events = await repository.latest_events(connection, call.id)
         position = None
         if call.status is CallStatus.QUEUED:
@@ -70,7 +72,7 @@ class CallSearch:
         legs = await repository.legs_of(connection, [call.id for call in calls if call.is_parent])
         leg_ids = [leg.id for group in legs.values() for leg in group]
         entries = await self._entries(connection, ids + leg_ids)
-        recordings = await _recordings(connection, ids)
+        recordings = await self._recordings.latest(connection, ids)
         return [
             show_call(call, legs=legs.get(call.id, ()), entries=entries, recording=recordings.get(call.id))
             for call in calls
@@ -181,24 +183,3 @@ def _harmless(value: Any) -> Any:
     ):
         return "'" + value
     return value
-
-
-async def _recordings(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, RecordingSummary]:
-    rows = await connection.fetch(_RECORDINGS, list(call_ids))
-    return {
-        row["call_id"]: RecordingSummary(
-            row["id"],
-            row["status"],
-            row["channels"],
-            row["duration_ms"] / 1000 if row["duration_ms"] is not None else None,
-            row["size_bytes"],
-            rfc3339(row["created_at"]),
-        )
-        for row in rows
-    }
-
-
-_RECORDINGS = """
-SELECT DISTINCT ON (call_id) call_id, id, status, channels, duration_ms, size_bytes, created_at
-FROM recordings WHERE call_id = ANY ($1) ORDER BY call_id, id DESC
-"""

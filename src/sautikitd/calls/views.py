@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sautikitd.calls.models import Call, CallEvent, CallRecord, CostLine, Quality, RecordingSummary
+from sautikitd.calls.models import Call, CallEvent, CallRecord, CostLine, Quality
 from sautikitd.database.pool import Record
+from sautikitd.recordings.models import RecordingSummary
 from sautikitd.timestamps import rfc3339, shown
 
 
@@ -77,8 +78,11 @@ def show_event(row: Record) -> CallEvent:
 
 
 def event_data(call: CallRecord) -> dict[str, Any]:
-    """`data` of a call event (contract §6): the flat fields, and the whole call under `call`."""
-    status = "started" if call.status == "ringing" else call.status
+    """`data` of a call event (contract §6): the flat fields, and the whole call under `call`.
+
+    `status` is that of the call, but for `call.started`, where it is `started`: nothing rings yet.
+    """
+    status = "started" if call.status == "ringing" and call.ringing_at is None else call.status
     data: dict[str, Any] = {
         "call_id": call.id,
         "session_id": call.session_id,

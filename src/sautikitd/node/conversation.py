@@ -120,7 +120,7 @@ class Conversations:
             voice_method=Method(call.voice_method),
             fallback_url=call.fallback_url,
             callback_format=CallbackFormat(call.callback_format),
-            recording_url=f"{self.public_url}/v1/recordings/{{recording_id}}",
+            recording_url=f"{self.public_url}/v1/recordings/{{recording_id}}/media",
         )
 
 

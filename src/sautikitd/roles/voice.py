@@ -153,7 +153,7 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
             public_url=settings.public_url,
         )
         control = f"http://{settings.carrier_control}"
-        test_callers = TestCallers(control, (settings.sip_advertise, settings.sip.port), http)
+        test_callers = TestCallers(control, (_local_host(settings.sip.host), settings.sip.port), http)
         node = VoiceNode(
             node_id,
             settings.voice_capacity,
@@ -181,3 +181,8 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
             trunk_watch=TrunkWatch(agent, routes, platform.trunks, database, clock),
             recordings=recordings,
         )
+
+
+def _local_host(bound: str) -> str:
+    """Where the carrier, on this machine, finds a node bound to `bound`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)

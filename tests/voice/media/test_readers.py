@@ -93,3 +93,13 @@ def test_the_score_falls_with_loss_jitter_and_delay() -> None:
     assert mean_opinion_score(loss_percent=0, jitter_ms=40, rtt_ms=None) < good
     assert mean_opinion_score(loss_percent=0, jitter_ms=0, rtt_ms=600) < 4
     assert mean_opinion_score(loss_percent=100, jitter_ms=900, rtt_ms=9000) == 1.0
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40))
+def test_no_clock_or_count_out_of_range_keeps_a_report_from_being_written(
+    lost: int, jitter: int, delay: int
+) -> None:
+    block = ReportBlock(1, 255, lost, 2, jitter, 3, delay)
+    [report] = parse_rtcp(build_report(Report(7, None, (block,)), "node"))
+    assert isinstance(report, Report)
+    assert 0 <= report.blocks[0].delay <= 0xFFFFFFFF

@@ -113,10 +113,15 @@ def _build_block(block: ReportBlock) -> bytes:
         block.ssrc,
         (block.fraction_lost << 24) | lost,
         block.highest_sequence & 0xFFFFFFFF,
-        block.jitter,
+        _within(block.jitter),
         block.last_report,
-        block.delay,
+        _within(block.delay),  # below zero when the report came in within this very tick
     )
+
+
+def _within(value: int) -> int:
+    """The nearest unsigned 32-bit number."""
+    return max(0, min(value, 0xFFFFFFFF))
 
 
 def _frame(kind: int, count: int, body: bytes) -> bytes:

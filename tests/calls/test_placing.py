@@ -1,0 +1,132 @@
+import pytest
+
+from calls.scenery import CALLEE, NUMBER, Scene
+from factories import client
+from sautikitd.calls.control import HangUp
+from sautikitd.calls.errors import NumberInactive, NumberNotFound, QueueFull
+from sautikitd.calls.requests import PlaceCall
+from sautikitd.calls.routes import CallRoutes
+from sautikitd.calls.search import CallSearch
+from sautikitd.database.wake import Waker
+from sautikitd.errors import Invalid
+from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
+from sautikitd.wallet.errors import InsufficientFunds
+
+
+async def test_a_placed_call_is_queued_with_its_rate_frozen(scene: Scene) -> None:
+    call = await scene.place(client_request_id="order 1", metadata={"order": 1})
+    assert (call.status, call.direction, call.rate_per_minute_minor) == ("queued", "outbound", 300)
+    assert (call.from_address, call.to_address, call.client_request_id) == (NUMBER, CALLEE, "order 1")
+    assert await scene.events(call.id) == []
+
+
+@pytest.mark.parametrize("emergency", ["999", "112", "+254999", "911"])
+async def test_emergency_numbers_are_refused_before_anything_else(scene: Scene, emergency: str) -> None:
+    with pytest.raises(EmergencyUnsupported):
+        await scene.place(to=emergency)
+
+
+async def test_a_country_that_is_not_open_is_forbidden(scene: Scene) -> None:
+    with pytest.raises(DestinationForbidden):
+        await scene.place(to="+14155552671")
+
+
+async def test_a_number_of_somebody_else_is_not_found(scene: Scene) -> None:
+    wish = PlaceCall(from_="+254200000002", to=CALLEE)
+    async with scene.platform.database.transaction() as connection:
+        with pytest.raises(NumberNotFound):
+            await scene.placing.place(connection, scene.principal, wish)
+
+
+async def test_a_suspended_number_cannot_call(scene: Scene) -> None:
+    async with scene.platform.database.connection() as connection:
+        await connection.execute("UPDATE numbers SET status = 'suspended'")
+    with pytest.raises(NumberInactive):
+        await scene.place()
+
+
+async def test_without_money_for_a_minute_nothing_is_placed(scene: Scene) -> None:
+    async with scene.platform.database.transaction() as connection:
+        from sautikitd.wallet.models import Account, Cause, EntryType
+
+        account = Account(scene.workspace.id, "test")
+        balance = (await scene.platform.wallets.balance(connection, account)).balance_minor
+        cause = Cause(EntryType.ADJUSTMENT, "all but KES 2.99")
+        await scene.platform.wallets.adjust(connection, account, cause, 299 - balance, "spent")
+    with pytest.raises(InsufficientFunds):
+        await scene.place()
+    assert (await scene.place(max_duration_seconds=59)).status == "queued"
+
+
+async def test_every_bad_field_is_named(scene: Scene) -> None:
+    with pytest.raises(Invalid) as refused:
+        await scene.place(webhook_url="ftp://x", actions=[{"shout": {}}])
+    assert [problem.pointer for problem in refused.value.fields] == ["/webhook_url", "/actions/0/shout"]
+
+
+async def test_a_full_queue_refuses_more(scene: Scene) -> None:
+    await scene.limit(max_queued_calls=2)
+    await scene.place()
+    await scene.place()
+    with pytest.raises(QueueFull):
+        await scene.place()
+
+
+async def test_several_targets_are_one_call_with_a_leg_each(scene: Scene) -> None:
+    parent = await scene.place(to=[CALLEE, "+254733000001"])
+    async with scene.platform.database.connection() as connection:
+        whole = await CallSearch(scene.platform.wallets).whole(connection, parent)
+    assert (parent.target_count, parent.rate_per_minute_minor, len(whole.legs)) == (2, 0, 2)
+
+
+async def test_a_key_limited_to_other_numbers_does_not_see_this_one(scene: Scene) -> None:
+    import msgspec
+
+    scene.principal = msgspec.structs.replace(scene.principal, number_ids=frozenset())
+    with pytest.raises(NumberNotFound):
+        await scene.place()
+
+
+async def test_the_api_places_reads_lists_exports_and_hangs_up(scene: Scene) -> None:
+    platform = scene.platform
+    waker = Waker(platform.database)
+    routes = CallRoutes(
+        scene.placing, CallSearch(platform.wallets), HangUp(scene.lifecycle), platform.database, waker
+    )
+    key = (await platform.key(scene.workspace.id)).key
+    async with client(platform.application(routes), key) as api:
+        placed = await api.post("/v1/calls", json={"from": NUMBER, "to": [CALLEE], "client_request_id": "a"})
+        assert placed.status_code == 201
+        call_id = placed.json()["call_id"]
+        assert placed.headers["location"] == f"/v1/calls/{call_id}"
+        by_session = await api.get(f"/v1/calls/{placed.json()['session_id']}")
+        assert by_session.json()["call"]["id"] == call_id
+        assert by_session.json()["call"]["queue_position"] == 1
+        listed = await api.get("/v1/calls", params={"status": "queued", "q": "71234"})
+        assert [call["id"] for call in listed.json()["data"]] == [call_id]
+        exported = await api.get("/v1/calls", params={"format": "csv"})
+        assert exported.headers["content-type"].startswith("text/csv")
+        assert call_id in exported.text
+        hung_up = await api.post(f"/v1/calls/{call_id}/hangup")
+        assert hung_up.json() == {"call_id": call_id, "status": "hung_up"}
+        assert (await api.post(f"/v1/calls/{call_id}/hangup")).status_code == 200
+        ended = (await api.get(f"/v1/calls/{call_id}")).json()["call"]
+        assert (ended["status"], [event["kind"] for event in ended["events"]]) == (
+            "canceled",
+            ["call.failed"],
+        )
+        assert (await api.get("/v1/calls/HD_000000000000")).json()["error"]["code"] == "calls.not_found"
+        stats = (await api.get("/v1/calls/stats", params={"since": "today", "bucket": "hour"})).json()
+        assert (stats["total"], stats["failed"]) == (1, 1)
+        assert sum(point["missed"] for point in stats["series"]) == 1
+        for bad in ({"to": CALLEE}, {"from": NUMBER, "to": 5}, {"from": NUMBER, "to": CALLEE, "frm": 1}):
+            assert (await api.post("/v1/calls", json=bad)).status_code == 422
+    await waker.close()
+
+
+async def test_suspension_empties_the_queue(scene: Scene) -> None:
+    call = await scene.place()
+    async with scene.platform.database.transaction() as connection:
+        assert await scene.hang_up.end_all_of(connection, scene.workspace.id, scene.now) == 1
+    ended = await scene.call(call.id)
+    assert (ended.status, ended.failure_code) == ("canceled", "account.suspended")

@@ -1,0 +1,133 @@
+"""baresip, an independent softphone: it answers or calls, plays a tone, and keeps what it hears as WAV."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from system.sound import write_tone
+
+_MODULES = "/usr/lib/baresip/modules"
+_CONFIG = """
+module_path {modules}
+module aubridge.so
+module g711.so
+module aufile.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+sip_listen 127.0.0.1:{sip}
+audio_source aufile,{folder}/says.wav
+audio_player aubridge,nowhere
+audio_alert aubridge,nowhere
+ctrl_tcp_listen 127.0.0.1:{control}
+snd_path {folder}
+net_interface 127.0.0.1
+rtp_ports 30000-39999
+call_max_calls 8
+"""
+
+
+_SAYS_S = 90
+
+
+class Baresip:
+    """The phone of number `user`. `tone` in Hz is what it says. Answers by itself unless `answer` is False.
+
+    It also listens for TLS on the port after `sip`, so `control` must be another one.
+    """
+
+    def __init__(
+        self, folder: Path, user: str, sip: int, control: int, *, tone: int = 1000, answer: bool = True
+    ) -> None:
+        self.folder = folder
+        self.sip = sip
+        self._control = control
+        folder.mkdir(parents=True)
+        (folder / "config").write_text(
+            _CONFIG.format(modules=_MODULES, sip=sip, control=control, folder=folder)
+        )
+        write_tone(folder / "says.wav", tone, seconds=_SAYS_S)
+        mode = "auto" if answer else "manual"
+        (folder / "accounts").write_text(
+            f"<sip:{user}@127.0.0.1:{sip}>;regint=0;answermode={mode};audio_codecs=PCMA,PCMU\n"
+        )
+        self.events: list[dict[str, Any]] = []
+        self._arrived = asyncio.Condition()
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        log = (self.folder / "baresip.log").open("wb")
+        self._process = await asyncio.create_subprocess_exec(
+            *("baresip", "-f", str(self.folder), "-4"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        for _ in range(200):
+            try:
+                reader, self._writer = await asyncio.open_connection("127.0.0.1", self._control)
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+        else:
+            await self.stop()
+            raise RuntimeError(f"baresip did not start:\n{(self.folder / 'baresip.log').read_text()}")
+        self._reading = asyncio.ensure_future(self._read(reader))
+
+    async def stop(self) -> None:
+        assert self._process is not None
+        if self._reading and self._writer:
+            self._reading.cancel()
+            self._writer.close()
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                async with asyncio.timeout(5):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+
+    async def command(self, name: str, params: str = "") -> None:
+        assert self._writer is not None
+        body = json.dumps({"command": name, "params": params}).encode()
+        self._writer.write(str(len(body)).encode() + b":" + body + b",")
+        await self._writer.drain()
+
+    async def dial(self, uri: str) -> None:
+        await self.command("dial", uri)
+
+    async def press(self, digits: str) -> None:
+        """One key after the other, as RFC 4733 events."""
+        for digit in digits:
+            await self.command("sndcode", digit)
+            await asyncio.sleep(
+                0.3
+            )  # the length of a key press: baresip ends the digit before it by the next
+
+    async def hang_up(self) -> None:
+        await self.command("hangup")
+
+    async def until(self, kind: str, within_s: float = 20) -> dict[str, Any]:
+        """Waits for an event such as CALL_ESTABLISHED or CALL_CLOSED."""
+        async with asyncio.timeout(within_s), self._arrived:
+            await self._arrived.wait_for(lambda: any(event.get("type") == kind for event in self.events))
+        return next(event for event in self.events if event.get("type") == kind)
+
+    def heard(self) -> list[Path]:
+        """What it received, decoded, a file for each call."""
+        return sorted(self.folder.glob("dump-*-dec.wav"))
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            size = (await reader.readuntil(b":")).rstrip(b":")
+            body = await reader.readexactly(int(size) + 1)
+            async with self._arrived:
+                self.events.append(json.loads(body[:-1]))
+                self._arrived.notify_all()
