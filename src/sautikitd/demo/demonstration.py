@@ -17,7 +17,7 @@ from sautikitd.wallet.money import written
 FROM = "+254200000001"
 TO = "+254712000008"  # …0008 presses 1 2 3 4 # (contract §9)
 _PATIENCE_S = 60.0
-_LOOK_EVERY_S = 0.2
+_LOOK_EVERY_S = 0.08
 
 
 async def demonstrate(settings: Settings, database_url: str, screen: Screen) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from sautikitd.settings import Address
 
 BACKLOG = 1024
-HTTP_SOCKET = "SAUTIKIT_HTTP_SOCKET"  # names a listening socket that a role inherits: `sautikitd api` accepts from it
+HTTP_SOCKET = (
+    "SAUTIKIT_HTTP_SOCKET"  # names a listening socket that a role inherits: `sautikitd api` accepts from it
+)
 
 
 class PortTaken(Exception):
