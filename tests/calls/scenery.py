@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +15,18 @@ from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.calls.placing import PlaceOutboundCall
 from sautikitd.calls.queue import Claimed
 from sautikitd.calls.requests import PlaceCall
+from sautikitd.calls.search import CallSearch
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.database.pool import Database
+from sautikitd.database.wake import Waker
 from sautikitd.events.log import EventLog
 from sautikitd.events.models import Mode
 from sautikitd.identity.principal import Principal
 from sautikitd.identity.workspaces import Workspace
 from sautikitd.ids import uuid7
+from sautikitd.recordings.links import Links
+from sautikitd.recordings.service import RecordingService
+from sautikitd.recordings.store import open_store
 
 NUMBER = "+254200000001"
 CALLEE = "+254712345678"
@@ -62,6 +68,20 @@ class Scene:
             await platform.number(workspace.id, NUMBER)
         await scene.new_node()
         return scene
+
+    def finding(self, folder: Path) -> CallSearch:
+        """What reads calls; recordings are kept in `folder`."""
+        platform = self.platform
+        store = open_store(folder.as_uri())
+        service = RecordingService(
+            database=platform.database,
+            store=store,
+            links=Links(store, signing_key=bytes(32), public_url="https://api.sautikit.test"),
+            events=EventLog(),
+            clock=platform.clock,
+            waker=Waker(platform.database),
+        )
+        return CallSearch(platform.wallets, service)
 
     @property
     def now(self) -> datetime:

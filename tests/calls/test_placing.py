@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from calls.scenery import CALLEE, NUMBER, Scene
@@ -6,7 +8,6 @@ from sautikitd.calls.control import HangUp
 from sautikitd.calls.errors import NumberInactive, NumberNotFound, QueueFull
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.routes import CallRoutes
-from sautikitd.calls.search import CallSearch
 from sautikitd.database.wake import Waker
 from sautikitd.errors import Invalid
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
@@ -72,10 +73,10 @@ async def test_a_full_queue_refuses_more(scene: Scene) -> None:
         await scene.place()
 
 
-async def test_several_targets_are_one_call_with_a_leg_each(scene: Scene) -> None:
+async def test_several_targets_are_one_call_with_a_leg_each(scene: Scene, tmp_path: Path) -> None:
     parent = await scene.place(to=[CALLEE, "+254733000001"])
     async with scene.platform.database.connection() as connection:
-        whole = await CallSearch(scene.platform.wallets).whole(connection, parent)
+        whole = await scene.finding(tmp_path).whole(connection, parent)
     assert (parent.target_count, parent.rate_per_minute_minor, len(whole.legs)) == (2, 0, 2)
 
 
@@ -87,11 +88,11 @@ async def test_a_key_limited_to_other_numbers_does_not_see_this_one(scene: Scene
         await scene.place()
 
 
-async def test_the_api_places_reads_lists_exports_and_hangs_up(scene: Scene) -> None:
+async def test_the_api_places_reads_lists_exports_and_hangs_up(scene: Scene, tmp_path: Path) -> None:
     platform = scene.platform
     waker = Waker(platform.database)
     routes = CallRoutes(
-        scene.placing, CallSearch(platform.wallets), HangUp(scene.lifecycle), platform.database, waker
+        scene.placing, scene.finding(tmp_path), HangUp(scene.lifecycle), platform.database, waker
     )
     key = (await platform.key(scene.workspace.id)).key
     async with client(platform.application(routes), key) as api:

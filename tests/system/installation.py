@@ -51,6 +51,7 @@ class Installation:
         http, sip, carrier, control, daraja = free_ports(5)
         self.sip_port = sip
         self.url = f"http://127.0.0.1:{http}"
+        self._carrier = f"http://127.0.0.1:{control}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SAUTIKIT_")},
             "SAUTIKIT_DATA_DIR": str(data),
@@ -129,6 +130,12 @@ class Installation:
             if expect is not None and response.status != expect:
                 raise AssertionError(f"{method} {path}: {response.status}, not {expect}: {text}")
             return json.loads(text) if text else None
+
+    async def carrier(self, path: str) -> Any:
+        """What the simulated carrier says of itself."""
+        assert self._http is not None
+        async with self._http.get(f"{self._carrier}{path}") as response:
+            return await response.json()
 
     async def command(self, *words: str) -> Any:
         """Runs `sautikitd … --json`; what it printed."""
