@@ -9,9 +9,8 @@ from pathlib import Path
 from sautikitd.settings import Address
 
 BACKLOG = 1024
-HTTP_SOCKET = (
-    "SAUTIKIT_HTTP_SOCKET"  # names a listening socket that a role inherits: `sautikitd api` accepts from it
-)
+# The variable that names a listening socket which a role inherits: `sautikitd api` accepts from it.
+HTTP_SOCKET = "SAUTIKIT_HTTP_SOCKET"
 
 
 class PortTaken(Exception):
