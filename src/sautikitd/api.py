@@ -25,6 +25,10 @@ from sautikitd.numbers.claims import NumberClaims
 from sautikitd.numbers.releases import NumberReleases
 from sautikitd.numbers.routes import NumberRoutes
 from sautikitd.numbers.routing import NumberRouting
+from sautikitd.payments.callback_routes import CallbackRoutes
+from sautikitd.payments.routes import TopUpRoutes
+from sautikitd.payments.service import TopUps
+from sautikitd.payments.sources import Sources
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.routes import RecordingRoutes
 from sautikitd.wallet.routes import WalletRoutes
@@ -82,6 +86,14 @@ def endpoints(platform: Platform) -> Sequence[Endpoint]:
             mp3=mp3,
         ),
         WalletRoutes(platform.wallets, platform.database),
+        TopUpRoutes(TopUps(platform.daraja_accounts, platform.clock), platform.waker),
+        CallbackRoutes(
+            database=platform.database,
+            paths=platform.callback_paths,
+            sources=Sources(platform.daraja_accounts),
+            box=platform.box,
+            waker=platform.waker,
+        ),
         WebhookRoutes(platform.webhooks, platform.waker),
         EventRoutes(),
         IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets),

@@ -21,6 +21,9 @@ from sautikitd.identity.instance import InstanceSecrets
 from sautikitd.identity.keys.service import ApiKeys
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.identity.workspaces import Workspaces
+from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts, accounts_of
+from sautikitd.payments.settlement import Settlement
+from sautikitd.payments.suspense import Suspense
 from sautikitd.recordings.links import Links
 from sautikitd.recordings.retention import Retention
 from sautikitd.recordings.service import RecordingService
@@ -61,6 +64,10 @@ class Platform:
     recording_links: Links
     recordings: RecordingService
     retention: Retention
+    daraja_accounts: DarajaAccounts
+    callback_paths: CallbackPaths
+    settlement: Settlement
+    suspense: Suspense
 
 
 @asynccontextmanager
@@ -136,6 +143,10 @@ def _wire(
         recording_links=links,
         recordings=recordings,
         retention=Retention(database=database, store=store, service=recordings, clock=clock),
+        daraja_accounts=accounts_of(settings),
+        callback_paths=CallbackPaths(_derived(instance, b"payment callback paths")),
+        settlement=Settlement(wallets, events, clock),
+        suspense=Suspense(wallets, clock),
     )
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "voice": ("roles", "Run a voice node alone."),
     "worker": ("roles", "Run the background worker alone."),
     "carrier": ("roles", "Run the simulated carrier of test mode alone."),
+    "daraja": ("roles", "Run the simulated M-Pesa of test mode alone."),
     "migrate": ("migrate", "Bring the database to the newest schema."),
     "doctor": ("doctor", "Look for what is wrong, and say how to put it right."),
     "workspace": ("workspace", "Create, list, suspend workspaces."),
@@ -26,6 +27,8 @@ _COMMANDS = {
     "trunk": ("trunk", "Add, list, check, remove SIP trunks."),
     "wallet": ("wallet", "Correct a wallet."),
     "ledger": ("ledger", "Audit the books."),
+    "topups": ("topups", "Reconcile M-Pesa: report, register the Paybill, give up."),
+    "suspense": ("suspense", "Payments that are in nobody's wallet: list, assign, reverse."),
 }
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {text}" for code, text in MEANINGS.items())

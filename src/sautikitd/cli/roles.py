@@ -1,4 +1,4 @@
-"""`sautikitd api | voice | worker | carrier`: one role, alone, for installations of more than one machine."""
+"""`sautikitd api | voice | worker | carrier | daraja`: one role, alone, for installations of more than one machine."""
 
 import importlib
 import sys
@@ -53,3 +53,10 @@ def worker(invocation: Invocation) -> None:
 def carrier(invocation: Invocation) -> None:
     """Run the simulated carrier that test mode calls; loopback only."""
     _run("carrier", invocation)
+
+
+@click.command()
+@subcommand()
+def daraja(invocation: Invocation) -> None:
+    """Run the simulated M-Pesa that test mode pays with, and its page with the phone; loopback only."""
+    _run("daraja", invocation)

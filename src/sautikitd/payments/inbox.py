@@ -21,8 +21,6 @@ log = structlog.get_logger()
 
 _ATTEMPTS = 10
 _BACKOFF = timedelta(seconds=15)
-_KEPT = timedelta(days=90)
-_BATCH = 1000
 
 Done = tuple[InboxState, str]
 
@@ -63,15 +61,6 @@ class Inbox:
             log.exception("callback not worked off", posted=str(posted.id))
             await self._put_back(posted, type(exc).__name__)
         return True
-
-    async def forget(self) -> int:
-        """Removes raw deliveries after 90 days: they hold people's numbers and names. Returns how many."""
-        removed, found = 0, _BATCH
-        while found == _BATCH:
-            async with self._database.connection() as connection:
-                found = await inbox.forget(connection, self._clock.now() - _KEPT, _BATCH)
-            removed += found
-        return removed
 
     async def _put_back(self, posted: Posted, note: str) -> None:
         async with self._database.connection() as connection:

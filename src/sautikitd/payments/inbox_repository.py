@@ -1,13 +1,16 @@
 """SQL of what Daraja posted: kept first, worked on afterwards."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-from sautikitd.database.pool import Connection
+from sautikitd.database.pool import Connection, Database
 from sautikitd.events.models import Mode
+
+KEPT = timedelta(days=90)
+_BATCH = 1000
 
 InboxKind = Literal["stk", "c2b"]
 InboxState = Literal["processed", "ignored", "given_up"]
@@ -53,9 +56,14 @@ async def postpone(connection: Connection, posted_id: UUID, due_at: datetime, no
     await connection.execute(_POSTPONE, posted_id, due_at, note)
 
 
-async def forget(connection: Connection, received_before: datetime, limit: int) -> int:
-    rows = await connection.fetch(_FORGET, received_before, limit)
-    return len(rows)
+async def forget_old(database: Database, now: datetime) -> int:
+    """Removes raw deliveries after 90 days: they hold people's numbers and names. Returns how many. Run it daily."""
+    removed, found = 0, _BATCH
+    while found == _BATCH:
+        async with database.connection() as connection:
+            found = len(await connection.fetch(_FORGET, now - KEPT, _BATCH))
+        removed += found
+    return removed
 
 
 def context(posted_id: UUID) -> str:

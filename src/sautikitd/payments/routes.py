@@ -45,7 +45,7 @@ class TopUpRoutes:
         principal, connection = request.principal, request.connection
         account = Account(principal.workspace_id, principal.mode)
         actor = Actor.of(principal, request.source_address)
-        topup = await self._topups.request(connection, account, request.body, actor, request.now)
+        topup = await self._topups.request(connection, account, request.body, actor)
         request.after_commit.append(lambda: self._waker.wake(CHANNEL))
         made = views.TopUpMade(
             topup_id=topup.id,

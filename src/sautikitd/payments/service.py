@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sautikitd.clock import NAIROBI
+from sautikitd.clock import NAIROBI, Clock
 from sautikitd.database.pool import Connection
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
@@ -25,11 +25,14 @@ UNPAID_A_DAY = 5
 
 
 class TopUps:
-    def __init__(self, accounts: DarajaAccounts) -> None:
+    """Its clock is the workers' own, never that of a test workspace, which may be days ahead of them."""
+
+    def __init__(self, accounts: DarajaAccounts, clock: Clock) -> None:
         self._accounts = accounts
+        self._clock = clock
 
     async def request(
-        self, connection: Connection, account: Account, wish: CreateTopUp, actor: Actor, now: datetime
+        self, connection: Connection, account: Account, wish: CreateTopUp, actor: Actor
     ) -> TopUp:
         """Queues a push. Inside a transaction; the worker sends it after commit.
 
@@ -38,6 +41,7 @@ class TopUps:
         """
         if self._accounts.of(account.mode) is None:
             raise TopUpsUnavailable
+        now = self._clock.now()
         phone = e164_of(wish.phone_e164)
         await repository.lock_phone(connection, account.mode, phone)
         history = await repository.phone_history(

@@ -12,6 +12,7 @@ from procrastinate.exceptions import ConnectorException
 from sautikitd.app import Platform
 from sautikitd.calls import callbacks
 from sautikitd.numbers.jobs import return_from_quarantine
+from sautikitd.payments.inbox_repository import forget_old
 from sautikitd.recordings.jobs import tidy_recordings
 from sautikitd.webhooks.jobs import purge_delivery_log
 
@@ -39,6 +40,9 @@ async def _run(platform: Platform) -> None:
     _schedule(app, "quarantine", "5 * * * *", lambda: _end_quarantine(platform))
     _schedule(app, "delivery-log", "17 3 * * *", lambda: _purge_delivery_log(platform))
     _schedule(app, "callback-log", "27 3 * * *", lambda: forget_callbacks(platform))
+    _schedule(
+        app, "payment-callbacks", "47 3 * * *", lambda: forget_old(platform.database, platform.clock.now())
+    )
     _schedule(app, "finished-jobs", "37 3 * * *", lambda: _forget_jobs(app))
     async with app.open_async():
         await app.run_worker_async(install_signal_handlers=False, listen_notify=False)

@@ -1,4 +1,4 @@
-"""The worker process: webhooks delivered, calls of dead nodes ended, the queue's leftovers and old rows cleared away."""
+"""The worker process: webhooks, payments, calls of dead nodes ended, the queue's leftovers and old rows cleared away."""
 
 import asyncio
 from contextlib import suppress
@@ -8,6 +8,8 @@ from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL
 from sautikitd.node.reaper import Reaper
+from sautikitd.payments.composition import open_payments
+from sautikitd.payments.service import CHANNEL as PAYMENTS
 from sautikitd.roles.periodic import run_periodic_jobs
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
@@ -16,13 +18,26 @@ from sautikitd.webhooks.secrets import DeliverySecrets
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
-    async with open_platform(settings, "worker") as platform, EgressClient(platform.guard) as client:
+    async with (
+        open_platform(settings, "worker") as platform,
+        EgressClient(platform.guard) as client,
+        open_payments(
+            database=platform.database,
+            accounts=platform.daraja_accounts,
+            paths=platform.callback_paths,
+            settlement=platform.settlement,
+            box=platform.box,
+            clock=platform.clock,
+        ) as payments,
+    ):
         secrets = DeliverySecrets(platform.database, platform.subscription_secrets, platform.signing_secrets)
         dispatcher = Dispatcher(platform.database, client, secrets, platform.clock, events=platform.events)
         listener = Listener(platform.database_url, [CHANNEL], dispatcher.wake)
         delivering = asyncio.create_task(dispatcher.run())
         beside = [
             asyncio.create_task(listener.run()),
+            asyncio.create_task(Listener(platform.database_url, [PAYMENTS], payments.worker.wake).run()),
+            asyncio.create_task(payments.worker.run()),
             asyncio.create_task(run_periodic_jobs(platform)),
             asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
         ]

@@ -61,6 +61,7 @@ def roles_of(settings: Settings) -> Sequence[RoleSpec]:
         RoleSpec(name="voice", command=_command("voice"), stop_seconds=20),
         RoleSpec(name="worker", command=_command("worker"), stop_seconds=15),
         RoleSpec(name="carrier", command=_command("carrier"), stop_seconds=5),
+        RoleSpec(name="daraja", command=_command("daraja"), stop_seconds=5),
     ]
 
 
@@ -122,6 +123,7 @@ def _take_ports(settings: Settings) -> socket.socket:
     """The listening socket of the API. The others are only looked at: their roles open them."""
     require_free(settings.sip, "SIP", "SAUTIKIT_SIP")
     require_free(settings.carrier, "the simulated carrier", "SAUTIKIT_CARRIER")
+    require_free(settings.daraja_simulator, "the simulated M-Pesa", "SAUTIKIT_DARAJA_SIMULATOR")
     return listen(settings.http, "the API", "SAUTIKIT_HTTP")
 
 

@@ -1,0 +1,112 @@
+"""`sautikitd topups report | register-paybill | give-up`."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+import click
+
+from sautikitd.cli.command import Invocation, found_something, subcommand
+from sautikitd.cli.show import show_fields
+
+_MODE = click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
+
+
+@click.group()
+def topups() -> None:
+    """M-Pesa payments against the books."""
+
+
+@topups.command()
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="In Nairobi; default yesterday.")
+@_MODE
+@subcommand()
+async def report(invocation: Invocation, day: datetime | None, mode: str) -> None:
+    """Hold a day's M-Pesa receipts against the ledger. Exit code 1 when the books do not have them all."""
+    from sautikitd.cli.installation import installation
+    from sautikitd.clock import NAIROBI
+    from sautikitd.events.models import Mode
+    from sautikitd.payments.report import daily_report
+
+    async with installation(invocation.settings) as platform, platform.database.connection() as connection:
+        yesterday = platform.clock.now().astimezone(NAIROBI).date() - timedelta(days=1)
+        found = await daily_report(connection, cast("Mode", mode), day.date() if day else yesterday)
+
+    def show() -> None:
+        from sautikitd.wallet.money import written
+
+        fields = {
+            name: written(value) if name.endswith("_minor") else value
+            for name, value in ((f, getattr(found, f)) for f in found.__struct_fields__)
+            if name not in ("problems", "day", "mode")
+        }
+        shown = {
+            name.removesuffix("_minor").replace("_", " "): _listed(value) for name, value in fields.items()
+        }
+        show_fields(f"M-PESA {found.mode}, {found.day}", shown)
+        for problem in found.problems:
+            click.secho(f"  {problem}", fg="red")
+        if not found.problems:
+            click.secho("Every receipt is in the books, once.", fg="green")
+
+    invocation.result({"ok": not found.problems, "report": found}, show)
+    if found.problems:
+        found_something()
+
+
+@topups.command("register-paybill")
+@_MODE
+@subcommand()
+async def register_paybill(invocation: Invocation, mode: str) -> None:
+    """Tell Daraja where to post Paybill payments. In production this can be done once only."""
+    from sautikitd.cli.installation import installation
+    from sautikitd.events.models import Mode
+    from sautikitd.payments.composition import open_payments
+
+    async with (
+        installation(invocation.settings) as platform,
+        open_payments(
+            database=platform.database,
+            accounts=platform.daraja_accounts,
+            paths=platform.callback_paths,
+            settlement=platform.settlement,
+            box=platform.box,
+            clock=platform.clock,
+        ) as payments,
+    ):
+        await payments.registration.register(cast("Mode", mode))
+    invocation.result({"registered": mode}, lambda: click.echo(f"The {mode} Paybill is registered."))
+
+
+@topups.command("give-up")
+@click.argument("topup_id", metavar="TOPUP", type=click.UUID)
+@_MODE
+@click.option("--reason", required=True, help="How you know that nothing was paid; kept in the audit log.")
+@subcommand()
+async def give_up(invocation: Invocation, topup_id: UUID, mode: str, reason: str) -> None:
+    """Fail a pending top-up that nobody paid, where no pull can prove it. Late money would still be credited."""
+    from sautikitd.cli.installation import installation
+    from sautikitd.events.models import Mode
+    from sautikitd.identity import audit
+    from sautikitd.payments import repository
+    from sautikitd.payments.errors import TopUpNotFound, TopUpNotPending
+    from sautikitd.payments.models import TopUpStatus
+    from sautikitd.payments.result_codes import FailureCode
+
+    of_mode = cast("Mode", mode)
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        topup = await repository.lock(connection, of_mode, topup_id)
+        if topup is None:
+            raise TopUpNotFound(topup_id=topup_id)
+        if topup.status is not TopUpStatus.PENDING:
+            raise TopUpNotPending(status=topup.status)
+        await platform.settlement.failed(connection, of_mode, topup_id, FailureCode.UNCONFIRMED)
+        actor = dataclasses.replace(audit.OPERATOR, workspace_id=topup.workspace_id, mode=of_mode)
+        detail, now = {"reason": reason}, platform.clock.now()
+        await audit.record(connection, actor, "topup.give_up", str(topup_id), detail, now=now)
+    invocation.result({"topup_id": topup_id, "status": "failed"}, lambda: click.echo("Given up."))
+
+
+def _listed(value: object) -> object:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
