@@ -40,3 +40,17 @@ class CallNotLive(Refusal):
     code = "calls.not_live"
     status = 409
     message = "The call has ended ({state}); it cannot be controlled any more."
+
+
+class ConcurrencyReached(Refusal):
+    code = "calls.concurrency_reached"
+    status = 429
+    message = (
+        "{limit} calls are up already, the most this workspace may have at once; the leg was not dialled."
+    )
+
+
+class ForwardToOurselves(Refusal):
+    code = "calls.forward_to_ourselves"
+    status = 403
+    message = "{number} is a number of this platform; calls forwarded to it would go round in circles."

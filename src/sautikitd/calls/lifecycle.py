@@ -21,7 +21,7 @@ from sautikitd.events.models import Endpoint, Event
 from sautikitd.ids import uuid7
 from sautikitd.wallet.errors import CostAboveHold
 from sautikitd.wallet.models import Account, Cause, Details, EntryType
-from sautikitd.wallet.prices import call_cost, hold_amount
+from sautikitd.wallet.prices import affordable_seconds, call_cost, hold_amount
 from sautikitd.wallet.service import Wallets
 
 FIRST_HOLD_SECONDS = 60
@@ -132,8 +132,8 @@ class CallLifecycle:
         status = _final_status(call, ending)
         seconds, cost = 0, 0
         if call.answered_at:
-            seconds = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
-            cost = await self._settle(connection, call, seconds)
+            spoken = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
+            seconds, cost = await self._settle(connection, call, spoken)
         else:
             await self._wallets.release(connection, cause_of(call.id))
         values: dict[str, Any] = {
@@ -169,19 +169,26 @@ class CallLifecycle:
         coverage = await self._wallets.extend_hold(connection, cause_of(call_id), covered_seconds, rate)
         return coverage.seconds
 
-    async def _settle(self, connection: Connection, call: CallRecord, seconds: int) -> int:
-        """Charges the leg what its seconds cost, and never more than was held for it; returns the charge."""
+    async def _settle(self, connection: Connection, call: CallRecord, spoken: int) -> tuple[int, int]:
+        """Charges the leg what its seconds cost; returns the billed seconds and the charge.
+
+        Never more than was held: seconds that nothing was held for are not billed.
+        """
         if call.direction == "inbound" or call.is_parent:
-            return 0
+            return spoken, 0
+        try:
+            return spoken, await self._charge(connection, call, spoken)
+        except CostAboveHold as short:
+            covered = affordable_seconds(short.held_minor, call.rate_per_minute_minor) or 0
+            return covered, await self._charge(connection, call, covered)
+
+    async def _charge(self, connection: Connection, call: CallRecord, seconds: int) -> int:
         cost = call_cost(seconds, call.rate_per_minute_minor)
         description = f"Call {call.session_id} to {call.to_address}, {seconds} s"
         details = Details(
             description=description, reference=call.session_id, call_id=call.id, number_id=call.number_id
         )
-        try:
-            entry = await self._wallets.settle(connection, cause_of(call.id), cost, details)
-        except CostAboveHold as short:
-            entry = await self._wallets.settle(connection, cause_of(call.id), short.held_minor, details)
+        entry = await self._wallets.settle(connection, cause_of(call.id), cost, details)
         return -entry.amount_minor if entry else 0
 
     async def emit(self, connection: Connection, call: CallRecord, kind: EventKind, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """From rows to what clients see."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -37,7 +38,7 @@ def show_call(
         ringing_at=shown(call.ringing_at),
         answered_at=shown(call.answered_at),
         ended_at=shown(call.ended_at),
-        duration_seconds=call.billed_seconds,
+        duration_seconds=duration_of(call),
         billed_seconds=call.billed_seconds,
         cost_minor=call.cost_minor,
         cost_currency=call.cost_currency,
@@ -60,6 +61,13 @@ def show_call(
         legs=[leg.id for leg in legs],
         events=events,
     )
+
+
+def duration_of(call: CallRecord) -> int | None:
+    """Whole seconds from answer to end, rounded up; None while it lasts or when there was no answer."""
+    if call.answered_at is None or call.ended_at is None:
+        return None
+    return math.ceil((call.ended_at - call.answered_at).total_seconds())
 
 
 def _cost_line(call: CallRecord, entries: dict[UUID, UUID]) -> CostLine:
@@ -97,7 +105,7 @@ def event_data(call: CallRecord) -> dict[str, Any]:
         "ringing_at": shown(call.ringing_at),
         "answered_at": shown(call.answered_at),
         "ended_at": shown(call.ended_at),
-        "duration_seconds": call.billed_seconds,
+        "duration_seconds": duration_of(call),
         "cost_minor": call.cost_minor,
         "cost_currency": call.cost_currency,
         "failure_code": call.failure_code,

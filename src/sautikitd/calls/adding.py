@@ -1,0 +1,161 @@
+"""A leg that a running call dials: a call of its own, refused, or paid for and ready to be dialled, in one transaction."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.calls import queue, repository
+from sautikitd.calls.errors import (
+    CallNotLive,
+    ConcurrencyReached,
+    ForwardToOurselves,
+    NoTariff,
+    NumberInactive,
+    NumberNotFound,
+)
+from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import HangupBy, HangupCause
+from sautikitd.calls.queue import Prepare
+from sautikitd.calls.session_ids import SessionIds
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Connection, Record
+from sautikitd.errors import FieldProblem, Invalid
+from sautikitd.numbering.destinations import Destination, authorise_destination
+from sautikitd.numbering.parse import parse_number
+from sautikitd.numbering.problems import BadNumber
+from sautikitd.numbers.inventory_repository import is_ours
+from sautikitd.numbers.repository import find_owned
+from sautikitd.wallet.errors import InsufficientFunds
+from sautikitd.wallet.tariffs import Rate, rate_for
+
+
+class LegWish(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to dial. `leg_id` is the caller's choice, so that a leg whose commit is unsure can be ended by it.
+
+    `caller_id` must be an active number of the workspace; None is the call's own. `forwarded` refuses the
+    platform's own numbers.
+    """
+
+    leg_id: UUID
+    to: str
+    timeout_s: int
+    max_duration_s: int
+    caller_id: str | None = None
+    forwarded: bool = False
+
+
+class AddLeg:
+    def __init__(self, lifecycle: CallLifecycle, sessions: SessionIds, clock: Clock) -> None:
+        self._lifecycle = lifecycle
+        self._sessions = sessions
+        self._clock = clock
+
+    async def add(
+        self, connection: Connection, parent: CallRecord, wish: LegWish, *, node_id: UUID, prepare: Prepare
+    ) -> CallRecord:
+        """The leg, `ringing` with its money held and its slot taken, or `failed` where the wallet or the trunks
+        could not bear it. Everything else that speaks against it raises a `Refusal`, and there is no leg.
+
+        Locks the workspace's limits, then the call, then the wallet, as a claim from the queue does.
+        """
+        destination = await self._authorise(connection, parent, wish)
+        caller = await self._caller(connection, parent, wish.caller_id)
+        rate = await self._rate(connection, parent, destination)
+        limits = await connection.fetchrow(_LIMITS, parent.workspace_id, parent.mode)
+        await self._refuse_ended(connection, parent)
+        if limits["live"] >= limits["max_concurrent_calls"]:
+            raise ConcurrencyReached(limit=limits["max_concurrent_calls"])
+        session = self._sessions.of(await repository.next_session_number(connection))
+        columns = self._columns(parent, wish, destination, caller, rate) | {"session_id": session}
+        leg = await repository.insert(connection, columns)
+        return await self._ready(connection, leg, node_id, prepare)
+
+    async def _authorise(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Destination:
+        settings: Record = await repository.queue_settings(connection, parent.workspace_id, parent.mode)
+        destination = authorise_destination(wish.to, settings["destination_prefixes"], mode=parent.mode)
+        if wish.forwarded and await is_ours(connection, parent.mode, destination.e164):
+            raise ForwardToOurselves(number=destination.e164)
+        return destination
+
+    async def _caller(self, connection: Connection, parent: CallRecord, wanted: str | None) -> str:
+        parsed = parse_number(wanted or parent.local_e164, test_mode=parent.mode == "test")
+        if isinstance(parsed, BadNumber):
+            raise Invalid(fields=[FieldProblem("/callerId", parsed.reason)])
+        number = await find_owned(connection, parent.workspace_id, parent.mode, parsed.e164)
+        if number is None:
+            raise NumberNotFound(number=parsed.e164)
+        if number.status not in ("active", "past_due"):
+            raise NumberInactive(number=parsed.e164, state=number.status)
+        return number.e164
+
+    async def _rate(self, connection: Connection, parent: CallRecord, destination: Destination) -> Rate:
+        now = self._clock.now()
+        rate = await rate_for(connection, parent.workspace_id, "outbound", destination.e164, now)
+        if rate is None:
+            raise NoTariff(destination=destination.e164)
+        return rate
+
+    async def _refuse_ended(self, connection: Connection, parent: CallRecord) -> None:
+        """Somebody else may have ended the call: a command, or the reaper of a node whose lease lapsed."""
+        current = await repository.lock(connection, parent.id)
+        if current is None or current.status.terminal:
+            raise CallNotLive(state=current.status if current else "unknown")
+
+    async def _ready(
+        self, connection: Connection, leg: CallRecord, node_id: UUID, prepare: Prepare
+    ) -> CallRecord:
+        trunk_id = await queue.pick_trunk(connection, leg.mode)
+        if trunk_id is None and leg.mode == "live":
+            return await self._fail(connection, leg, HangupCause.NO_TRUNK)
+        try:
+            await self._lifecycle.hold(connection, leg)
+        except InsufficientFunds:
+            return await self._fail(connection, leg, HangupCause.INSUFFICIENT_FUNDS)
+        dialog = prepare(msgspec.structs.replace(leg, trunk_id=trunk_id))
+        now = self._clock.now()
+        return await self._lifecycle.start(
+            connection, leg, now=now, node_id=node_id, trunk_id=trunk_id, dialog=dialog
+        )
+
+    async def _fail(self, connection: Connection, leg: CallRecord, cause: HangupCause) -> CallRecord:
+        ending = Ending(cause=cause, by=HangupBy.PLATFORM, at=self._clock.now())
+        ended = await self._lifecycle.end(connection, leg.id, ending)
+        return ended[0] if ended else leg
+
+    def _columns(
+        self, parent: CallRecord, wish: LegWish, destination: Destination, caller: str, rate: Rate
+    ) -> dict[str, Any]:
+        now = self._clock.now()
+        return {
+            "id": wish.leg_id,
+            "workspace_id": parent.workspace_id,
+            "mode": parent.mode,
+            "parent_call_id": parent.id,
+            "number_id": parent.number_id,
+            "direction": "outbound",
+            "from_address": caller,
+            "to_address": destination.e164,
+            "local_e164": parent.local_e164,
+            "remote_e164": destination.e164,
+            "country": destination.country,
+            "webhook_url": parent.webhook_url,
+            "events_url": parent.events_url,
+            "timeout_seconds": wish.timeout_s,
+            "max_duration_seconds": wish.max_duration_s,
+            "rate_per_minute_minor": rate.per_minute_minor,
+            "client_request_id": parent.client_request_id,
+            "metadata": parent.metadata,
+            "api_key_id": parent.api_key_id,
+            "created_at": now,
+            "updated_at": now,
+        }
+
+
+_LIMITS = """
+SELECT max_concurrent_calls,
+       (SELECT count(*) FROM calls live WHERE live.workspace_id = $1 AND live.mode = $2
+        AND live.status IN ('ringing', 'answered') AND live.target_count = 1) AS live
+FROM call_queues WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
+"""
