@@ -1,4 +1,4 @@
-"""`sautikitd workspace create | list | suspend | unsuspend`."""
+"""`sautikitd workspace create | list | limit | suspend | unsuspend`."""
 
 from uuid import UUID
 
@@ -6,6 +6,7 @@ import click
 
 from sautikitd.cli.command import Invocation, subcommand
 from sautikitd.cli.show import show_fields, show_table
+from sautikitd.events.models import Mode
 
 
 @click.group()
@@ -45,6 +46,34 @@ async def list_(invocation: Invocation) -> None:
     invocation.result(
         {"workspaces": found}, lambda: show_table(("Id", "Name", "Slug", "State"), rows, empty=empty)
     )
+
+
+@workspace.command()
+@click.argument("workspace_id", metavar="ID", type=click.UUID)
+@click.option("--mode", type=click.Choice(["live", "test"]), required=True)
+@click.option("--calls-per-second", type=click.FloatRange(0.1, 1000), required=True, metavar="N")
+@click.option(
+    "--concurrent", type=click.IntRange(1, 100_000), required=True, metavar="N", help="Calls at once."
+)
+@subcommand()
+async def limit(
+    invocation: Invocation, workspace_id: UUID, mode: Mode, calls_per_second: float, concurrent: int
+) -> None:
+    """Set how many calls a workspace may start a second, and have at once. More wait in its queue.
+
+    \b
+    sautikitd workspace limit 0198… --mode live --calls-per-second 20 --concurrent 200
+    """
+    from sautikitd.cli.installation import installation
+    from sautikitd.identity.audit import OPERATOR
+    from sautikitd.identity.workspaces import CallLimits
+
+    limits = CallLimits(calls_per_second=calls_per_second, max_concurrent_calls=concurrent)
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        now = platform.clock.now()
+        await platform.workspaces.set_limits(connection, workspace_id, mode, limits, OPERATOR, now)
+    text = f"{calls_per_second:g} calls a second, {concurrent} at once, from now on."
+    invocation.result({"limits": limits}, lambda: click.echo(text))
 
 
 @workspace.command()

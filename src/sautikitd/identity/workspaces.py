@@ -120,6 +120,22 @@ class Workspaces:
         found: Sequence[str] | None = await connection.fetchval(_PREFIXES, workspace_id, mode)
         return found or ()
 
+    async def set_limits(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        mode: Mode,
+        limits: CallLimits,
+        actor: Actor,
+        now: datetime,
+    ) -> None:
+        """What the workspace may do from now on; calls that run go on. Inside a transaction."""
+        await self.find(connection, workspace_id)
+        values = (limits.calls_per_second, limits.max_concurrent_calls)
+        await connection.execute(_SET_LIMITS, workspace_id, mode, *values)
+        detail = {"mode": mode, "calls_per_second": values[0], "max_concurrent_calls": values[1]}
+        await _record(connection, actor, "workspace.limits", workspace_id, detail, now)
+
     async def suspend(
         self, connection: Connection, workspace_id: UUID, reason: str, actor: Actor, now: datetime
     ) -> Workspace:
@@ -204,6 +220,10 @@ _FIND = f"SELECT {_COLUMNS} FROM workspaces WHERE id = $1"
 _ALL = f"SELECT {_COLUMNS} FROM workspaces ORDER BY id DESC"
 
 _PREFIXES = "SELECT destination_prefixes FROM call_queues WHERE workspace_id = $1 AND mode = $2"
+
+_SET_LIMITS = """
+UPDATE call_queues SET calls_per_second = $3, max_concurrent_calls = $4 WHERE workspace_id = $1 AND mode = $2
+"""
 
 _SUSPEND = f"""
 UPDATE workspaces SET suspended_at = $2, suspension_reason = $3

@@ -1,0 +1,199 @@
+"""How fast calls go through the whole path, beside two bare SIP user agents on the same machine in the same run.
+
+    python bench/calls.py [--calls 200] [--rate 20]
+
+An installation of its own is started; the far end is a trunk of ours in this process. Measured: from the POST to
+the INVITE on the wire, from our 200 OK to the first packet of sound, and calls placed, answered and ended a second.
+"""
+
+import argparse
+import asyncio
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from system.installation import Customer, Installation, free_ports
+
+from sautikitd.voice.sip import sdp
+from sautikitd.voice.sip.address import NameAddr, sip_uri
+from sautikitd.voice.sip.events import Answered, Failed
+from sautikitd.voice.sip.hops import Hop
+from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.user_agent import UserAgent
+
+NUMBER = "+254207000001"
+
+
+class FirstPacket(asyncio.DatagramProtocol):
+    """An RTP port that notes when the first packet came."""
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        self.arrived = asyncio.Event()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self.at is None:
+            self.at = time.perf_counter()
+            self.arrived.set()
+
+
+@dataclass
+class FarEnd:
+    """Answers every call at once and notes when things came. Callees are told apart by their number."""
+
+    invited: dict[str, float] = field(default_factory=dict)
+    to_audio: list[float] = field(default_factory=list)
+    ended: int = 0
+
+    async def take(self, call: InboundCall) -> None:
+        self.invited[call.called] = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        transport, packets = await loop.create_datagram_endpoint(FirstPacket, local_addr=("127.0.0.1", 0))
+        port = transport.get_extra_info("sockname")[1]
+        offered = sdp.parse(call.offer or b"")
+        answered = time.perf_counter()
+        await call.answer(sdp.answer(offered, "127.0.0.1", port, session_id=port).encode())
+        try:
+            async with asyncio.timeout(10):
+                await packets.arrived.wait()
+            assert packets.at is not None
+            self.to_audio.append(packets.at - answered)
+            async for _ in call:
+                pass
+        finally:
+            transport.close()
+            self.ended += 1
+
+
+async def bare_calls(count: int) -> tuple[float, list[float]]:
+    """The baseline: INVITE, 200, ACK, BYE between two user agents. Calls a second, and INVITE to its arrival."""
+    invited: dict[str, float] = {}
+
+    async def take(call: InboundCall) -> None:
+        invited[call.called] = time.perf_counter()
+        await call.answer(sdp.answer(sdp.parse(call.offer or b""), "127.0.0.1", 40002, session_id=2).encode())
+        async for _ in call:
+            pass
+
+    near, far = UserAgent(), UserAgent(on_invite=take)
+    await near.start(("127.0.0.1", 0))
+    await far.start(("127.0.0.1", 0))
+    hop = Hop(host="127.0.0.1", port=far.bound[1])
+    delays = []
+    started = time.perf_counter()
+    for index in range(count):
+        user = f"+2547120{index:05d}"
+        prepared = near.prepare_invite(
+            target=sip_uri(user, hop.host, hop.port), hop=hop, local=NameAddr(sip_uri("bench", "127.0.0.1"))
+        )
+        sent = time.perf_counter()
+        call = await near.send_invite(prepared, sdp.offer("127.0.0.1", 40000, session_id=1).encode())
+        async for event in call:
+            if isinstance(event, Answered):
+                await call.bye()
+            assert not isinstance(event, Failed)
+        delays.append(invited[user] - sent)
+    elapsed = time.perf_counter() - started
+    await near.stop()
+    await far.stop()
+    return count / elapsed, delays
+
+
+async def platform_calls(
+    installation: Installation, customer: Customer, far: FarEnd, count: int, rate: float
+) -> tuple[float, list[float]]:
+    """Places `count` calls at `rate` a second, each with a sentence to speak. Calls a second, and POST to INVITE."""
+    posted: dict[str, float] = {}
+    actions = [{"say": {"text": "Habari."}}]
+    before = far.ended
+
+    async def place(index: int) -> None:
+        await asyncio.sleep(index / rate)
+        to = f"+2547120{index:05d}"
+        posted[to] = time.perf_counter()
+        await installation.api(
+            "POST", "/v1/calls", customer.key, {"from": NUMBER, "to": to, "actions": actions}, expect=201
+        )
+
+    started = time.perf_counter()
+    await asyncio.gather(*(place(index) for index in range(count)))
+    async with asyncio.timeout(120):
+        while far.ended - before < count:
+            await asyncio.sleep(0.02)
+    elapsed = time.perf_counter() - started
+    return count / elapsed, [far.invited[to] - at for to, at in posted.items()]
+
+
+def row(values: Sequence[float]) -> tuple[str, str]:
+    ordered = sorted(values)
+    return f"{statistics.median(ordered) * 1000:.1f}", f"{ordered[int(len(ordered) * 0.95)] * 1000:.1f}"
+
+
+async def measure(calls: int, rate: float) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="skb-"))
+    installation = Installation(folder / "data")
+    far, agent = FarEnd(), None
+    console = Console()
+    try:
+        console.print("Starting an installation …")
+        await installation.start()
+        port = free_ports(1)[0]
+        await installation.command(
+            "trunk", "add", "bench", "--host", "127.0.0.1", "--port", str(port), "--transport", "udp"
+        )
+        agent = UserAgent(on_invite=far.take)
+        await agent.start(("127.0.0.1", port))
+        listing = folder / "numbers.csv"
+        listing.write_text(f"e164,type,locality,monthly_price_minor\n{NUMBER},local,Nairobi,10000\n")
+        await installation.command("inventory", "import", str(listing))
+        customer = await installation.customer("Bench", funds_minor=100_000_000)
+        await installation.number(customer, NUMBER)
+        limits = ("--calls-per-second", "1000", "--concurrent", "1000")
+        await installation.command("workspace", "limit", customer.workspace_id, "--mode", "live", *limits)
+        await platform_calls(installation, customer, far, 5, 5)  # warms the speech cache and the pools
+        far.to_audio.clear()
+        console.print(f"{calls} calls at {rate:g} a second …")
+        bare_rate, bare_delays = await bare_calls(calls)
+        gentle_rate, delays = await platform_calls(installation, customer, far, calls, rate)
+        audio = list(far.to_audio)
+        console.print(f"{calls} calls as fast as they go …")
+        full_rate, full_delays = await platform_calls(installation, customer, far, calls, 1e9)
+    finally:
+        await installation.stop()
+        if agent is not None:
+            await agent.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    table = Table("what", "calls/s", "to INVITE p50 ms", "p95 ms", "of bare")
+    table.add_row("two bare user agents, one after the other", f"{bare_rate:.0f}", *row(bare_delays), "")
+    table.add_row(f"platform at {rate:g}/s", f"{gentle_rate:.1f}", *row(delays), "")
+    table.add_row(
+        "platform, as fast as it goes", f"{full_rate:.1f}", *row(full_delays), f"{full_rate / bare_rate:.0%}"
+    )
+    console.print(table)
+    median, high = row(audio)
+    console.print(f"200 OK to the first packet of sound: p50 {median} ms, p95 {high} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=10)
+    arguments = parser.parse_args()
+    uvloop.run(measure(arguments.calls, arguments.rate))
+
+
+if __name__ == "__main__":
+    main()
