@@ -13,7 +13,7 @@ from sautikitd.egress.client import EgressClient, sent_form
 from sautikitd.egress.guard import EgressGuard
 from sautikitd.egress.signatures import verify
 from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed
-from sautikitd.flow.callbacks.formats import CallbackFormatUnavailable, vocabulary_of
+from sautikitd.flow.callbacks.formats import vocabulary_of
 from sautikitd.flow.callbacks.log import CallbackOutcome
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.callbacks.request import prepare
@@ -233,10 +233,8 @@ async def test_a_call_without_a_voice_callback_reports_to_nobody() -> None:
     assert story.callbacks == []
 
 
-@pytest.mark.parametrize("wanted", [CallbackFormat.AFRICASTALKING, CallbackFormat.TWILIO])
-def test_the_other_vocabularies_are_refused_clearly(wanted: CallbackFormat) -> None:
-    with pytest.raises(CallbackFormatUnavailable, match="not yet in this version"):
-        vocabulary_of(wanted)
+def test_every_format_of_the_contract_has_its_vocabulary() -> None:
+    assert [vocabulary_of(wanted).format for wanted in CallbackFormat] == list(CallbackFormat)
 
 
 def test_a_long_client_request_id_stays_out_of_the_url() -> None:

@@ -193,7 +193,8 @@ def test_fifty_actions_are_allowed_and_no_more() -> None:
         (b"[" * 100_000, "flow.malformed", ""),
         (b'{"actions":' + b"[" * 40 + b"]" * 40 + b"}", "flow.malformed", "/actions" + "/0" * 16),
         (b" " * MAX_BODY_BYTES + b"{}", "flow.too_large", ""),
-        (b"<Response/>", "flow.format_unavailable", ""),
+        (b"<Response", "flow.malformed", ""),
+        (b"<html></html>", "flow.malformed", "/html"),
     ],
 )
 def test_a_body_that_is_no_flow_is_refused_with_its_reason(body: bytes, code: str, pointer: str) -> None:
@@ -201,9 +202,16 @@ def test_a_body_that_is_no_flow_is_refused_with_its_reason(body: bytes, code: st
     assert (problem.code.value, problem.pointer) == (code, pointer)
 
 
-def test_xml_is_refused_as_not_yet_there() -> None:
-    (problem,) = problems_of(b"hello", "text/xml; charset=utf-8")
-    assert problem.code is ProblemCode.FORMAT_UNAVAILABLE
+@pytest.mark.parametrize("kind", ["text/xml; charset=utf-8", "application/xml", "application/twiml+xml"])
+def test_xml_types_are_read_as_xml_without_a_warning(kind: str) -> None:
+    assert read_flow(b"<Response/>", kind) == Flow()
+    assert problems_of(b"hello", kind)[0].code is ProblemCode.MALFORMED
+
+
+def test_xml_under_another_type_is_read_with_a_warning() -> None:
+    flow = read_flow(b"<Response><Reject/></Response>", "text/html; charset=utf-8")
+    assert isinstance(flow, Flow)
+    assert flow.warnings[0].reason == "content type text/html; read as application/xml"
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.x+json", "TEXT/JSON"])

@@ -9,7 +9,7 @@ from sautikitd.clock import Clock
 from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed, CallbackReply
 from sautikitd.flow.callbacks.log import CallbackOutcome
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
-from sautikitd.flow.callbacks.vocabulary import Asking
+from sautikitd.flow.callbacks.vocabulary import Asking, EndReport
 from sautikitd.flow.context import CallOutcome, Direction, FlowContext
 from sautikitd.flow.discretion import Discretion
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal
@@ -62,12 +62,16 @@ class Asker:
             self._tell_failure(failure)
             raise
 
-    async def report_end(self, question: Question, outcome: CallOutcome) -> None:
-        """The last report to the voice callback, where the vocabulary has one."""
-        if self._client.reports_end:
+    async def report_end(self, voice_callback: Question | None, outcome: CallOutcome) -> None:
+        """The last report, to whom the vocabulary sends it: the voice callback, or the status callback."""
+        question = voice_callback
+        if self._client.end_report is EndReport.STATUS_CALLBACK:
+            url = self._context.status_callback_url
+            question = Question(url=url) if url is not None else None
+        if question is not None:
             await self._client.report(
                 Asking(
-                    context=self._context,
+                    context=self._as_of_now(),
                     question=question,
                     state=SessionState.COMPLETED,
                     duration_seconds=outcome.duration_seconds,
@@ -76,12 +80,15 @@ class Asker:
                 self._discretion.scrub,
             )
 
+    def _as_of_now(self) -> FlowContext:
+        return msgspec.structs.replace(self._context, answered_at=self.answered_at)
+
     async def _ask(self, question: Question) -> CallbackReply:
         state = question.state or self._state()
         self._write(EntryKind.ASKED, url=shown_url(question.url), state=state.value)
         reply = await self._client.ask(
             Asking(
-                context=self._context,
+                context=self._as_of_now(),
                 question=question,
                 state=state,
                 duration_seconds=self._seconds_since_answer(),

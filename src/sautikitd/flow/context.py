@@ -27,7 +27,8 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one call. Changing them for a running flow means a new runner (`structs.replace`).
 
     `actions` (inline, run instead of a first callback) win over `voice_callback_url`; with both, the URL
-    is still where `getDigits` asks by default. `recording_url` is a template with `{recording_id}`.
+    is still where `getDigits` asks by default. `status_callback_url` gets the last report in vocabularies
+    that do not send it to the voice callback (Twilio's). `recording_url` is a template with `{recording_id}`.
     """
 
     call_id: UUID
@@ -37,6 +38,8 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
     to_number: str
     live: bool
     currency: str = "KES"
+    workspace_id: UUID | None = None
+    started_at: datetime | None = None
     client_request_id: str | None = None
     answered_at: datetime | None = None
     answered_by: str | None = None
@@ -44,6 +47,7 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
     voice_callback_url: str | None = None
     voice_method: Method = Method.POST
     fallback_url: str | None = None
+    status_callback_url: str | None = None
     callback_format: CallbackFormat = CallbackFormat.SAUTIKIT
     recording_url: str = ""
 
@@ -58,3 +62,8 @@ class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
     cost_minor: int
     hangup_cause: str
     recording_url: str = ""
+
+    @property
+    def amount(self) -> str:
+        """The cost as a decimal in the call's currency: `1.05`."""
+        return f"{self.cost_minor // 100}.{self.cost_minor % 100:02d}"

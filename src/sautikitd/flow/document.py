@@ -10,8 +10,7 @@ MAX_ACTIONS = 50
 
 
 class ProblemCode(StrEnum):
-    MALFORMED = "flow.malformed"  # not JSON, or not the shape of a flow
-    FORMAT_UNAVAILABLE = "flow.format_unavailable"
+    MALFORMED = "flow.malformed"  # neither JSON nor XML, or not the shape of a flow
     TOO_LARGE = "flow.too_large"
     TOO_MANY_ACTIONS = "flow.too_many_actions"
     VERB_UNKNOWN = "flow.verb_unknown"
@@ -21,7 +20,8 @@ class ProblemCode(StrEnum):
 
 
 class FlowProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One reason why a flow is invalid. `pointer` is a JSON pointer (RFC 6901) into the reply."""
+    """One reason why a flow is invalid. `pointer` is a JSON pointer (RFC 6901) into the reply; of an XML
+    reply it is an XPath (`/Response/Gather[1]/@timeout`), and `reason` ends with the line."""
 
     code: ProblemCode
     pointer: str

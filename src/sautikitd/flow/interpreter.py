@@ -79,11 +79,10 @@ class FlowRunner:
         return HUNG_UP
 
     async def report_end(self, outcome: CallOutcome) -> None:
-        """Sends the last report (`isActive=0`) to the voice callback, if the call has one. For the node to
-        call once the call is settled; takes up to ten seconds and never raises `CallbackFailed`."""
-        question = self.voice_callback
-        if question is not None:
-            await self._asker.report_end(question, outcome)
+        """Sends the last report to the voice callback, or where the vocabulary has it go, if the call has
+        such a URL. For the node to call once the call is settled; takes up to ten seconds and never raises
+        `CallbackFailed`."""
+        await self._asker.report_end(self.voice_callback, outcome)
 
     @property
     def state(self) -> FlowState | None:

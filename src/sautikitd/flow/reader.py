@@ -1,6 +1,8 @@
-"""Reads flows as JSON: replies of voice callbacks, inline `actions`, and what `/v1/voice/validate` gets."""
+"""Reads flows: replies of voice callbacks (JSON or XML), inline `actions`, what `/v1/voice/validate` gets."""
 
 from collections.abc import Mapping
+
+import msgspec
 
 from sautikitd.flow.document import (
     MAX_ACTIONS,
@@ -12,6 +14,8 @@ from sautikitd.flow.document import (
 )
 from sautikitd.flow.json_text import JsonUnreadable, parse_json, pointer_to, structural_faults
 from sautikitd.flow.verb_reader import ActionReader
+from sautikitd.flow.xml.element import Dialect
+from sautikitd.flow.xml.reader import read_xml
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -19,32 +23,46 @@ XML_TYPES = frozenset({"application/xml", "text/xml"})
 JSON_TYPES = frozenset({"application/json", "text/json"})
 
 
-def read_flow(source: bytes | object, content_type: str = "application/json") -> Flow | FlowInvalid:
-    """Reads `{"actions": [...]}`, either as the bytes of a body or as JSON already decoded.
+def read_flow(
+    source: bytes | object, content_type: str = "application/json", dialect: Dialect | None = None
+) -> Flow | FlowInvalid:
+    """Reads `{"actions": [...]}`, either as the bytes of a body or as JSON already decoded, or the bytes of
+    `<Response>…</Response>` in `dialect` (None: the document itself decides).
 
-    Never raises, whatever it is given. A body under another content type that plainly is JSON is read
-    with a warning, since many frameworks send text/html unasked.
+    Never raises, whatever it is given. A body under another content type that plainly is JSON or XML is
+    read with a warning, since many frameworks send text/html unasked.
     """
     if not isinstance(source, bytes):
-        return _read_decoded(source, ())
+        return _read_decoded(source)
     kind = content_type.partition(";")[0].strip().lower()
     if len(source) > MAX_BODY_BYTES:
         return _invalid(ProblemCode.TOO_LARGE, "", f"the reply is longer than {MAX_BODY_BYTES} bytes")
     start = source.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if kind in XML_TYPES or kind.endswith("+xml") or start == b"<":
-        return _invalid(
-            ProblemCode.FORMAT_UNAVAILABLE, "", "XML replies are not yet in this version; send JSON"
-        )
     if not start:
-        return _invalid(ProblemCode.MALFORMED, "", 'the reply is empty; to hang up send {"actions": []}')
+        return _invalid(
+            ProblemCode.MALFORMED, "", 'the reply is empty; to hang up send {"actions": []} or <Response/>'
+        )
+    if kind in XML_TYPES or kind.endswith("+xml"):
+        return read_xml(source, content_type, dialect)
+    if start == b"<":
+        return _warned(read_xml(source, content_type, dialect), _mistyped(kind, "application/xml"))
     try:
         decoded = parse_json(source)
     except JsonUnreadable as error:
         return _invalid(ProblemCode.MALFORMED, "", str(error))
     if kind in JSON_TYPES or kind.endswith("+json"):
-        return _read_decoded(decoded, ())
-    reason = f"content type {kind[:100] or 'missing'}; read as application/json"
-    return _read_decoded(decoded, (FlowWarning(pointer="", reason=reason),))
+        return _read_decoded(decoded)
+    return _warned(_read_decoded(decoded), _mistyped(kind, "application/json"))
+
+
+def _mistyped(kind: str, taken_for: str) -> FlowWarning:
+    return FlowWarning(pointer="", reason=f"content type {kind[:100] or 'missing'}; read as {taken_for}")
+
+
+def _warned(flow: Flow | FlowInvalid, warning: FlowWarning) -> Flow | FlowInvalid:
+    if isinstance(flow, FlowInvalid):
+        return flow
+    return msgspec.structs.replace(flow, warnings=(warning, *flow.warnings))
 
 
 def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInvalid:
@@ -69,7 +87,7 @@ def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInval
     )
 
 
-def _read_decoded(decoded: object, warnings: tuple[FlowWarning, ...]) -> Flow | FlowInvalid:
+def _read_decoded(decoded: object) -> Flow | FlowInvalid:
     if not isinstance(decoded, dict):
         return _invalid(ProblemCode.MALFORMED, "", 'a flow is an object {"actions": [...]}')
     if "actions" not in decoded:
@@ -83,7 +101,7 @@ def _read_decoded(decoded: object, warnings: tuple[FlowWarning, ...]) -> Flow | 
     flow = read_actions(decoded["actions"])
     if isinstance(flow, FlowInvalid):
         return flow
-    return Flow(actions=flow.actions, warnings=(*warnings, *_unknown_members(decoded), *flow.warnings))
+    return Flow(actions=flow.actions, warnings=(*_unknown_members(decoded), *flow.warnings))
 
 
 def _unknown_members(decoded: Mapping[str, object]) -> list[FlowWarning]:

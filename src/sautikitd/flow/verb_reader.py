@@ -96,23 +96,23 @@ class ActionReader:
     def _pass_over_unknown(self, given: dict[str, object], known: list[str], pointer: str) -> None:
         for name in [name for name in given if name not in known]:
             del given[name]
-            self._warn(pointer_to(pointer, name), "unknown attribute; passed over", _nearest(name, known))
+            self._warn(pointer_to(pointer, name), "unknown attribute; passed over", nearest(name, known))
 
     def _refuse_verb(self, name: str, pointer: str) -> None:
         if name in NOT_YET:
             self._refuse(ProblemCode.VERB_UNAVAILABLE, pointer, f"{name} is not yet in this version")
             return
-        nearest = _nearest(name, [*VERBS, *NOT_YET])
-        self._refuse(ProblemCode.VERB_UNKNOWN, pointer, f"unknown verb {name[:100]!r}", nearest)
+        meant = nearest(name, [*VERBS, *NOT_YET])
+        self._refuse(ProblemCode.VERB_UNKNOWN, pointer, f"unknown verb {name[:100]!r}", meant)
 
-    def _refuse(self, code: ProblemCode, pointer: str, reason: str, nearest: str | None = None) -> None:
-        self.problems.append(FlowProblem(code=code, pointer=pointer, reason=reason, suggestion=nearest))
+    def _refuse(self, code: ProblemCode, pointer: str, reason: str, meant: str | None = None) -> None:
+        self.problems.append(FlowProblem(code=code, pointer=pointer, reason=reason, suggestion=meant))
 
-    def _warn(self, pointer: str, reason: str, nearest: str | None = None) -> None:
-        self.warnings.append(FlowWarning(pointer=pointer, reason=reason, suggestion=nearest))
+    def _warn(self, pointer: str, reason: str, meant: str | None = None) -> None:
+        self.warnings.append(FlowWarning(pointer=pointer, reason=reason, suggestion=meant))
 
 
-def _nearest(name: str, known: list[str]) -> str | None:
+def nearest(name: str, known: list[str]) -> str | None:
     """The known name that `name` was probably meant to be: the same but for case and signs, or similar."""
     folded = {_folded(candidate): candidate for candidate in known}
     matches = get_close_matches(_folded(name[:64]), list(folded), n=1, cutoff=0.6)

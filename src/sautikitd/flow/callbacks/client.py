@@ -11,9 +11,10 @@ from sautikitd.egress.failures import EgressFailure
 from sautikitd.flow.callbacks.log import LOGGED_BYTES, CallbackEntry, CallbackLog, CallbackOutcome
 from sautikitd.flow.callbacks.question import Method, Question, masked
 from sautikitd.flow.callbacks.request import FORM, prepare
-from sautikitd.flow.callbacks.vocabulary import Asking, Prepared, Vocabulary
+from sautikitd.flow.callbacks.vocabulary import Asking, EndReport, Prepared, Vocabulary
 from sautikitd.flow.document import Flow, FlowInvalid, FlowProblem
 from sautikitd.flow.reader import MAX_BODY_BYTES, read_flow
+from sautikitd.flow.xml.element import Dialect
 
 TOTAL_S = 10.0
 CONNECT_S = 5.0
@@ -78,13 +79,13 @@ class CallbackClient:
         self._total_s = total_s
 
     @property
-    def reports_end(self) -> bool:
-        return self._vocabulary.reports_end
+    def end_report(self) -> EndReport:
+        return self._vocabulary.end_report
 
     async def ask(self, asking: Asking, scrub: Scrub = str) -> CallbackReply:
         """The flow that the URL answers with. Raises `CallbackFailed` for anything else."""
         exchange = await self._send(asking, scrub, ignore_reply=False)
-        flow = _reading(exchange)
+        flow = _reading(exchange, self._vocabulary.dialect)
         url = asking.question.url
         if isinstance(flow, FlowInvalid):
             raise CallbackFailed(
@@ -111,7 +112,16 @@ class CallbackClient:
         prepared, shown = self._prepared(asking), self._prepared(_shown(asking))
         for attempt in range(1, ATTEMPTS + 1):
             attempted_at = self._clock.now()
-            line = _Line(self._log, asking, shown, scrub, attempt, attempted_at, ignore_reply)
+            line = _Line(
+                self._log,
+                asking,
+                shown,
+                scrub,
+                attempt,
+                attempted_at,
+                ignore_reply,
+                self._vocabulary.dialect,
+            )
             left = self._total_s - (self._clock.monotonic() - started)
             try:
                 exchange = await self._attempt(question.method, prepared, left)
@@ -140,7 +150,7 @@ class CallbackClient:
     async def _attempt(self, method: Method, prepared: Prepared, seconds: float) -> Exchange:
         secrets = await self._secrets()
         headers = self._vocabulary.signature(prepared, secrets, self._clock.now())
-        headers["Accept"] = "application/json"
+        headers["Accept"] = self._vocabulary.accept
         post = method is Method.POST
         if post:
             headers["Content-Type"] = FORM
@@ -180,8 +190,10 @@ class _Line:
         attempt: int,
         attempted_at: datetime,
         ignore_reply: bool,
+        dialect: Dialect | None,
     ) -> None:
         self._log = log
+        self._dialect = dialect
         self._scrub = scrub
         self._ignore_reply = ignore_reply
         self._entry = CallbackEntry(
@@ -208,7 +220,7 @@ class _Line:
             outcome = CallbackOutcome.IGNORED
         elif not exchange.ok:
             outcome = CallbackOutcome.STATUS
-        elif isinstance(flow := _reading(exchange), FlowInvalid):
+        elif isinstance(flow := _reading(exchange, self._dialect), FlowInvalid):
             outcome, error = CallbackOutcome.INVALID, str(flow)
         self._write(
             outcome=outcome,
@@ -228,8 +240,8 @@ class _Line:
         self._log.record(msgspec.structs.replace(self._entry, **changes))
 
 
-def _reading(exchange: Exchange) -> Flow | FlowInvalid:
-    return read_flow(exchange.body, exchange.headers.get("content-type", ""))
+def _reading(exchange: Exchange, dialect: Dialect | None) -> Flow | FlowInvalid:
+    return read_flow(exchange.body, exchange.headers.get("content-type", ""), dialect)
 
 
 def _bounded(headers: Mapping[str, str]) -> dict[str, str]:

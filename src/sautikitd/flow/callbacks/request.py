@@ -23,11 +23,15 @@ def prepare(url: str, method: Method, parameters: Parameters, client_request_id:
         client_request_id if client_request_id and len(_encoded(client_request_id)) <= MAX_IN_URL else None
     )
     if method is Method.GET:
-        in_query = [pair for pair in parameters if pair[0] != CLIENT_REQUEST_ID or short_id is not None]
+        in_query = [pair for pair in parameters if pair[0] != CLIENT_REQUEST_ID]
+        if short_id is not None:
+            in_query.append((CLIENT_REQUEST_ID, short_id))
         final = sent_form(_with_query(url, in_query))
-        return Prepared(url=final, parameters=in_query, payload=urlsplit(final).query.encode())
+        return Prepared(url=final, method=method, parameters=in_query, payload=urlsplit(final).query.encode())
     final = sent_form(_with_query(url, [(CLIENT_REQUEST_ID, short_id)] if short_id else []))
-    return Prepared(url=final, parameters=parameters, payload=urlencode(parameters, safe="*").encode())
+    return Prepared(
+        url=final, method=method, parameters=parameters, payload=urlencode(parameters, safe="*").encode()
+    )
 
 
 def _with_query(url: str, extra: Parameters) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sautikitd.egress.signatures import SIGNATURE_HEADER, sign
-from sautikitd.flow.callbacks.vocabulary import Asking, Parameters, Prepared
+from sautikitd.flow.callbacks.vocabulary import Asking, EndReport, Parameters, Prepared
 from sautikitd.flow.context import CallbackFormat, CallOutcome
+from sautikitd.flow.xml.element import Dialect
 
 
 class SautikitVocabulary:
@@ -13,7 +14,9 @@ class SautikitVocabulary:
     the last report; `durationInSeconds` counts from the answer, so far or in all."""
 
     format = CallbackFormat.SAUTIKIT
-    reports_end = True
+    end_report = EndReport.VOICE_CALLBACK
+    dialect: Dialect | None = None
+    accept = "application/json, application/xml;q=0.9, text/xml;q=0.9"
 
     def parameters(self, asking: Asking) -> Parameters:
         context, question = asking.context, asking.question
@@ -46,7 +49,7 @@ def _ending(outcome: CallOutcome | None, currency: str, so_far: int) -> Paramete
     return [
         ("durationInSeconds", str(outcome.duration_seconds)),
         ("recordingUrl", outcome.recording_url),
-        ("amount", f"{outcome.cost_minor // 100}.{outcome.cost_minor % 100:02d}"),
+        ("amount", outcome.amount),
         ("currencyCode", currency),
         ("hangupCause", outcome.hangup_cause),
     ]

@@ -2,20 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from sautikitd.flow.callbacks.question import Question, SessionState
+from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.context import CallbackFormat, CallOutcome, FlowContext
+from sautikitd.flow.xml.element import Dialect
 
 Parameters = list[tuple[str, str]]
 """Form fields in the order in which they are sent."""
 
 
+class EndReport(StrEnum):
+    """Who gets the last report of a call (contract §5)."""
+
+    VOICE_CALLBACK = "voice_callback"
+    STATUS_CALLBACK = "status_callback"
+
+
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """One question with all that a vocabulary may want to say: the call, its state, and its outcome once
-    it has ended. `question.url` is absolute here. `duration_seconds` counts whole seconds since the answer."""
+    it has ended. `question.url` is absolute here, `context.answered_at` is as of now. `duration_seconds`
+    counts whole seconds since the answer."""
 
     context: FlowContext
     question: Question
@@ -29,6 +39,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     of a GET the raw query string."""
 
     url: str
+    method: Method
     parameters: Parameters
     payload: bytes
 
@@ -36,8 +47,13 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 class Vocabulary(Protocol):
     format: CallbackFormat
 
-    reports_end: bool
-    """Whether the voice callback gets a last POST when the call has ended."""
+    end_report: EndReport
+
+    dialect: Dialect | None
+    """The XML dialect of its handlers' replies; None: each document decides for itself."""
+
+    accept: str
+    """The value of the `Accept` header."""
 
     def parameters(self, asking: Asking) -> Parameters: ...
 

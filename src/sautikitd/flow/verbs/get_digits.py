@@ -3,7 +3,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from sautikitd.flow.callbacks.question import Question, SessionState, masked
+from sautikitd.flow.callbacks.question import Method, Question, SessionState, masked
 from sautikitd.flow.port import Collected, Prompt, PromptUnavailable
 from sautikitd.flow.verbs.play import PlayVerb
 from sautikitd.flow.verbs.say import SayVerb
@@ -15,7 +15,7 @@ DEFAULT_TIMEOUT_S = 5
 class GetDigitsVerb(Verb, frozen=True, kw_only=True, tag="getDigits"):
     """Gathers key presses while or after its `nested` prompts play; the first one cuts them short.
 
-    With input, `action` (default: the voice callback) is asked and its reply replaces the flow; where
+    With input, `action` (by `method`; default: the voice callback) is asked and its reply replaces the flow; where
     there is nobody to ask, the next verb runs. Without input it starts again `retries` times, and then
     the next verb runs. `timeout` (seconds, 0 = 5) runs from the end of the prompts and from each digit.
     `sensitive` masks the digits in every log and event.
@@ -30,6 +30,7 @@ class GetDigitsVerb(Verb, frozen=True, kw_only=True, tag="getDigits"):
     finish_on_key: Keys = "#"
     nested: tuple[SayVerb | PlayVerb, ...] = ()
     action: Reference | None = None
+    method: Method = Method.POST
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
     sensitive: bool = False
 
@@ -71,7 +72,9 @@ class GetDigitsVerb(Verb, frozen=True, kw_only=True, tag="getDigits"):
         if self.sensitive:
             run.hide(digits)
         run.tell(digits=masked(digits) if self.sensitive else digits)
-        question = Question(url=self.action) if self.action is not None else run.voice_callback
+        question = (
+            Question(url=self.action, method=self.method) if self.action is not None else run.voice_callback
+        )
         if question is not None:
             await run.ask(
                 msgspec.structs.replace(
