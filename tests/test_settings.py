@@ -58,6 +58,12 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_an_example(nam
     assert example in str(refused.value)
 
 
+def test_a_database_url_is_never_repeated_since_a_password_may_be_in_it() -> None:
+    with pytest.raises(SettingInvalid) as refused:
+        from_environment({"DATABASE_URL": "mysql://me:hunter2@localhost/x"})
+    assert "hunter2" not in str(refused.value)
+
+
 def test_listening_everywhere_needs_an_address_to_give_out() -> None:
     with pytest.raises(SettingInvalid, match="SAUTIKIT_SIP_ADVERTISE"):
         from_environment({"SAUTIKIT_SIP": "0.0.0.0:5060"})

@@ -150,8 +150,9 @@ def _read(variable: Variable, text: str) -> Any:
     try:
         return variable.read(text.strip())
     except ValueError as exc:
+        shown = "" if variable.read in (_database_url, _secret) else f"={text!r}"  # a password may be in it
         raise SettingInvalid(
-            f"{variable.name}={text!r} cannot be used: {exc}. For example: {variable.name}={variable.example}"
+            f"{variable.name}{shown} cannot be used: {exc}. For example: {variable.name}={variable.example}"
         ) from exc
 
 
@@ -383,14 +384,14 @@ VARIABLES: tuple[Variable, ...] = (
         "daraja_consumer_key",
         _secret,
         "Consumer key of the Daraja app, or @FILE.",
-        "@/etc/sautikit/daraja.key",
+        "the-consumer-key-of-your-app",
     ),
     Variable(
         "SAUTIKIT_DARAJA_CONSUMER_SECRET",
         "daraja_consumer_secret",
         _secret,
         "Consumer secret of the Daraja app, or @FILE.",
-        "@/etc/sautikit/daraja.secret",
+        "the-consumer-secret-of-your-app",
     ),
     Variable("SAUTIKIT_DARAJA_SHORTCODE", "daraja_shortcode", _shortcode, "The Paybill number.", "600100"),
     Variable(
@@ -398,7 +399,7 @@ VARIABLES: tuple[Variable, ...] = (
         "daraja_passkey",
         _secret,
         "The passkey of the Paybill, or @FILE.",
-        "@/etc/sautikit/daraja.passkey",
+        "the-passkey-of-your-paybill",
     ),
     Variable(
         "SAUTIKIT_DARAJA_SOURCES",
