@@ -23,14 +23,13 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from system.installation import Customer, Installation, free_ports
-
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.events import Answered, Failed
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.user_agent import UserAgent
+from system.installation import Customer, Installation, free_ports
 
 NUMBER = "+254207000001"
 

@@ -114,15 +114,15 @@ class InboundLeg(MediaLeg):
         now = self._clock.now()
         match event:
             case events.Canceled():
-                cause = HangupCause(event.cause.value)
+                cause = event.cause
                 self._finish(
                     LegEnd(cause=cause, by=HangupBy.CALLER, at=now, status=CallStatus.CANCELED, sip_code=487)
                 )
             case events.RemoteBye():
-                cause = HangupCause(event.cause.value)
+                cause = event.cause
                 self._finish(LegEnd(cause=cause, by=HangupBy.CALLER, at=now, sip_code=200))
             case events.Lost():
-                self._finish(LegEnd(cause=HangupCause(event.cause.value), by=HangupBy.CARRIER, at=now))
+                self._finish(LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=now))
             case events.Reinvite() if event.offer and event.answer:
                 theirs, ours = sdp.parse(event.offer), sdp.parse(event.answer)
                 await self.configure_media(negotiation.agreed(theirs, ours, we_answered=True))

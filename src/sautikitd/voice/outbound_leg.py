@@ -13,7 +13,7 @@ from sautikitd.voice import negotiation
 from sautikitd.voice.leg import LegEnd, MediaLeg
 from sautikitd.voice.media.protocol import RemoteMedia
 from sautikitd.voice.sip import events, sdp
-from sautikitd.voice.sip.causes import CallOutcome, Reason, outcome_of
+from sautikitd.voice.sip.causes import Reason, outcome_of
 from sautikitd.voice.sip.dialog import DialogState
 from sautikitd.voice.sip.outbound import OutboundCall
 
@@ -90,7 +90,7 @@ class OutboundLeg(MediaLeg):
             case events.RemoteBye():
                 self._finish(
                     LegEnd(
-                        cause=HangupCause(event.cause.value),
+                        cause=event.cause,
                         by=HangupBy.CALLEE,
                         at=self._clock.now(),
                         sip_code=200,
@@ -98,7 +98,7 @@ class OutboundLeg(MediaLeg):
                 )
             case events.Lost():
                 self._finish(
-                    LegEnd(cause=HangupCause(event.cause.value), by=HangupBy.CARRIER, at=self._clock.now())
+                    LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=self._clock.now())
                 )
             case events.Reinvite() if event.offer and event.answer:
                 await self._negotiate(event.offer, sdp.parse(event.answer), we_answered=True)
@@ -131,8 +131,8 @@ class OutboundLeg(MediaLeg):
 
     def _failure(self, failed: events.Failed) -> LegEnd:
         outcome = outcome_of(failed.cause)
-        status = CallStatus(outcome.value) if outcome is not CallOutcome.COMPLETED else CallStatus.FAILED
-        cause = HangupCause(failed.cause.value)
+        status = outcome if outcome is not CallStatus.COMPLETED else CallStatus.FAILED
+        cause = failed.cause
         by = HangupBy.CALLEE if cause in _CALLEE_CAUSES else HangupBy.CARRIER
         code = None if failed.local else failed.code
         return LegEnd(cause=cause, by=by, at=self._clock.now(), status=status, sip_code=code)

@@ -102,7 +102,7 @@ async def listening(port: int, transport: Transport) -> None:
     """Until the kernel lists a socket on the port."""
     table = Path("/proc/net/udp" if transport is Transport.UDP else "/proc/net/tcp")
     async with asyncio.timeout(5):
-        while not _listed(table, port):  # noqa: ASYNC110 - the kernel has no event for it
+        while not _listed(table, port):
             await asyncio.sleep(0.005)
 
 

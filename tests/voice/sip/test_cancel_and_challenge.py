@@ -1,6 +1,7 @@
 """The finer points of CANCEL (RFC 3261 §9.1) and of digest challenges (§22.2) on our INVITE."""
 
-from sautikitd.voice.sip.causes import HangupCause, Reason
+from sautikitd.calls.outcomes import HangupCause
+from sautikitd.voice.sip.causes import Reason
 from sautikitd.voice.sip.digest import Credentials, read_digest
 from sautikitd.voice.sip.events import Answered, Failed
 from sautikitd.voice.sip.timers import Timers

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip.admission import Admit, DigestVerifier, Refuse, Verdict
-from sautikitd.voice.sip.causes import HangupCause
 from sautikitd.voice.sip.digest import ha1
 from sautikitd.voice.sip.events import Acknowledged, Canceled, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Transport

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sautikitd.voice.sip.causes import HangupCause
+from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip.events import Acknowledged, Answered, Failed, Lost, Progress, RemoteBye
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.timers import Timers

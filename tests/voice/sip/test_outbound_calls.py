@@ -2,7 +2,8 @@
 
 import pytest
 
-from sautikitd.voice.sip.causes import HangupCause, Reason
+from sautikitd.calls.outcomes import HangupCause
+from sautikitd.voice.sip.causes import Reason
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.events import Answered, Failed, Progress, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Transport

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 from sipmessage import Response
 
+from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.acceptance import Acceptance
 from sautikitd.voice.sip.authorization import Authorizer
-from sautikitd.voice.sip.causes import HangupCause, Reason, read_reasons
+from sautikitd.voice.sip.causes import Reason, read_reasons
 from sautikitd.voice.sip.dialog import DialogState, contact_uri
 from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Flow, Source

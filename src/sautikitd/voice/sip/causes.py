@@ -7,67 +7,28 @@ trusted before the SIP code where it says more, since gateways fold many causes 
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 
 import msgspec
 
-
-class CallOutcome(StrEnum):
-    """Terminal statuses of a call in the contract (§4.3)."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    NO_ANSWER = "no_answer"
-    BUSY = "busy"
-    CANCELED = "canceled"
-
-
-class HangupBy(StrEnum):
-    CALLER = "caller"  # who placed the call, as seen from its direction
-    CALLEE = "callee"
-    CARRIER = "carrier"  # a trunk or the network behind it
-    PLATFORM = "platform"  # a flow, a limit, an operator, a fault of ours
-
-
-class HangupCause(StrEnum):
-    NORMAL_CLEARING = "normal_clearing"
-    CANCELED = "canceled"
-    USER_BUSY = "user_busy"
-    NO_ANSWER = "no_answer"
-    CALL_REJECTED = "call_rejected"
-    UNWANTED = "unwanted"
-    UNALLOCATED_NUMBER = "unallocated_number"
-    NUMBER_CHANGED = "number_changed"
-    INVALID_NUMBER = "invalid_number"
-    DESTINATION_UNREACHABLE = "destination_unreachable"
-    REDIRECTED = "redirected"
-    MEDIA_INCOMPATIBLE = "media_incompatible"
-    CONGESTION = "congestion"
-    TRUNK_FAILURE = "trunk_failure"
-    NETWORK_ERROR = "network_error"
-    TIMEOUT = "timeout"
-    PROTOCOL_ERROR = "protocol_error"
-    MEDIA_TIMEOUT = "media_timeout"
-    LOST_RACE = "lost_race"
-    NODE_LOST = "node_lost"
+from sautikitd.calls.outcomes import CallStatus, HangupCause
 
 
 class CauseRule(msgspec.Struct, frozen=True):
-    outcome: CallOutcome
+    outcome: CallStatus
     sip: tuple[int, ...]  # final status codes that mean this cause
     q850: tuple[int, ...]  # causes of ITU-T Q.850 that mean this cause
     retry: bool  # whether the same call may succeed soon, perhaps over another trunk
     advice: str
 
 
-_FAILED, _BUSY, _NO_ANSWER = CallOutcome.FAILED, CallOutcome.BUSY, CallOutcome.NO_ANSWER
+_FAILED, _BUSY, _NO_ANSWER = CallStatus.FAILED, CallStatus.BUSY, CallStatus.NO_ANSWER
 
 RULES: dict[HangupCause, CauseRule] = {
     HangupCause.NORMAL_CLEARING: CauseRule(
-        CallOutcome.COMPLETED, (200,), (16, 31), False, "The call was answered and one side hung up."
+        CallStatus.COMPLETED, (200,), (16, 31), False, "The call was answered and one side hung up."
     ),
     HangupCause.CANCELED: CauseRule(
-        CallOutcome.CANCELED, (487,), (), False, "The caller gave up before there was an answer."
+        CallStatus.CANCELED, (487,), (), False, "The caller gave up before there was an answer."
     ),
     HangupCause.USER_BUSY: CauseRule(
         _BUSY, (486, 600), (17,), True, "In another call. Try again in some minutes."
@@ -137,10 +98,29 @@ RULES: dict[HangupCause, CauseRule] = {
     HangupCause.MEDIA_TIMEOUT: CauseRule(
         _FAILED, (), (), True, "The sound stopped and the far end was gone."
     ),
-    HangupCause.LOST_RACE: CauseRule(
-        CallOutcome.CANCELED, (), (26,), False, "Another target answered first."
-    ),
+    HangupCause.LOST_RACE: CauseRule(CallStatus.CANCELED, (), (26,), False, "Another target answered first."),
     HangupCause.NODE_LOST: CauseRule(_FAILED, (), (), True, "The machine running the call died."),
+    HangupCause.MEDIA_LOST: CauseRule(_FAILED, (), (), True, "A fault of ours ended the sound. Try again."),
+    HangupCause.EXPIRED_IN_QUEUE: CauseRule(
+        CallStatus.CANCELED,
+        (),
+        (),
+        True,
+        "It waited longer than `expires_in_seconds`. Place fewer, or allow more.",
+    ),
+    HangupCause.INSUFFICIENT_FUNDS: CauseRule(
+        _FAILED, (), (), True, "The wallet could not bear the call. Top up, then place it again."
+    ),
+    HangupCause.MAX_DURATION: CauseRule(
+        CallStatus.COMPLETED, (), (), False, "It lasted as long as `max_duration_seconds` allowed."
+    ),
+    HangupCause.NO_TRUNK: CauseRule(
+        _FAILED, (), (), True, "No trunk is in service. The operator must add one."
+    ),
+    HangupCause.REJECTED: CauseRule(
+        _FAILED, (), (), False, "The number's flow refused the caller, or had no answer."
+    ),
+    HangupCause.SUSPENDED: CauseRule(_FAILED, (), (), False, "The workspace is suspended. Write to support."),
 }
 
 _BY_SIP = {code: cause for cause, rule in RULES.items() for code in rule.sip}
@@ -189,5 +169,5 @@ def cause_of(code: int, reasons: Iterable[Reason] = (), *, local: bool = False) 
     return nearest.get(code // 100, HangupCause.PROTOCOL_ERROR)
 
 
-def outcome_of(cause: HangupCause) -> CallOutcome:
+def outcome_of(cause: HangupCause) -> CallStatus:
     return RULES[cause].outcome

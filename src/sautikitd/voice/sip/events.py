@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sautikitd.voice.sip.causes import HangupCause, Reason, cause_of
+from sautikitd.calls.outcomes import HangupCause
+from sautikitd.voice.sip.causes import Reason, cause_of
 from sautikitd.voice.sip.dialog import DialogState
 from sautikitd.voice.sip.sdp import Direction
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from sipmessage import Response
 
+from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr
 from sautikitd.voice.sip.call_dialog import CallDialog
-from sautikitd.voice.sip.causes import HangupCause, Reason, cause_of, read_reasons
+from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
 from sautikitd.voice.sip.dialog import DialogState, dialog_of_callee
 from sautikitd.voice.sip.events import Canceled, Event, EventStream, Lost
 from sautikitd.voice.sip.hops import Source

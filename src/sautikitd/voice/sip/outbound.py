@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.call_dialog import CallDialog, OfferHandler
-from sautikitd.voice.sip.causes import HangupCause, Reason, cause_of, read_reasons
+from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
 from sautikitd.voice.sip.client_transaction import ClientTransaction, Failure
 from sautikitd.voice.sip.dialog import dialog_of_caller
 from sautikitd.voice.sip.digest import Credentials
