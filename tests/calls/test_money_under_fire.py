@@ -112,15 +112,13 @@ class Gambler:
             )
         covered = 60
         for _ in range(dice.randrange(4)):
-            wanted = covered + 60
-            covered = max(
-                covered,
-                await self.step(
-                    lambda connection, to=wanted: scene.lifecycle.extend_hold(connection, call_id, to)
-                ),  # type: ignore[misc]
-            )
-            await asyncio.sleep(0)
+            covered = max(covered, await self._grow(call_id, covered + 60))
         await self._end(call_id, CallStatus.FAILED, dice.uniform(0, min(covered, 200)))
+
+    async def _grow(self, call_id: UUID, wanted: int) -> int:
+        return await self.step(
+            lambda connection: self._scene.lifecycle.extend_hold(connection, call_id, wanted)
+        )
 
     async def _end(self, call_id: UUID, status: CallStatus, after_s: float) -> None:
         scene = self._scene

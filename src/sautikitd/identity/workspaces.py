@@ -133,7 +133,7 @@ class Workspaces:
         await self.find(connection, workspace_id)
         values = (limits.calls_per_second, limits.max_concurrent_calls)
         await connection.execute(_SET_LIMITS, workspace_id, mode, *values)
-        detail = {"mode": mode, "calls_per_second": values[0], "max_concurrent_calls": values[1]}
+        detail = {"mode": mode, "calls_per_second": f"{values[0]:g}", "max_concurrent_calls": str(values[1])}
         await _record(connection, actor, "workspace.limits", workspace_id, detail, now)
 
     async def suspend(
