@@ -9,7 +9,7 @@ from pathlib import Path
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Waits for other processes; raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - other processes: nothing to wait on
+        while not condition():
             await asyncio.sleep(0.02)
 
 

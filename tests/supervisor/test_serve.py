@@ -82,7 +82,7 @@ async def test_a_served_installation_survives_what_happens_to_it(tmp_path: Path)
     os.kill(serving.postmaster(), signal.SIGKILL)
     await until(lambda: serving.said("PostgreSQL is back") == 1, 30)
     async with asyncio.timeout(20):
-        while not await serving.ready():  # noqa: ASYNC110 - another process: nothing to wait on
+        while not await serving.ready():
             await asyncio.sleep(0.05)
 
     assert serving.said("starting it again") == 1, "every role outlives a restart of PostgreSQL"

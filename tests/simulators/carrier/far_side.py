@@ -107,5 +107,5 @@ class FarSide:
 async def eventually(met: Callable[[], bool]) -> None:
     """Waits for something to become true of sockets and processes outside."""
     async with asyncio.timeout(PATIENCE_S):
-        while not met():  # noqa: ASYNC110 - there is no event to await
+        while not met():
             await asyncio.sleep(0.005)

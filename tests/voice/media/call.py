@@ -29,7 +29,7 @@ class Call:
     async def until(self, met: Callable[[], bool]) -> None:
         """Waits for something to become true of the far end or the events."""
         async with asyncio.timeout(_PATIENCE_S):
-            while not met():  # noqa: ASYNC110  # of sockets and a process outside: there is no event to await
+            while not met():  # of sockets and a process outside: there is no event to await
                 await asyncio.sleep(0.005)
 
     async def event(self, kind: type[_Event]) -> _Event:
