@@ -63,10 +63,10 @@ class AddLeg:
         destination = await self._authorise(connection, parent, wish)
         caller = await self._caller(connection, parent, wish.caller_id)
         rate = await self._rate(connection, parent, destination)
-        limits = await connection.fetchrow(_LIMITS, parent.workspace_id, parent.mode)
+        most = await connection.fetchval(_LOCK_LIMITS, parent.workspace_id, parent.mode)
         await self._refuse_ended(connection, parent)
-        if limits["live"] >= limits["max_concurrent_calls"]:
-            raise ConcurrencyReached(limit=limits["max_concurrent_calls"])
+        if await connection.fetchval(_LIVE, parent.workspace_id, parent.mode) >= most:
+            raise ConcurrencyReached(limit=most)
         session = self._sessions.of(await repository.next_session_number(connection))
         columns = self._columns(parent, wish, destination, caller, rate) | {"session_id": session}
         leg = await repository.insert(connection, columns)
@@ -153,9 +153,12 @@ class AddLeg:
         }
 
 
-_LIMITS = """
-SELECT max_concurrent_calls,
-       (SELECT count(*) FROM calls live WHERE live.workspace_id = $1 AND live.mode = $2
-        AND live.status IN ('ringing', 'answered') AND live.target_count = 1) AS live
-FROM call_queues WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
+_LOCK_LIMITS = """
+SELECT max_concurrent_calls FROM call_queues WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
+"""
+
+# After the lock, in a statement of its own, so that it sees what whoever held the lock has committed.
+_LIVE = """
+SELECT count(*) FROM calls
+WHERE workspace_id = $1 AND mode = $2 AND status IN ('ringing', 'answered') AND target_count = 1
 """

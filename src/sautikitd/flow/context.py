@@ -47,6 +47,7 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
     voice_callback_url: str | None = None
     voice_method: Method = Method.POST
     fallback_url: str | None = None
+    forward_to: str | None = None  # where an inbound call without callback and actions is forwarded
     status_callback_url: str | None = None
     callback_format: CallbackFormat = CallbackFormat.SAUTIKIT
     recording_url: str = ""

@@ -15,9 +15,19 @@ from sautikitd.flow.discretion import DiscreetJournal, Discretion
 from sautikitd.flow.document import Flow, FlowWarning
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal, VerbOutcome
 from sautikitd.flow.pace import FlowSpinning
-from sautikitd.flow.port import Leg, LegGone, PromptUnavailable, Say
+from sautikitd.flow.port import (
+    Dialled,
+    Dialler,
+    DialSpec,
+    DialStatus,
+    Leg,
+    LegGone,
+    PromptUnavailable,
+    Say,
+)
 from sautikitd.flow.prompts import StockPrompts
 from sautikitd.flow.state import FlowState
+from sautikitd.flow.verbs.dial import DialVerb
 from sautikitd.flow.verbs.hangup import HangupVerb
 from sautikitd.flow.verbs.registry import AnyVerb
 
@@ -28,7 +38,8 @@ HUNG_UP = "normal_clearing"
 class FlowRunner:
     """One flow of one call, from its first question to the end of the leg. It is the `Run` of its verbs.
 
-    To replace a running flow, cancel the task that runs it and start a new runner on the same leg.
+    To replace a running flow, cancel the task that runs it and start a new runner on the same leg. Without a
+    `dialler` every dial fails.
     """
 
     def __init__(
@@ -41,8 +52,10 @@ class FlowRunner:
         prompts: StockPrompts | None = None,
         clock: Clock | None = None,
         state: FlowState | None = None,
+        dialler: Dialler | None = None,
     ) -> None:
         self._leg = leg
+        self._dialler = dialler
         self._context = context
         self._discretion = Discretion()
         self._journal = DiscreetJournal(journal, self._discretion)
@@ -59,8 +72,7 @@ class FlowRunner:
         Cancelling it stops the current action and leaves the leg as it is. `LegGone` never leaves here; a
         fault of ours (any other exception) hangs up first.
         """
-        if self._leg.answered and self._asker.answered_at is None:
-            self._asker.answered_at = self._clock.now()
+        self._note_answer()
         try:
             if self._state is None:
                 self._state = await self._first_state()
@@ -118,6 +130,19 @@ class FlowRunner:
     def hide(self, digits: str) -> None:
         self._discretion.hide(digits)
 
+    async def answer(self) -> None:
+        if not self._leg.answered:
+            await self._leg.answer()
+        self._note_answer()
+
+    async def dial(self, spec: DialSpec) -> Dialled:
+        if self._dialler is None:
+            return Dialled(status=DialStatus.FAILED, cause="unavailable")
+        try:
+            return await self._dialler.dial(spec)
+        finally:
+            self._note_answer()
+
     async def ask(self, question: Question) -> None:
         await self._leg.wait(0)  # raises where the leg is gone: nobody is asked on behalf of a dead call
         reply = await self._asker.ask(question, self.absolute(question.url))
@@ -132,6 +157,9 @@ class FlowRunner:
         if callback is not None:
             reply = await self._asker.ask(callback, callback.url)
             return FlowState(flow=reply.flow, base_url=reply.url)
+        if self.inbound and context.forward_to:
+            self._write(EntryKind.DEFAULT, text="no callback and no actions: the call is forwarded")
+            return FlowState(flow=Flow(actions=(DialVerb(number=context.forward_to),)))
         if self.inbound and not self._leg.answered:
             self._write(EntryKind.DEFAULT, text="no callback and no actions: the call is rejected")
         else:
@@ -147,7 +175,7 @@ class FlowRunner:
         started, outcome = self._clock.monotonic(), VerbOutcome.FAILED
         try:
             if verb.answers:
-                await self._answer()
+                await self.answer()
             await verb.execute(self)
             outcome = VerbOutcome.DONE if self._state is before else VerbOutcome.REPLACED
         except LegGone:
@@ -169,10 +197,8 @@ class FlowRunner:
             )
             self._pointer = ""
 
-    async def _answer(self) -> None:
-        if not self._leg.answered:
-            await self._leg.answer()
-        if self._asker.answered_at is None:
+    def _note_answer(self) -> None:
+        if self._leg.answered and self._asker.answered_at is None:
             self._asker.answered_at = self._clock.now()
 
     async def _give_up(self, reason: str) -> str:
@@ -186,7 +212,7 @@ class FlowRunner:
         return HUNG_UP
 
     async def _speak(self, sentence: Say) -> None:
-        await self._answer()
+        await self.answer()
         try:
             await self._leg.play([sentence])
         except PromptUnavailable as error:

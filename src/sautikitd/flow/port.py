@@ -6,6 +6,7 @@ collection, recording), which is how a running flow is replaced.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -94,6 +95,69 @@ class RecordSpec(msgspec.Struct, frozen=True, kw_only=True):
     finish_on_key: str = "#"  # any of these keys; "" = none
     beep: bool = True
     trim_silence: bool = False
+
+
+class DialRecording(StrEnum):
+    """From when on the conversation of two bridged parties is recorded, each on a channel of his own."""
+
+    FROM_ANSWER = "record-from-answer"
+    FROM_RINGING = "record-from-ringing"
+
+
+class DialSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to ring on behalf of a caller, and how. `numbers` are as the flow wrote them, 1 to 10.
+
+    They ring together, the first answer winning, or one after the other (`sequential`), each for `timeout_s`.
+    `ring_tone` is what an answered caller hears meanwhile, over and over; `whisper` what the called party
+    hears alone, before the two are put together. `max_duration_s` counts from the answer.
+    """
+
+    numbers: tuple[str, ...]
+    ring_tone: tuple[Prompt, ...]
+    caller_id: str | None = None
+    sequential: bool = False
+    timeout_s: int = 30
+    max_duration_s: int = 14400
+    whisper: tuple[Prompt, ...] = ()
+    record: DialRecording | None = None
+
+
+class DialStatus(StrEnum):
+    COMPLETED = "completed"  # somebody answered, and the conversation is over
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class Dialled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a dial. `cause` is a hangup cause, or the code of a refusal (`calls.destination_forbidden`).
+
+    The call, its session and its number are those of the leg that answered, else of the most telling one; they
+    are missing where nothing was dialled. `warnings` are for the flow's story.
+    """
+
+    status: DialStatus
+    cause: str
+    duration_s: int = 0
+    answered_at: datetime | None = None
+    call_id: UUID | None = None
+    session_id: str = ""
+    number: str = ""
+    recording_id: UUID | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Dialler(Protocol):
+    """Rings others on behalf of one leg. Each of them is a call of its own, with its record and its price."""
+
+    async def dial(self, spec: DialSpec) -> Dialled:
+        """Rings, puts the two together, and returns when their conversation is over.
+
+        An unanswered inbound leg is answered when somebody answers, and hears the ringing until then.
+        Raises `LegGone` when the leg itself ends; cancelling it hangs up on whoever was rung.
+        """
+        ...
 
 
 class Leg(Protocol):

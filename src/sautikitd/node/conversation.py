@@ -22,6 +22,8 @@ from sautikitd.flow.port import Digits, LegGone
 from sautikitd.flow.reader import read_actions
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.node.books import Books
+from sautikitd.node.dial import CallDialler
+from sautikitd.node.dialling import Dialling
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.money import MoneyWatch
 from sautikitd.voice.leg import MediaLeg
@@ -39,6 +41,7 @@ class Conversations:
     journal: JournalWriter
     egress: EgressClient
     secrets: SigningSecrets
+    dialling: Dialling
     clock: Clock
     public_url: str
 
@@ -98,7 +101,8 @@ class Conversations:
             live=call.mode == "live",
             clock=self.clock,
         )
-        return FlowRunner(leg, self._context(call, leg), client, journal, clock=self.clock)
+        dialler = CallDialler(self.dialling, call, leg)
+        return FlowRunner(leg, self._context(call, leg), client, journal, clock=self.clock, dialler=dialler)
 
     async def _secrets_of(self, call: CallRecord) -> Sequence[str]:
         async with self.database.connection() as connection:
@@ -119,7 +123,10 @@ class Conversations:
             voice_callback_url=call.voice_callback_url,
             voice_method=Method(call.voice_method),
             fallback_url=call.fallback_url,
+            forward_to=call.forward_to,
             callback_format=CallbackFormat(call.callback_format),
+            workspace_id=call.workspace_id,
+            started_at=call.started_at or call.created_at,
             recording_url=f"{self.public_url}/v1/recordings/{{recording_id}}/media",
         )
 

@@ -16,16 +16,27 @@ _TRY_AGAIN_S = 1.0
 
 
 class MoneyWatch:
-    """`run` goes on until it has ended the leg, or is cancelled because the leg ended otherwise."""
+    """`run` goes on until it has ended the leg, or is cancelled because the leg ended otherwise.
+
+    `warned_with` is the leg that the other is bridged with: both hear the tone before the end.
+    """
 
     def __init__(
-        self, call: CallRecord, leg: MediaLeg, answered_at: datetime, books: Books, clock: Clock
+        self,
+        call: CallRecord,
+        leg: MediaLeg,
+        answered_at: datetime,
+        books: Books,
+        clock: Clock,
+        *,
+        warned_with: MediaLeg | None = None,
     ) -> None:
         self._call = call
         self._leg = leg
         self._answered_at = answered_at
         self._books = books
         self._clock = clock
+        self._warned_with = warned_with
         self._covered = first_seconds(call.max_duration_seconds)
         self._warned = False
 
@@ -53,11 +64,16 @@ class MoneyWatch:
             left = self._covered - self._elapsed()
             if left <= WARN_WHEN_LEFT_S and not self._warned:
                 self._warned = True
-                await self._leg.warn()
+                await self._warn()
             if left <= 0:
                 self._end(HangupCause.INSUFFICIENT_FUNDS, self._covered)
                 return False
             await self._clock.sleep(min(_TRY_AGAIN_S, left))
+
+    async def _warn(self) -> None:
+        for leg in (self._leg, self._warned_with):
+            if leg is not None and not leg.ended:
+                await leg.warn()
 
     def _elapsed(self) -> float:
         return (self._clock.now() - self._answered_at).total_seconds()

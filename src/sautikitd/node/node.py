@@ -35,7 +35,10 @@ POLL_S = 0.25
 
 
 class VoiceNode:
-    """`capacity` is in legs. Give `receive` to the user agent; run `run`; then `drain` and `close`."""
+    """`capacity` is in legs; `running` holds the calls it runs, and the legs they have dialled.
+
+    Give `receive` to the user agent; run `run`; then `drain` and `close`.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class VoiceNode:
         reception: Reception,
         test_callers: TestCallers,
         clock: Clock,
+        running: dict[UUID, RunningCall],
     ) -> None:
         self.node_id = node_id
         self.capacity = capacity
@@ -68,7 +72,7 @@ class VoiceNode:
         self._reception = reception
         self._test_callers = test_callers
         self._clock = clock
-        self._calls: dict[UUID, RunningCall] = {}
+        self._calls = running
         self._tasks: set[asyncio.Future[None]] = set()
         self._woken = asyncio.Event()
         self._draining = False

@@ -4,18 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 import aiohttp
 import structlog
 
 from sautikitd.app import Platform, open_platform
 from sautikitd.calls import commands, queue
+from sautikitd.calls.adding import AddLeg
 from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL as WEBHOOKS
 from sautikitd.ids import uuid7
 from sautikitd.node.books import Books
+from sautikitd.node.commander import RunningCall
 from sautikitd.node.conversation import Conversations
+from sautikitd.node.dialling import Dialling
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.node import VoiceNode
@@ -143,12 +147,26 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
         books = Books(database, platform.lifecycle, clock, platform.waker)
         journal = JournalWriter(database, platform.events)
         prompting = Prompting(speech, AudioFiles(cache, sounds), egress)
+        running: dict[UUID, RunningCall] = {}
+        dialling = Dialling(
+            node_id=node_id,
+            database=database,
+            adding=AddLeg(platform.lifecycle, platform.sessions, clock),
+            engine=engine,
+            routes=routes,
+            books=books,
+            prompting=prompting,
+            recordings=recordings,
+            clock=clock,
+            running=running,
+        )
         conversations = Conversations(
             database=database,
             books=books,
             journal=journal,
             egress=egress,
             secrets=platform.signing_secrets,
+            dialling=dialling,
             clock=clock,
             public_url=settings.public_url,
         )
@@ -170,6 +188,7 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
             ),
             test_callers=test_callers,
             clock=clock,
+            running=running,
         )
         reception_desk.append(node)
         yield Parts(

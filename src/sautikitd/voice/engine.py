@@ -100,10 +100,15 @@ class VoiceEngine:
         route: Route,
         prompts: PromptRenderer,
         on_alert: Callable[[datetime], None],
+        *,
+        beside: MediaLeg | None = None,
     ) -> OutboundLeg:
-        """Sends the INVITE. Raises `MediaLost` or `MediaRefused` when there is no place for its media."""
+        """Sends the INVITE. Raises `MediaLost` or `MediaRefused` when there is no place for its media.
+
+        `beside` is a leg that it is to be bridged with.
+        """
         prepared = msgspec.convert(stored["invite"], PreparedInvite)
-        media = self._media.pick()
+        media = beside.media if beside else self._media.pick()
         leg = self._make(OutboundLeg, call_id, media, prompts)
         local = await leg.open_media()
         offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))

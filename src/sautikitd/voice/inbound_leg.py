@@ -1,5 +1,7 @@
 """A leg that comes in from a trunk."""
 
+import asyncio
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 import msgspec
@@ -29,7 +31,20 @@ class InboundLeg(MediaLeg):
         self._codecs = codecs
         self._answers = answers
         self._agreed: sdp.Sdp | None = None
+        self._acknowledged = asyncio.Event()
         self._spawn(self._watch())
+
+    @property
+    def reachable(self) -> bool:
+        """Over a connection, from this machine, or once his ACK came. A known address over UDP is no proof:
+        anybody can write it on his packets."""
+        source = self._call.source
+        local = ip_address(source.host).is_loopback
+        return source.transport.reliable or local or self._acknowledged.is_set()
+
+    async def proved_reachable(self) -> None:
+        if not self.reachable:
+            await self.until_gone(self._acknowledged.wait())
 
     async def answer(self) -> None:
         """Answers with the first codec of the offer that we speak; 488 when there is none. Raises `LegGone`."""
@@ -47,6 +62,12 @@ class InboundLeg(MediaLeg):
         """
         if not self.answered:
             await self.until_gone(self._early_media())
+
+    async def hang_up(self) -> None:
+        """An unanswered call is refused (contract §12: our reject is `failed`/`rejected`)."""
+        if not self.answered and not self.ended:
+            await self.reject(busy=False)
+        await super().hang_up()
 
     async def reject(self, *, busy: bool) -> None:
         cause = HangupCause.USER_BUSY if busy else HangupCause.REJECTED
@@ -123,6 +144,8 @@ class InboundLeg(MediaLeg):
                 self._finish(LegEnd(cause=cause, by=HangupBy.CALLER, at=now, sip_code=200))
             case events.Lost():
                 self._finish(LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=now))
+            case events.Acknowledged():
+                self._acknowledged.set()
             case events.Reinvite() if event.offer and event.answer:
                 theirs, ours = sdp.parse(event.offer), sdp.parse(event.answer)
                 await self.configure_media(negotiation.agreed(theirs, ours, we_answered=True))

@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -71,6 +72,8 @@ class MediaLeg(ABC):
         self._digits = DigitBuffer()
         self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
+        self._digits_to: MediaLeg | None = None
+        self._in_band = False
         self._local: protocol.LocalMedia | None = None
         self._stats: asyncio.Task[protocol.LegStats | None] | None = None
 
@@ -129,6 +132,36 @@ class MediaLeg(ABC):
 
     # What the node asks besides.
 
+    @property
+    def media(self) -> MediaClient:
+        """The media process it is on: legs that are to hear each other must be on the same."""
+        return self._media
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the far end is surely where its packets say it is (contract §12, Destinations)."""
+        return True
+
+    async def proved_reachable(self) -> None:
+        """Waits until it is `reachable`. Raises `LegGone`."""
+        await self.until_gone(asyncio.sleep(0))
+
+    async def early_media(self) -> None:
+        """Lets an unanswered caller hear us; nothing to do on any other leg. Raises `LegGone`."""
+        await self.until_gone(asyncio.sleep(0))
+
+    async def join(self, room: str, *, muted: bool = False) -> None:
+        """Into a room of the media process, or to another seat in it. Raises `MediaRefused`, `MediaLost`."""
+        await self._media.join(self._leg_id, room, muted=muted)
+
+    async def leave(self) -> None:
+        """Out of its room. Raises `MediaRefused`, `MediaLost`."""
+        await self._media.leave(self._leg_id)
+
+    def send_digits_to(self, other: "MediaLeg | None") -> None:
+        """From now on keys pressed here go to the other leg's far end instead of to the flow; None: to the flow."""
+        self._digits_to = other
+
     def end(
         self, cause: HangupCause, *, by: HangupBy = HangupBy.PLATFORM, at: datetime | None = None
     ) -> None:
@@ -181,13 +214,23 @@ class MediaLeg(ABC):
         self._answered.set()
 
     async def configure_media(self, remote: protocol.RemoteMedia) -> None:
+        self._in_band = remote.dtmf_payload_type is None
         if not self.ended:
             await self._media.configure_leg(self._leg_id, remote)
 
     def take_digit(self, digit: str) -> None:
-        """A digit from signalling (INFO)."""
-        self._digits.put(digit)
+        """A key pressed at the far end: as RFC 4733 event, as a tone, or by INFO."""
         self.recordings.on_digit(digit)
+        if self._digits_to is None:
+            self._digits.put(digit)
+        elif not (self._in_band and self._digits_to._in_band):  # there the tone itself goes through
+            self._spawn(self._digits_to.press(digit))
+
+    async def press(self, digit: str) -> None:
+        """Sends a key to the far end, on top of whatever it is hearing."""
+        if not self.ended:
+            with suppress(MediaLost, MediaRefused):  # it ended in this moment
+                await self._media.send_digits(self._leg_id, digit)
 
     @abstractmethod
     async def answer(self) -> None: ...

@@ -23,12 +23,17 @@ _CALLEE_CAUSES = {
 
 
 class OutboundLeg(MediaLeg):
-    """Made by `VoiceEngine.dial`. `on_alert` is told once, of the first 180 or 183."""
+    """Made by `VoiceEngine.dial`. `on_alert` is told once, of the first 180 or 183.
+
+    `alerted` is set with it; `early_audio` once there is something to hear before the answer.
+    """
 
     def attach(self, call: OutboundCall, offer: sdp.Sdp, on_alert: Callable[[datetime], None]) -> None:
         self._call = call
         self._offer = offer
         self._on_alert: Callable[[datetime], None] | None = on_alert
+        self.alerted = asyncio.Event()
+        self.early_audio = asyncio.Event()
         self._answer: asyncio.Future[DialogState] = asyncio.get_running_loop().create_future()
         self._spawn(self._watch())
 
@@ -97,18 +102,17 @@ class OutboundLeg(MediaLeg):
                     )
                 )
             case events.Lost():
-                self._finish(
-                    LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=self._clock.now())
-                )
+                self._finish(LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=self._clock.now()))
             case events.Reinvite() if event.offer and event.answer:
                 await self._negotiate(event.offer, sdp.parse(event.answer), we_answered=True)
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
 
     async def _on_progress(self, event: events.Progress) -> None:
-        if event.sdp:
-            await self._negotiate(event.sdp, self._offer, we_answered=False)
+        if event.sdp and await self._negotiate(event.sdp, self._offer, we_answered=False):
+            self.early_audio.set()
         if self._on_alert and event.code in (180, 183):
+            self.alerted.set()
             self._on_alert(self._clock.now())
             self._on_alert = None
 

@@ -3,6 +3,7 @@
 from typing import get_args
 
 from sautikitd.flow.verbs.answer import AnswerVerb
+from sautikitd.flow.verbs.dial import DialVerb
 from sautikitd.flow.verbs.get_digits import GetDigitsVerb
 from sautikitd.flow.verbs.hangup import HangupVerb
 from sautikitd.flow.verbs.pause import PauseVerb
@@ -18,6 +19,7 @@ AnyVerb = (
     SayVerb
     | PlayVerb
     | GetDigitsVerb
+    | DialVerb
     | RecordVerb
     | RedirectVerb
     | AnswerVerb
@@ -29,5 +31,5 @@ AnyVerb = (
 
 VERBS: dict[str, type[Verb]] = {verb.verb_name(): verb for verb in get_args(AnyVerb)}
 
-NOT_YET = frozenset({"dial", "conference", "stream", "enqueue", "dequeue", "transfer"})
+NOT_YET = frozenset({"conference", "stream", "enqueue", "dequeue", "transfer"})
 """Verbs of the contract that this version cannot run, and therefore does not accept."""

@@ -9,7 +9,7 @@ import msgspec
 
 from sautikitd.egress.urls import check_url
 from sautikitd.flow.callbacks.question import Question
-from sautikitd.flow.port import Leg
+from sautikitd.flow.port import Dialled, DialSpec, Leg
 
 TOLD_CHARACTERS = 200
 
@@ -60,6 +60,14 @@ class Run(Protocol):
 
     def hide(self, digits: str) -> None:
         """Keeps these digits out of every log and event of this flow from now on."""
+        ...
+
+    async def answer(self) -> None:
+        """Answers an inbound call; does nothing on one that is answered."""
+        ...
+
+    async def dial(self, spec: DialSpec) -> Dialled:
+        """See `flow.port.Dialler`."""
         ...
 
     async def ask(self, question: Question) -> None:

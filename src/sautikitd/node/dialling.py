@@ -1,0 +1,80 @@
+"""What it takes to dial on behalf of a running call: its legs entered in the books, and sent out."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sautikitd.calls.adding import AddLeg, LegWish
+from sautikitd.calls.lifecycle import Ending
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import HangupBy, HangupCause
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.node.books import Books
+from sautikitd.node.commander import RunningCall
+from sautikitd.node.dialled_legs import DialledLegs
+from sautikitd.node.prompting import Prompting
+from sautikitd.node.recordings import NodeRecordings
+from sautikitd.node.routes import Routes
+from sautikitd.voice.engine import VoiceEngine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialling:
+    """One for the node. `running` are the node's calls by id, which the legs it dials join."""
+
+    node_id: UUID
+    database: Database
+    adding: AddLeg
+    engine: VoiceEngine
+    routes: Routes
+    books: Books
+    prompting: Prompting
+    recordings: NodeRecordings
+    clock: Clock
+    running: dict[UUID, RunningCall]
+    _seen_through: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def legs_for(self, call: CallRecord) -> DialledLegs:
+        return DialledLegs(
+            call,
+            engine=self.engine,
+            routes=self.routes,
+            books=self.books,
+            prompting=self.prompting,
+            recordings=self.recordings,
+            clock=self.clock,
+        )
+
+    async def add(self, call: CallRecord, wish: LegWish) -> CallRecord:
+        """Enters a leg of the call. Raises a `Refusal`, or one of `DatabaseUnavailable`: then it is not dialled."""
+        try:
+            async with self.database.transaction() as connection:
+                return await self.adding.add(
+                    connection, call, wish, node_id=self.node_id, prepare=self._prepare
+                )
+        except DatabaseUnavailable:
+            self.see_through(self._end_unsure(wish.leg_id))
+            raise
+
+    def _prepare(self, leg: CallRecord) -> dict[str, Any] | None:
+        route = self.routes.of(leg)
+        if route is None:
+            return None
+        return self.engine.prepare(route, caller=leg.from_address, callee=leg.remote_e164)
+
+    def see_through(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Does what must be done to its end, even if whoever waits for it is cancelled."""
+        task = asyncio.ensure_future(work)
+        self._seen_through.add(task)
+        task.add_done_callback(self._seen_through.discard)
+        return task
+
+    async def _end_unsure(self, leg_id: UUID) -> None:
+        """Ends a leg that is not dialled, in case its row was committed and only the answer got lost."""
+        ending = Ending(cause=HangupCause.NETWORK_ERROR, by=HangupBy.PLATFORM, at=self.clock.now())
+        await self.books.ended(leg_id, ending)
