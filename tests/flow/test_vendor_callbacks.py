@@ -4,6 +4,7 @@ import importlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol, cast
 from uuid import UUID
 
@@ -384,3 +385,18 @@ async def test_json_is_understood_from_handlers_of_every_vocabulary() -> None:
             await runner.run()
     assert leg.done == ["say hi", "hang_up"]
     assert server.asked[0].headers["Accept"] == "*/*"
+
+
+@pytest.mark.parametrize("wanted", [CallbackFormat.TWILIO, CallbackFormat.AFRICASTALKING])
+def test_the_page_of_the_documentation_names_every_parameter(wanted: CallbackFormat) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "voice-callbacks.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `{wanted.value}`")[2].partition("\n## ")[0]
+    outcome = CallOutcome(duration_seconds=1, cost_minor=5, hangup_cause="normal_clearing", recording_url="x")
+    context = a_context(
+        workspace_id=WORKSPACE, started_at=CLOCK.now(), answered_by="human", client_request_id="c"
+    )
+    results = {"recordingId": "7", "recordingUrl": "/r", "recordingDuration": "3", "dialStatus": "busy"}
+    question = Question(url="https://e.test/", digits="1", results=results | {"dialDuration": "1"})
+    asking = Asking(context=context, question=question, state=SessionState.COMPLETED, outcome=outcome)
+    names = [name for name, _ in vocabulary_of(wanted).parameters(asking)]
+    assert [name for name in names if f"`{name}`" not in section] == []

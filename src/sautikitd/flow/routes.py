@@ -5,20 +5,24 @@ from typing import Any
 
 import msgspec
 
-from sautikitd.flow.document import FlowInvalid
+from sautikitd.flow.document import Flow, FlowInvalid, FlowProblem, ProblemCode
 from sautikitd.flow.reader import read_flow
 from sautikitd.flow.schema import flow_schema, normalise
+from sautikitd.flow.xml.element import Dialect
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 
 
 class FlowDocument(msgspec.Struct, frozen=True):
-    """Any JSON with `actions`: what is wrong with it is the answer, not an error."""
+    """Either any JSON as `actions`, or an XML reply as `xml`, read in `dialect` (without one the document
+    itself decides): what is wrong with it is the answer, not an error."""
 
-    actions: Any
+    actions: Any = None
+    xml: str | None = None
+    dialect: Dialect | None = None
 
 
 class FlowRemark(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`pointer` is a JSON pointer (RFC 6901) to the place."""
+    """`pointer` is a JSON pointer (RFC 6901) to the place; in XML an XPath."""
 
     pointer: str
     reason: str
@@ -50,13 +54,13 @@ class FlowRoutes:
 
         Answers with the normalised actions, or with every problem and its exact place.
         """
-        flow = read_flow({"actions": request.body.actions})
+        flow = _read(request.body)
         if isinstance(flow, FlowInvalid):
             problems = [
                 FlowRemark(one.pointer, one.reason, one.code.value, one.suggestion) for one in flow.problems
             ]
             return Answer(body=FlowVerdict(valid=False, flow=None, problems=problems, warnings=[]))
-        warnings = [FlowRemark(one.pointer, one.reason) for one in flow.warnings]
+        warnings = [FlowRemark(one.pointer, one.reason, suggestion=one.suggestion) for one in flow.warnings]
         verdict = FlowVerdict(valid=True, flow=normalise(flow), problems=[], warnings=warnings)
         return Answer(body=verdict)
 
@@ -68,3 +72,13 @@ class FlowRoutes:
             media_type="application/schema+json",
             headers={"Access-Control-Allow-Origin": "*"},
         )
+
+
+def _read(document: FlowDocument) -> Flow | FlowInvalid:
+    if document.xml is None:
+        return read_flow({} if document.actions is None else {"actions": document.actions})
+    if document.actions is not None:
+        reason = "a flow is either actions or xml, not both"
+        return FlowInvalid(problems=(FlowProblem(code=ProblemCode.MALFORMED, pointer="/xml", reason=reason),))
+    body = document.xml.encode("utf-8", "replace")
+    return read_flow(body, "application/xml; charset=utf-8", document.dialect)

@@ -12,6 +12,9 @@ from sautikitd.flow.json_text import pointer_to
 from sautikitd.flow.verbs.registry import NOT_YET, VERBS, AnyVerb
 from sautikitd.flow.verbs.verb import Verb
 
+MAX_REASON = 300
+"""Characters of a reason that may repeat what was sent."""
+
 _PLACE = re.compile(r" - at `\$([^`]*)`$")
 _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[([^\]]*)\]")
 
@@ -82,7 +85,7 @@ class ActionReader:
             return msgspec.convert(value, kind, strict=self._strict)
         except msgspec.ValidationError as error:
             reason, place = _placed(str(error), pointer)
-            self._refuse(ProblemCode.FIELD_INVALID, place, reason)
+            self._refuse(ProblemCode.FIELD_INVALID, place, reason[:MAX_REASON])
             return None
 
     def _nested(self, value: object, pointer: str, allowed: frozenset[str]) -> tuple[AnyVerb, ...]:
