@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from litestar import Litestar
 
@@ -22,7 +23,6 @@ from sautikitd.http.server import build
 from sautikitd.identity.keys.authenticator import KeyAuthenticator
 from sautikitd.identity.routes import IdentityRoutes
 from sautikitd.numbers.claims import NumberClaims
-from sautikitd.numbers.releases import NumberReleases
 from sautikitd.numbers.routes import NumberRoutes
 from sautikitd.numbers.routing import NumberRouting
 from sautikitd.payments.callback_routes import CallbackRoutes
@@ -31,6 +31,8 @@ from sautikitd.payments.service import TopUps
 from sautikitd.payments.sources import Sources
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.routes import RecordingRoutes
+from sautikitd.test_clock.clocks import TestClocks
+from sautikitd.test_clock.routes import TestClockRoutes
 from sautikitd.wallet.routes import WalletRoutes
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 
@@ -43,7 +45,7 @@ async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
     try:
         yield build(
             _kernel(platform, authenticator),
-            endpoints(platform),
+            endpoints(platform, authenticator.forget_workspace),
             public_url=platform.settings.public_url,
             ready=lambda: _readiness(platform),
         )
@@ -53,7 +55,7 @@ async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
             await noting_uses
 
 
-def endpoints(platform: Platform) -> Sequence[Endpoint]:
+def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Sequence[Endpoint]:
     """Every endpoint of the API, room by room, as the documentation lists them."""
     private = platform.settings.dev
     mp3 = Mp3Maker(
@@ -66,7 +68,7 @@ def endpoints(platform: Platform) -> Sequence[Endpoint]:
         NumberRoutes(
             NumberClaims(platform.wallets, platform.events, allow_private_urls=private),
             NumberRouting(platform.workspaces, allow_private_urls=private),
-            NumberReleases(platform.wallets, platform.events),
+            platform.releases,
         ),
         CallRoutes(
             platform.placing,
@@ -94,6 +96,7 @@ def endpoints(platform: Platform) -> Sequence[Endpoint]:
             box=platform.box,
             waker=platform.waker,
         ),
+        TestClockRoutes(TestClocks(platform.clock, platform.renewals), forget_keys_of),
         WebhookRoutes(platform.webhooks, platform.waker),
         EventRoutes(),
         IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets),

@@ -21,6 +21,8 @@ from sautikitd.identity.instance import InstanceSecrets
 from sautikitd.identity.keys.service import ApiKeys
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.identity.workspaces import Workspaces
+from sautikitd.numbers.releases import NumberReleases
+from sautikitd.numbers.renewals import RentalRenewals
 from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts, accounts_of
 from sautikitd.payments.settlement import Settlement
 from sautikitd.payments.suspense import Suspense
@@ -64,6 +66,8 @@ class Platform:
     recording_links: Links
     recordings: RecordingService
     retention: Retention
+    releases: NumberReleases
+    renewals: RentalRenewals
     daraja_accounts: DarajaAccounts
     callback_paths: CallbackPaths
     settlement: Settlement
@@ -108,6 +112,7 @@ def _wire(
     guard = EgressGuard(allow_private=settings.dev)
     events = EventLog()
     wallets = Wallets(events, clock)
+    releases = NumberReleases(wallets, events)
     signing_secrets = SigningSecrets(box, clock)
     lifecycle = CallLifecycle(wallets, events)
     hang_up = HangUp(lifecycle)
@@ -143,6 +148,8 @@ def _wire(
         recording_links=links,
         recordings=recordings,
         retention=Retention(database=database, store=store, service=recordings, clock=clock),
+        releases=releases,
+        renewals=RentalRenewals(wallets, events, releases, clock),
         daraja_accounts=accounts_of(settings),
         callback_paths=CallbackPaths(_derived(instance, b"payment callback paths")),
         settlement=Settlement(wallets, events, clock),

@@ -41,6 +41,7 @@ async def test_prices_say_what_vat_does_to_them(live: httpx.AsyncClient) -> None
         "monthly_price_minor": 10_000,
         "inbound_per_min_minor": 0,
         "outbound_per_min_minor": 300,
+        "due_minor": 0,
     }
     assert number["tax"] == {
         "name": "VAT",

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, Protocol
 from uuid import UUID
@@ -110,7 +111,7 @@ class Kernel:
                 headers=request.headers,
                 request_id=request_id,
                 source_address=source,
-                now=self.clock.now(),
+                now=self.clock.now() + timedelta(seconds=principal.ahead_seconds),
                 raw=raw,
             )
             key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None

@@ -66,6 +66,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = Role.OWNER  # its maker's, today; the operator's own keys have an owner's
     number_ids: frozenset[UUID] | None = None  # None: every number of the workspace
     suspended: bool = False
+    ahead_seconds: int = 0  # how far the workspace's test clock has been moved; 0 in live mode
 
     def may(self, scope: str) -> bool:
         return scope not in WITHHELD[self.role] and (Scope.ALL in self.scopes or scope in self.scopes)

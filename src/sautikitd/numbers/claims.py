@@ -128,7 +128,7 @@ class NumberClaims:
             number_id=number.id,
             tax_basis_points=number.vat_basis_points,
         )
-        await self._wallets.charge(connection, account, cause, lines, details)
+        await self._wallets.charge(connection, account, cause, lines, details, at=number.claimed_at)
 
 
 def _new_number(

@@ -71,7 +71,10 @@ class InventoryRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NumberRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One assignment of a number to a workspace. `paid_*` is the rental charged last, days in Nairobi."""
+    """One assignment of a number to a workspace. `paid_*` is the rental charged last, days in Nairobi.
+
+    While it is past due or suspended: since when, what was owed when that was last tried, and on which day.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -102,6 +105,9 @@ class NumberRecord(msgspec.Struct, frozen=True, kw_only=True):
     refund_net_minor: Minor
     refund_vat_minor: Minor
     updated_at: datetime
+    past_due_since: date | None = None
+    due_minor: Minor = Minor(0)
+    tried_on: date | None = None
 
     @property
     def paid(self) -> Charge:

@@ -16,13 +16,37 @@ from sautikitd.wallet.models import Account, Cause, Details, EntryRef, Line
 
 
 class RentalWallet(Protocol):
+    """`at` dates the entry: in test mode by the workspace's own clock."""
+
     async def charge(
-        self, connection: Connection, account: Account, cause: Cause, lines: Sequence[Line], details: Details
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        lines: Sequence[Line],
+        details: Details,
+        *,
+        at: datetime | None = None,
     ) -> EntryRef: ...
 
     async def refund(
-        self, connection: Connection, account: Account, cause: Cause, lines: Sequence[Line], details: Details
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        lines: Sequence[Line],
+        details: Details,
+        *,
+        at: datetime | None = None,
     ) -> EntryRef: ...
+
+
+class RentalNotices(Protocol):
+    async def about_rental(
+        self, connection: Connection, kind: EventKind, number: NumberRecord, now: datetime
+    ) -> None:
+        """Writes a mail to the workspace's owners: rental due, suspended, released, working again. Sent after commit."""
+        ...
 
 
 class EventRecorder(Protocol):

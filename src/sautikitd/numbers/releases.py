@@ -42,6 +42,12 @@ class NumberReleases:
             raise NumberNotFound
         if number.status is NumberStatus.RELEASED:
             return number
+        return await self.end(connection, number, actor, now)
+
+    async def end(
+        self, connection: Connection, number: NumberRecord, actor: Actor, now: datetime
+    ) -> NumberRecord:
+        """Releases a number that is locked. What is owed for it is written off; unused days that are paid come back."""
         refund = refund_due(number, now)
         released = await repository.release(connection, number.id, refund, now)
         await self._refund(connection, released)
@@ -69,7 +75,7 @@ class NumberReleases:
             number_id=number.id,
             tax_basis_points=number.vat_basis_points,
         )
-        await self._wallets.refund(connection, account, cause, lines, details)
+        await self._wallets.refund(connection, account, cause, lines, details, at=number.released_at)
 
 
 def refund_due(number: NumberRecord, now: datetime) -> Charge:

@@ -115,6 +115,7 @@ ORDER BY id DESC LIMIT $6
 """
 
 _RELEASE = f"""
-UPDATE numbers SET status = 'released', released_at = $2, refund_net_minor = $3, refund_vat_minor = $4, updated_at = $2
+UPDATE numbers SET status = 'released', released_at = $2, refund_net_minor = $3, refund_vat_minor = $4, updated_at = $2,
+  due_minor = 0
 WHERE id = $1 RETURNING {_COLUMNS}
 """

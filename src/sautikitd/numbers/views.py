@@ -82,6 +82,10 @@ class Number(NumberPrices, kw_only=True):
     record_calls: bool
     claimed_at: str
     paid_through: str | None  # the last day the rental is paid for, in Nairobi
+    past_due_since: (
+        str | None
+    )  # the day, in Nairobi, the rental could first not be taken; null while it is paid
+    due_minor: int  # owed for it, VAT included; taken as soon as the wallet has it
     released_at: str | None
     updated_at: str
 
@@ -175,6 +179,8 @@ def show(number: NumberRecord, rates: Rates) -> Number:
         record_calls=number.record_calls,
         claimed_at=rfc3339(number.claimed_at),
         paid_through=None if number.paid_through is None else number.paid_through.isoformat(),
+        past_due_since=None if number.past_due_since is None else number.past_due_since.isoformat(),
+        due_minor=number.due_minor,
         released_at=shown(number.released_at),
         updated_at=rfc3339(number.updated_at),
     )
@@ -195,4 +201,5 @@ def payload(
         number=msgspec.to_builtins(show(number, rates)),
         charge_minor=charge,
         refund_minor=refund,
+        due_minor=number.due_minor or None,
     )

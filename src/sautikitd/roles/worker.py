@@ -8,6 +8,7 @@ from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL
 from sautikitd.node.reaper import Reaper
+from sautikitd.numbers.jobs import keep_renewing
 from sautikitd.payments.composition import open_payments
 from sautikitd.payments.service import CHANNEL as PAYMENTS
 from sautikitd.roles.periodic import run_periodic_jobs
@@ -39,6 +40,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             asyncio.create_task(Listener(platform.database_url, [PAYMENTS], payments.worker.wake).run()),
             asyncio.create_task(payments.worker.run()),
             asyncio.create_task(run_periodic_jobs(platform)),
+            asyncio.create_task(keep_renewing(platform.renewals, platform.database, platform.clock)),
             asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
         ]
         stopping = asyncio.create_task(process.until_stopped())

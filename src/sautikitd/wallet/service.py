@@ -5,6 +5,7 @@ hold, then the wallet. Whoever needs several wallets goes through them in the or
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -56,10 +57,21 @@ class EventRecorder(Protocol):
         ...
 
 
+class LowBalanceNotice(Protocol):
+    async def about_low_balance(
+        self, connection: Connection, account: Account, balance_minor: int, threshold_minor: int, at: datetime
+    ) -> None:
+        """Writes mails to whoever wants to know, in the connection's transaction."""
+        ...
+
+
 class Wallets:
-    def __init__(self, events: EventRecorder, clock: Clock) -> None:
+    """`notice`: told once per downward crossing of the threshold, beside the event."""
+
+    def __init__(self, events: EventRecorder, clock: Clock, notice: LowBalanceNotice | None = None) -> None:
         self._events = events
         self._clock = clock
+        self._notice = notice
 
     async def open_wallets(self, connection: Connection, workspace_id: UUID) -> None:
         """The live and the test wallet of a new workspace: empty, and KES 1,000. Harmless to repeat."""
@@ -185,19 +197,34 @@ class Wallets:
             await self._tell_if_low(connection, released.found.account, released.change)
 
     async def charge(
-        self, connection: Connection, account: Account, cause: Cause, lines: Sequence[Line], details: Details
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        lines: Sequence[Line],
+        details: Details,
+        *,
+        at: datetime | None = None,
     ) -> EntryRef:
         """Takes the sum of `lines` at once and gives each account its share (net to revenue, VAT to `vat_payable`).
 
-        Raises `InsufficientFunds` with nothing written. Repeating a cause returns its first entry.
+        `at` dates the entry, now by default. Raises `InsufficientFunds` with nothing written. Repeating a cause
+        returns its first entry.
         """
-        return await self._post(connection, account, cause, -1, lines, details)
+        return await self._post(connection, account, cause, -1, lines, details, at=at)
 
     async def refund(
-        self, connection: Connection, account: Account, cause: Cause, lines: Sequence[Line], details: Details
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        lines: Sequence[Line],
+        details: Details,
+        *,
+        at: datetime | None = None,
     ) -> EntryRef:
         """Gives the sum of `lines` back, each share out of its account. Repeating a cause returns its first entry."""
-        return await self._post(connection, account, cause, 1, lines, details)
+        return await self._post(connection, account, cause, 1, lines, details, at=at)
 
     async def credit(
         self,
@@ -266,6 +293,7 @@ class Wallets:
         details: Details,
         *,
         may_overdraw: bool = False,
+        at: datetime | None = None,
     ) -> EntryRef:
         """Moves the sum of `lines` into the wallet (sign 1) or out of it (-1)."""
         lines = [line for line in lines if line.amount_minor]
@@ -279,7 +307,7 @@ class Wallets:
             wallet_minor=amount,
             others=[(line.account, -sign * line.amount_minor) for line in lines],
             details=details,
-            at=self._clock.now(),
+            at=at or self._clock.now(),
             may_overdraw=may_overdraw or amount > 0,
         )
         outcome = _existing(account, await repository.post(connection, posting))
@@ -315,6 +343,14 @@ class Wallets:
             occurred_at=self._clock.now(),
         )
         await self._events.record(connection, event)
+        if self._notice:
+            await self._notice.about_low_balance(
+                connection,
+                account,
+                change.balance_minor,
+                change.low_balance_threshold_minor,
+                event.occurred_at,
+            )
 
 
 def _existing(account: Account, found: T | None) -> T:

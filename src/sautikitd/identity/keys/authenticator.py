@@ -77,7 +77,14 @@ class KeyAuthenticator:
             role=role_of(key),
             number_ids=key.number_ids,
             suspended=key.suspended,
+            ahead_seconds=key.ahead_seconds,
         )
+
+    def forget_workspace(self, workspace_id: UUID) -> None:
+        """Reads its keys anew at once: something that is kept with them has changed. Other processes follow in a second."""
+        for key_hash, cached in list(self._cache.items()):
+            if cached.key is not None and cached.key.workspace_id == workspace_id:
+                del self._cache[key_hash]
 
     async def flush(self) -> None:
         """Writes down the uses since the last time, at most one a minute for each key."""

@@ -42,6 +42,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None
     created_at: datetime
     suspended: bool
+    ahead_seconds: int = 0  # of the workspace's test clock
 
     def state(self, now: datetime) -> KeyState:
         if self.revoked_at is not None or (self.created_by is not None and self.maker_role is None):

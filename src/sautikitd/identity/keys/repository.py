@@ -92,8 +92,9 @@ def _key(row: Record) -> KeyRecord:
 _SELECT = """
 SELECT k.id, k.workspace_id, k.mode, k.name, k.key_hint, k.scopes, k.number_ids, k.source_cidrs, k.created_by,
   k.rolled_to, k.expires_at, k.revoked_at, k.last_used_at, k.created_at,
-  m.role AS maker_role, w.suspended_at IS NOT NULL AS suspended
+  m.role AS maker_role, w.suspended_at IS NOT NULL AS suspended, coalesce(c.ahead_seconds, 0) AS ahead_seconds
 FROM api_keys k JOIN workspaces w ON w.id = k.workspace_id
+LEFT JOIN test_clocks c ON c.workspace_id = k.workspace_id AND k.mode = 'test'
 LEFT JOIN members m ON m.workspace_id = k.workspace_id AND m.user_id = k.created_by
 """
 

@@ -11,6 +11,12 @@ CREATE TABLE workspaces (
 );
 CREATE SEQUENCE mpesa_account_numbers START 1000001;
 
+-- How far a workspace has moved the clock of its test mode ahead of the real one (contract §9). It only goes forward.
+CREATE TABLE test_clocks (
+    workspace_id uuid PRIMARY KEY REFERENCES workspaces,
+    ahead_seconds bigint NOT NULL DEFAULT 0 CHECK (ahead_seconds BETWEEN 0 AND 157852800)  -- five years
+);
+
 CREATE TABLE users (
     id uuid PRIMARY KEY,
     email text NOT NULL,                          -- as typed; unique without case

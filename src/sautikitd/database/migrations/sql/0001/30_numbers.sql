@@ -45,15 +45,22 @@ CREATE TABLE numbers (
     paid_net_minor bigint NOT NULL DEFAULT 0 CHECK (paid_net_minor >= 0),
     paid_vat_minor bigint NOT NULL DEFAULT 0 CHECK (paid_vat_minor >= 0),
     vat_basis_points int NOT NULL DEFAULT 0,
+    -- what is owed while it is past due or suspended; days in Nairobi
+    past_due_since date,
+    due_minor bigint NOT NULL DEFAULT 0 CHECK (due_minor >= 0),  -- tried again as soon as the wallet has it
+    tried_on date,
     released_at timestamptz,
     refund_net_minor bigint NOT NULL DEFAULT 0 CHECK (refund_net_minor BETWEEN 0 AND paid_net_minor),
     refund_vat_minor bigint NOT NULL DEFAULT 0 CHECK (refund_vat_minor BETWEEN 0 AND paid_vat_minor),
     updated_at timestamptz NOT NULL,
-    CHECK ((status = 'released') = (released_at IS NOT NULL))
+    CHECK ((status = 'released') = (released_at IS NOT NULL)),
+    CHECK (status = 'released' OR (status IN ('past_due', 'suspended')) = (past_due_since IS NOT NULL))
 );
 CREATE UNIQUE INDEX numbers_live_once ON numbers (e164) WHERE mode = 'live' AND released_at IS NULL;
 CREATE UNIQUE INDEX numbers_test_once ON numbers (workspace_id, e164) WHERE mode = 'test' AND released_at IS NULL;
 CREATE INDEX numbers_workspace ON numbers (workspace_id, mode, id DESC);
+CREATE INDEX numbers_rental ON numbers (paid_through) WHERE status = 'active';
+CREATE INDEX numbers_unpaid ON numbers (workspace_id, mode) WHERE status IN ('past_due', 'suspended');
 
 -- The states a number goes through; the same table as `numbers/models.py`.
 CREATE TABLE number_status_edges (from_status text, to_status text, PRIMARY KEY (from_status, to_status));
