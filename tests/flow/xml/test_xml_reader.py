@@ -188,6 +188,17 @@ def test_a_conference_in_dial_becomes_the_verb_with_its_own_fields() -> None:
     ]
 
 
+def test_what_dial_says_besides_a_conference_is_passed_over_with_warnings() -> None:
+    translator = Translator(TABLES[Dialect.TWILIO])
+    body = "<Response><Dial action='/x'>+254711000001<Conference>room</Conference></Dial></Response>"
+    (draft,) = translator.response(parse_xml(body.encode()))
+    assert draft.action() == {"conference": {"name": "room", "beep": True}}
+    assert [warning.pointer for warning in translator.warnings] == [
+        "/Response/Dial[1]/@action",
+        "/Response/Dial[1]/text()",
+    ]
+
+
 def test_streams_speak_twilios_protocol_and_wait_only_when_connected() -> None:
     stream = '<Stream url="wss://a.example/s" name="n"><Parameter name="k" value="v"/></Stream>'
     fields = {

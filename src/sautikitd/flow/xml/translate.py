@@ -203,7 +203,11 @@ class Translator:
     # Text
 
     def _text(self, draft: Draft, node: Node, element: Element, targets: list[Target]) -> None:
-        if element.text is None or (element.verb is not None and draft.verb != element.verb):
+        if element.text is None:
+            return
+        if draft.verb != (element.verb or ""):  # a child has made it another verb
+            if node.text:
+                self._warn(node.place.content(), f"the text of <{node.name}> is passed over")
             return
         text = self._speech(node) if element.speech else node.text
         if element.text in TARGET_FIELDS:
