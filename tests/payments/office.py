@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 from litestar import Litestar
 
 from factories import BOX, Platform
@@ -58,7 +59,7 @@ class Office:
         return self.simulator.mpesa
 
     def script(self, phone: str, **behaviour: Any) -> None:
-        self.mpesa.scripts[phone.removeprefix("+")] = Behaviour(**behaviour)
+        self.mpesa.scripts[phone.removeprefix("+")] = msgspec.convert(behaviour, Behaviour)
 
     async def ask(self, phone: str = "+254712340001", shillings: int = 100, **headers: str) -> httpx.Response:
         body = {"amount_minor": shillings * 100, "phone_e164": phone, "provider": "mpesa", "currency": "KES"}

@@ -89,7 +89,7 @@ class PullSweeps:
             row = await connection.fetchrow(_DUE, mode, now)
             if row is None:
                 return None
-            deep = row["next_deep_sweep_at"] <= now
+            deep: bool = row["deep"]
             await _schedule(connection, mode, now, deep=deep)
         start = now - (_REACH if deep else _LOOK_BACK)
         if row["covered_until"] is not None:
@@ -115,7 +115,7 @@ def read_pull_time(text: str) -> datetime | None:
 
 
 _DUE = """
-SELECT covered_until, next_deep_sweep_at FROM mpesa_pulls WHERE mode = $1 AND next_sweep_at <= $2
+SELECT covered_until, next_deep_sweep_at <= $2 AS deep FROM mpesa_pulls WHERE mode = $1 AND next_sweep_at <= $2
 FOR UPDATE SKIP LOCKED
 """
 

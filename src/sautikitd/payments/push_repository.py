@@ -18,7 +18,7 @@ async def claim_pushes(
 ) -> list[TopUp]:
     """Marks queued pushes as being sent. Once that is committed, each may be sent by its claimer and by nobody else."""
     rows = await connection.fetch(_CLAIM, list(modes), now, limit)
-    return [TopUp(**dict(row)) for row in rows]
+    return [msgspec.convert(dict(row), TopUp) for row in rows]
 
 
 async def accepted(
@@ -47,7 +47,7 @@ async def claim_checks(
 ) -> list[TopUp]:
     """Pending top-ups to ask about now; nobody else asks before `again_at`."""
     rows = await connection.fetch(_CLAIM_CHECKS, list(modes), now, again_at, limit)
-    return [TopUp(**dict(row)) for row in rows]
+    return [msgspec.convert(dict(row), TopUp) for row in rows]
 
 
 async def check_at(connection: Connection, topup_id: UUID, next_check_at: datetime | None) -> None:

@@ -64,7 +64,7 @@ async def seen_again(connection: Connection, payment: Payment, now: datetime) ->
         payment.reference,
         payment.paid_at,
     )
-    return Receipt(**dict(row))
+    return msgspec.convert(dict(row), Receipt)
 
 
 async def move(
@@ -105,12 +105,12 @@ async def lock_case(connection: Connection, case_id: UUID) -> SuspenseCase | Non
     """Its receipt is locked before it, as everywhere."""
     await connection.execute(_LOCK_RECEIPT_OF, case_id)
     row = await connection.fetchrow(f"SELECT {_NAMES} FROM suspense_cases WHERE id = $1 FOR UPDATE", case_id)
-    return None if row is None else SuspenseCase(**dict(row))
+    return None if row is None else msgspec.convert(dict(row), SuspenseCase)
 
 
 async def lock_case_of(connection: Connection, mode: Mode, receipt: str) -> SuspenseCase | None:
     row = await connection.fetchrow(_CASE_OF, mode, receipt)
-    return None if row is None else SuspenseCase(**dict(row))
+    return None if row is None else msgspec.convert(dict(row), SuspenseCase)
 
 
 async def close_case(

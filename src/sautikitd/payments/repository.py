@@ -58,7 +58,7 @@ async def add(connection: Connection, new: NewTopUp) -> TopUp:
         new.reference,
         new.now,
     )
-    return TopUp(**dict(row))
+    return msgspec.convert(dict(row), TopUp)
 
 
 async def add_paybill(
@@ -73,17 +73,17 @@ async def add_paybill(
     """One that succeeded by being heard of."""
     place = (account.workspace_id, account.mode)
     row = await connection.fetchrow(_ADD_PAYBILL, topup_id, *place, amount_minor, reference, receipt, now)
-    return TopUp(**dict(row))
+    return msgspec.convert(dict(row), TopUp)
 
 
 async def find(connection: Connection, account: Account, topup_id: UUID) -> TopUp | None:
     row = await connection.fetchrow(_FIND, topup_id, account.workspace_id, account.mode)
-    return None if row is None else TopUp(**dict(row))
+    return None if row is None else msgspec.convert(dict(row), TopUp)
 
 
 async def newest(connection: Connection, account: Account, after: UUID | None, limit: int) -> list[TopUp]:
     rows = await connection.fetch(_NEWEST, account.workspace_id, account.mode, after, limit)
-    return [TopUp(**dict(row)) for row in rows]
+    return [msgspec.convert(dict(row), TopUp) for row in rows]
 
 
 async def account_reference(connection: Connection, workspace_id: UUID) -> str:
@@ -103,17 +103,17 @@ async def workspace_with(connection: Connection, account_reference: str) -> UUID
 
 async def lock(connection: Connection, mode: Mode, topup_id: UUID) -> TopUp | None:
     row = await connection.fetchrow(f"{_BY_ID} FOR UPDATE", topup_id, mode)
-    return None if row is None else TopUp(**dict(row))
+    return None if row is None else msgspec.convert(dict(row), TopUp)
 
 
 async def lock_referred(connection: Connection, mode: Mode, reference: str) -> TopUp | None:
     row = await connection.fetchrow(f"{_BY_REFERENCE} FOR UPDATE", reference, mode)
-    return None if row is None else TopUp(**dict(row))
+    return None if row is None else msgspec.convert(dict(row), TopUp)
 
 
 async def referred(connection: Connection, mode: Mode, reference: str) -> TopUp | None:
     row = await connection.fetchrow(_BY_REFERENCE, reference, mode)
-    return None if row is None else TopUp(**dict(row))
+    return None if row is None else msgspec.convert(dict(row), TopUp)
 
 
 async def succeed(connection: Connection, topup: TopUp, receipt: str | None, now: datetime) -> None:
@@ -147,7 +147,7 @@ async def release_prompts(connection: Connection, pushed_before: datetime) -> Se
 async def unconfirmed(connection: Connection, created_before: datetime, limit: int) -> list[TopUp]:
     """Pending ones that no channel told of though pulls cover all their time. Locked."""
     rows = await connection.fetch(_UNCONFIRMED, created_before, limit)
-    return [TopUp(**dict(row)) for row in rows]
+    return [msgspec.convert(dict(row), TopUp) for row in rows]
 
 
 _HISTORY = """

@@ -50,6 +50,7 @@ class SimulatedMpesa:
         self.registration: Registration | None = None
         self._open: dict[str, Prompt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()  # for a person
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "SimulatedMpesa":
@@ -59,7 +60,7 @@ class SimulatedMpesa:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = list(self._tasks)
+        tasks = [*self._tasks, *self._waiting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -68,7 +69,7 @@ class SimulatedMpesa:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is still to come: an answer, a callback, late money."""
+        """Whether anything is still to come by itself: an answer, a callback, late money."""
         return bool(self._tasks)
 
     def behaviour(self, phone: str, shillings: int) -> Behaviour:
@@ -97,7 +98,9 @@ class SimulatedMpesa:
             asked_at=now,
         )
         self._remember(prompt)
-        if not prompt.behaviour.callback_first:
+        if prompt.behaviour.person:
+            _keep(self._waiting, self._give_up_waiting(prompt))
+        elif not prompt.behaviour.callback_first:
             self._start(self._answer_by_itself(prompt))
         return prompt
 
@@ -127,18 +130,17 @@ class SimulatedMpesa:
         return payment, ""
 
     async def _answer_by_itself(self, prompt: Prompt) -> None:
-        behaviour = prompt.behaviour
-        if behaviour.person:
-            await asyncio.sleep(_LASTING.total_seconds())
-            if prompt.open:
-                await self._conclude(prompt, "1037")
-            return
         await asyncio.sleep(self.think_s)
         if prompt.open:
-            await self._conclude(prompt, behaviour.result)
-        if behaviour.pays_late:
+            await self._conclude(prompt, prompt.behaviour.result)
+        if prompt.behaviour.pays_late:
             await asyncio.sleep(self.late_s)
             await self._conclude(prompt, "0")
+
+    async def _give_up_waiting(self, prompt: Prompt) -> None:
+        await asyncio.sleep(_LASTING.total_seconds())
+        if prompt.open:
+            await self._conclude(prompt, "1037")
 
     async def _conclude(self, prompt: Prompt, result: str) -> None:
         behaviour = prompt.behaviour
@@ -252,9 +254,13 @@ class SimulatedMpesa:
             self.prompts.pop(next(iter(self.prompts)))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        _keep(self._tasks, work)
+
+
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _stamp(moment: datetime) -> str:
