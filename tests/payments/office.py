@@ -18,7 +18,8 @@ from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
 from sautikitd.events.log import EventLog
 from sautikitd.identity.workspaces import Workspace
-from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts, test_account
+from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts
+from sautikitd.payments.accounts import test_account as simulated_account
 from sautikitd.payments.callback_routes import CallbackRoutes
 from sautikitd.payments.composition import PaymentParts, open_payments
 from sautikitd.payments.report import problems
@@ -61,7 +62,9 @@ class Office:
     def script(self, phone: str, **behaviour: Any) -> None:
         self.mpesa.scripts[phone.removeprefix("+")] = msgspec.convert(behaviour, Behaviour)
 
-    async def ask(self, phone: str = "+254712340001", shillings: int = 100, **headers: str) -> httpx.Response:
+    async def ask(
+        self, phone: str = "+254712340001", shillings: int = 100, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         body = {"amount_minor": shillings * 100, "phone_e164": phone, "provider": "mpesa", "currency": "KES"}
         return await self.client.post("/v1/topups", json=body, headers=headers)
 
@@ -127,9 +130,9 @@ async def open_office(database: Database) -> AsyncIterator[Office]:
         opened = held.enter_context(socket.create_server(("127.0.0.1", 0)))
         api_port = opened.getsockname()[1]
         mpesa = SimulatedMpesa(clock, "600100", think_s=0.0, late_s=0.01)
-        account = test_account(Address("127.0.0.1", 1), Address("127.0.0.1", api_port))
+        account = simulated_account(Address("127.0.0.1", 1), Address("127.0.0.1", api_port))
         simulator = await held.enter_async_context(serving(mpesa, account, ("127.0.0.1", 0)))
-        account = test_account(Address(simulator.host, simulator.port), Address("127.0.0.1", api_port))
+        account = simulated_account(Address(simulator.host, simulator.port), Address("127.0.0.1", api_port))
         accounts, paths = DarajaAccounts(account), CallbackPaths(KEY)
         settlement = Settlement(platform.wallets, EventLog(), clock)
         waker = Waker(database)

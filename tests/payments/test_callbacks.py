@@ -170,10 +170,10 @@ async def test_a_code_nobody_knows_stays_pending(office: Office) -> None:
 
 async def test_what_fails_to_be_worked_off_is_tried_again(office: Office) -> None:
     topup_id, checkout, path = await pushed(office)
-    receive, office.settlement.receive = office.settlement.receive, _broken  # type: ignore[method-assign]
-    await post(office, path, callback(checkout))
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(office.settlement, "receive", _broken)
+        await post(office, path, callback(checkout))
     assert (await office.read(topup_id))["status"] == "pending"
-    office.settlement.receive = receive  # type: ignore[method-assign]
     office.clock.advance(16)
     assert await office.parts.inbox.work_one()
     assert (await office.read(topup_id))["status"] == "succeeded"

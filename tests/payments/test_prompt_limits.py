@@ -69,7 +69,7 @@ async def test_bad_fields_are_named(office: Office, body: dict[str, object], poi
 
 
 async def test_the_same_key_asks_for_one_push(office: Office) -> None:
-    answers = await asyncio.gather(*(office.ask(**{"Idempotency-Key": "once"}) for _ in range(20)))
+    answers = await asyncio.gather(*(office.ask(headers={"Idempotency-Key": "once"}) for _ in range(20)))
     made = {answer.json()["topup_id"] for answer in answers if answer.status_code == 201}
     assert len(made) == 1
     assert {answer.status_code for answer in answers} <= {201, 409}
@@ -79,7 +79,7 @@ async def test_the_same_key_asks_for_one_push(office: Office) -> None:
 
 async def test_live_top_ups_are_refused_without_an_account_of_ones_own(office: Office) -> None:
     key = await office.platform.key(office.workspace.id, mode="live")
-    answer = await office.ask(Authorization=f"Bearer {key.key}")
+    answer = await office.ask(headers={"Authorization": f"Bearer {key.key}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "topups.unavailable")
 
 

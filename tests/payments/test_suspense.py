@@ -74,7 +74,7 @@ async def test_a_difference_is_settled_with_the_wallet_it_belongs_to(office: Off
 async def test_the_database_allows_the_transitions_of_the_code_and_no_others(office: Office) -> None:
     async with office.database.connection() as connection:
         rows = await connection.fetch("SELECT machine, before, after FROM topup_transitions")
-    held = {machine: frozenset() for machine in TRANSITIONS} | {
+    held = {
         machine: frozenset((r["before"], r["after"]) for r in rows if r["machine"] == machine)
         for machine in TRANSITIONS
     }

@@ -74,7 +74,8 @@ _TOPUPS = """
 SELECT count(*) FILTER (WHERE status = 'succeeded') AS topups_succeeded,
        count(*) FILTER (WHERE status = 'failed') AS topups_failed,
        coalesce(array_agg(id) FILTER (WHERE status = 'succeeded' AND receipt IS NULL), '{}') AS without_receipt,
-       coalesce(array_agg(id) FILTER (WHERE status = 'pending' AND created_at < $3::timestamptz - interval '1 day'), '{}') AS pending_a_day
+       coalesce(array_agg(id) FILTER (WHERE status = 'pending' AND created_at < $3::timestamptz - interval '1 day'), '{}')
+           AS pending_a_day
 FROM topups WHERE mode = $1 AND (completed_at >= $2 AND completed_at < $3 OR status = 'pending')
 """
 
