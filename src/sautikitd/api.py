@@ -10,9 +10,9 @@ from uuid import UUID
 from litestar import Litestar
 
 from sautikitd.app import Platform
-from sautikitd.calls.routes import CallRoutes
+from sautikitd.calls.routes import CallRoutes, TestCallRoutes
 from sautikitd.calls.search import CallSearch
-from sautikitd.calls.test_calls import TestCallRoutes, TestCalls
+from sautikitd.calls.test_calls import TestCalls
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.flow.routes import FlowRoutes
 from sautikitd.http.endpoint import Endpoint, endpoints_of

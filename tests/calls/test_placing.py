@@ -5,12 +5,13 @@ import pytest
 from calls.scenery import CALLEE, NUMBER, Scene
 from factories import client
 from sautikitd.calls.control import HangUp
-from sautikitd.calls.errors import NumberInactive, NumberNotFound, QueueFull
+from sautikitd.calls.errors import QueueFull
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.routes import CallRoutes
 from sautikitd.database.wake import Waker
 from sautikitd.errors import Invalid
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
+from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.wallet.errors import InsufficientFunds
 
 
@@ -41,7 +42,7 @@ async def test_a_number_of_somebody_else_is_not_found(scene: Scene) -> None:
 
 async def test_a_suspended_number_cannot_call(scene: Scene) -> None:
     async with scene.platform.database.connection() as connection:
-        await connection.execute("UPDATE numbers SET status = 'suspended'")
+        await connection.execute("UPDATE numbers SET status = 'suspended', past_due_since = claimed_at")
     with pytest.raises(NumberInactive):
         await scene.place()
 

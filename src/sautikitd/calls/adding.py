@@ -11,8 +11,6 @@ from sautikitd.calls.errors import (
     ConcurrencyReached,
     ForwardToOurselves,
     NoTariff,
-    NumberInactive,
-    NumberNotFound,
 )
 from sautikitd.calls.lifecycle import CallLifecycle, Ending
 from sautikitd.calls.models import CallRecord
@@ -21,12 +19,8 @@ from sautikitd.calls.queue import Prepare
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Record
-from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.numbering.destinations import Destination, authorise_destination
-from sautikitd.numbering.parse import parse_number
-from sautikitd.numbering.problems import BadNumber
-from sautikitd.numbers.inventory_repository import is_ours
-from sautikitd.numbers.repository import find_owned
+from sautikitd.numbers.lookup import is_of_the_platform, number_for_call
 from sautikitd.wallet.errors import InsufficientFunds
 from sautikitd.wallet.tariffs import Rate, rate_for
 
@@ -75,19 +69,14 @@ class AddLeg:
     async def _authorise(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Destination:
         settings: Record = await repository.queue_settings(connection, parent.workspace_id, parent.mode)
         destination = authorise_destination(wish.to, settings["destination_prefixes"], mode=parent.mode)
-        if wish.forwarded and await is_ours(connection, parent.mode, destination.e164):
+        if wish.forwarded and await is_of_the_platform(connection, parent.mode, destination.e164):
             raise ForwardToOurselves(number=destination.e164)
         return destination
 
     async def _caller(self, connection: Connection, parent: CallRecord, wanted: str | None) -> str:
-        parsed = parse_number(wanted or parent.local_e164, test_mode=parent.mode == "test")
-        if isinstance(parsed, BadNumber):
-            raise Invalid(fields=[FieldProblem("/callerId", parsed.reason)])
-        number = await find_owned(connection, parent.workspace_id, parent.mode, parsed.e164)
-        if number is None:
-            raise NumberNotFound(number=parsed.e164)
-        if number.status not in ("active", "past_due"):
-            raise NumberInactive(number=parsed.e164, state=number.status)
+        number = await number_for_call(
+            connection, parent.workspace_id, parent.mode, wanted or parent.local_e164, pointer="/callerId"
+        )
         return number.e164
 
     async def _rate(self, connection: Connection, parent: CallRecord, destination: Destination) -> Rate:

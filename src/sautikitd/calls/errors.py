@@ -18,18 +18,6 @@ class QueueFull(Refusal):
         super().__init__(headers={"Retry-After": "30"}, limit=limit)
 
 
-class NumberNotFound(Refusal):
-    code = "numbers.not_found"
-    status = 404
-    message = "{number} is not a number of this workspace and mode. GET /v1/numbers lists those that are."
-
-
-class NumberInactive(Refusal):
-    code = "numbers.inactive"
-    status = 409
-    message = "{number} is {state} and cannot call. Top up the wallet, or use another number."
-
-
 class NoTariff(Refusal):
     code = "calls.destination_forbidden"
     status = 403
@@ -54,3 +42,9 @@ class ForwardToOurselves(Refusal):
     code = "calls.forward_to_ourselves"
     status = 403
     message = "{number} is a number of this platform; calls forwarded to it would go round in circles."
+
+
+class WorkspaceSuspended(Refusal):
+    code = "account.suspended"
+    status = 403
+    message = "The workspace is suspended: its numbers take no calls."

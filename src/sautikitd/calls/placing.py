@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sautikitd.calls import repository
-from sautikitd.calls.errors import NoTariff, NumberInactive, NumberNotFound, QueueFull
+from sautikitd.calls.errors import NoTariff, QueueFull
 from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.requests import PlaceCall
@@ -20,10 +20,8 @@ from sautikitd.flow.reader import read_actions
 from sautikitd.identity.principal import Principal
 from sautikitd.ids import uuid7
 from sautikitd.numbering.destinations import Destination, authorise_destination
-from sautikitd.numbering.parse import parse_number
-from sautikitd.numbering.problems import BadNumber
+from sautikitd.numbers.lookup import number_for_call
 from sautikitd.numbers.models import NumberRecord
-from sautikitd.numbers.repository import find_owned
 from sautikitd.wallet.models import Account
 from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
@@ -86,15 +84,9 @@ class PlaceOutboundCall:
     async def _own_number(
         self, connection: Connection, principal: Principal, raw: str, pointer: str
     ) -> NumberRecord:
-        parsed = parse_number(raw, test_mode=principal.mode == "test")
-        if isinstance(parsed, BadNumber):
-            raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
-        number = await find_owned(connection, principal.workspace_id, principal.mode, parsed.e164)
-        if number is None or not principal.may_use_number(number.id):
-            raise NumberNotFound(number=parsed.e164)
-        if number.status not in ("active", "past_due"):
-            raise NumberInactive(number=parsed.e164, state=number.status)
-        return number
+        return await number_for_call(
+            connection, principal.workspace_id, principal.mode, raw, pointer=pointer, principal=principal
+        )
 
     async def _rate(self, connection: Connection, principal: Principal, destination: Destination) -> Rate:
         now = self._clock.now()

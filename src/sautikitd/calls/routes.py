@@ -10,12 +10,13 @@ from sautikitd.calls import callbacks, commands, queue, repository, search
 from sautikitd.calls import stats as statistics
 from sautikitd.calls.callbacks import VoiceCallback
 from sautikitd.calls.control import HangUp
-from sautikitd.calls.errors import CallNotFound, NoTariff, NumberInactive, NumberNotFound, QueueFull
+from sautikitd.calls.errors import CallNotFound, NoTariff, QueueFull
 from sautikitd.calls.models import Call, CallEvent, CallRecord
 from sautikitd.calls.placing import PlaceOutboundCall
 from sautikitd.calls.requests import ListCalls, PageQuery, PlaceCall, StatsQuery
 from sautikitd.calls.search import CallSearch
 from sautikitd.calls.stats import Stats
+from sautikitd.calls.test_calls import RingNumber, RungCall, TestCalls, TestModeOnly
 from sautikitd.calls.views import show_call, show_event
 from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
@@ -24,6 +25,7 @@ from sautikitd.http.errors import InvalidCursor
 from sautikitd.http.pagination import Page, decode_cursor, encode_cursor
 from sautikitd.identity.principal import Scope
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
+from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.wallet.errors import InsufficientFunds
 
 
@@ -199,6 +201,34 @@ class CallRoutes:
         if not principal.may_use_number(call.number_id):
             raise CallNotFound(reference=request.path["call_id"])
         return call
+
+
+class TestCallRoutes:
+    __test__ = False
+    tag = "Test mode"
+
+    def __init__(self, test_calls: TestCalls, waker: Waker) -> None:
+        self._test_calls = test_calls
+        self._waker = waker
+
+    @endpoint(
+        "POST",
+        "/v1/test/calls",
+        scope=Scope.CALLS_WRITE,
+        body=RingNumber,
+        answers={201: RungCall},
+        errors=(TestModeOnly, NumberNotFound, NumberInactive),
+    )
+    async def ring(self, request: ApiRequest[RingNumber, None]) -> Answer:
+        """Ring one of your test numbers from a simulated caller.
+
+        The call is real in every part: your voice callback is asked, the flow runs, events are sent. The caller
+        follows `script`: waits, presses keys, speaks, listens, hangs up.
+        """
+        call = await self._test_calls.ring(request.connection, request.principal, request.body)
+        request.after_commit.append(lambda: self._waker.wake(queue.CHANNEL))
+        rung = RungCall(call.id, call.session_id, call.status, show_call(call))
+        return Answer(status=201, body=rung, headers={"Location": f"/v1/calls/{call.id}"})
 
 
 def _page(found: Sequence[Any], limit: int) -> Page[Any]:

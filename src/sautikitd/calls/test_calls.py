@@ -1,26 +1,22 @@
 """`POST /v1/test/calls`: a simulated caller rings a number of the workspace (contract §9)."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
-from sautikitd.calls import queue, repository
-from sautikitd.calls.errors import NumberInactive, NumberNotFound
+from sautikitd.calls import repository
 from sautikitd.calls.models import Call, CallRecord
+from sautikitd.calls.receiving import inbound_columns
 from sautikitd.calls.session_ids import SessionIds
-from sautikitd.calls.views import show_call
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection
-from sautikitd.database.wake import Waker
 from sautikitd.errors import FieldProblem, Invalid, Refusal
-from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
-from sautikitd.identity.principal import Principal, Scope
-from sautikitd.ids import uuid7
+from sautikitd.identity.principal import Principal
 from sautikitd.numbering.parse import parse_number
 from sautikitd.numbering.problems import BadNumber
-from sautikitd.numbers.repository import find_owned
+from sautikitd.numbers.lookup import number_for_call
 
 DEFAULT_CALLER = "+254711000001"
 
@@ -79,70 +75,15 @@ class TestCalls:
     async def ring(self, connection: Connection, principal: Principal, wish: RingNumber) -> CallRecord:
         if principal.mode != "test":
             raise TestModeOnly
-        called, caller = self._parsed(wish.to, "/to"), self._parsed(wish.from_, "/from")
-        number = await find_owned(connection, principal.workspace_id, principal.mode, called)
-        if number is None or not principal.may_use_number(number.id):
-            raise NumberNotFound(number=called)
-        if number.status not in ("active", "past_due"):
-            raise NumberInactive(number=called, state=number.status)
-        now = self._clock.now()
-        values: dict[str, Any] = {
-            "id": uuid7(),
+        caller = parse_number(wish.from_, test_mode=True)
+        if isinstance(caller, BadNumber):
+            raise Invalid(fields=[FieldProblem("/from", caller.reason)])
+        number = await number_for_call(
+            connection, principal.workspace_id, principal.mode, wish.to, pointer="/to", principal=principal
+        )
+        columns = inbound_columns(number, caller.e164, caller.country, self._clock.now()) | {
             "session_id": self._sessions.of(await repository.next_session_number(connection)),
-            "workspace_id": principal.workspace_id,
-            "mode": principal.mode,
-            "number_id": number.id,
-            "direction": "inbound",
-            "from_address": caller,
-            "to_address": called,
-            "local_e164": called,
-            "remote_e164": caller,
-            "country": "KE",
-            "events_url": number.events_url,
-            "voice_callback_url": number.voice_callback_url,
-            "voice_method": number.voice_method,
-            "fallback_url": number.fallback_url,
-            "callback_format": number.callback_format,
-            "forward_to": number.forward_to,
-            "record": "mono" if number.record_calls else None,
             "test_script": [msgspec.to_builtins(step) for step in wish.script],
             "api_key_id": principal.id,
-            "created_at": now,
-            "updated_at": now,
         }
-        return await repository.insert(connection, values)
-
-    @staticmethod
-    def _parsed(raw: str, pointer: str) -> str:
-        parsed = parse_number(raw, test_mode=True)
-        if isinstance(parsed, BadNumber):
-            raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
-        return parsed.e164
-
-
-class TestCallRoutes:
-    __test__ = False
-    tag = "Test mode"
-
-    def __init__(self, test_calls: TestCalls, waker: Waker) -> None:
-        self._test_calls = test_calls
-        self._waker = waker
-
-    @endpoint(
-        "POST",
-        "/v1/test/calls",
-        scope=Scope.CALLS_WRITE,
-        body=RingNumber,
-        answers={201: RungCall},
-        errors=(TestModeOnly, NumberNotFound, NumberInactive),
-    )
-    async def ring(self, request: ApiRequest[RingNumber, None]) -> Answer:
-        """Ring one of your test numbers from a simulated caller.
-
-        The call is real in every part: your voice callback is asked, the flow runs, events are sent. The caller
-        follows `script`: waits, presses keys, speaks, listens, hangs up.
-        """
-        call = await self._test_calls.ring(request.connection, request.principal, request.body)
-        request.after_commit.append(lambda: self._waker.wake(queue.CHANNEL))
-        rung = RungCall(call.id, call.session_id, call.status, show_call(call))
-        return Answer(status=201, body=rung, headers={"Location": f"/v1/calls/{call.id}"})
+        return await repository.insert(connection, columns)

@@ -5,14 +5,12 @@ from uuid import UUID
 
 import structlog
 
-from sautikitd.calls import repository
-from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.errors import WorkspaceSuspended
+from sautikitd.calls.lifecycle import Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
-from sautikitd.calls.session_ids import SessionIds
-from sautikitd.clock import Clock
-from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
-from sautikitd.ids import uuid7
+from sautikitd.calls.receiving import Arrival, ReceiveInboundCall
+from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.prompting import Prompting
@@ -21,8 +19,7 @@ from sautikitd.node.routes import CARRIER, Routes
 from sautikitd.node.test_callers import TestCallers
 from sautikitd.numbering.parse import parse_number
 from sautikitd.numbering.problems import BadNumber
-from sautikitd.numbers.models import NumberRecord
-from sautikitd.numbers.repository import find_inbound
+from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.inbound_leg import InboundLeg
 from sautikitd.voice.leg import MediaLeg
@@ -98,17 +95,13 @@ class Reception:
     def __init__(
         self,
         database: Database,
-        lifecycle: CallLifecycle,
-        sessions: SessionIds,
+        receiving: ReceiveInboundCall,
         test_callers: TestCallers,
-        clock: Clock,
         node_id: UUID,
     ) -> None:
         self._database = database
-        self._lifecycle = lifecycle
-        self._sessions = sessions
+        self._receiving = receiving
         self._test_callers = test_callers
-        self._clock = clock
         self._node_id = node_id
 
     async def receive(self, sip: SipCall) -> CallRecord | None:
@@ -122,55 +115,20 @@ class Reception:
         if isinstance(called, BadNumber):
             sip.reject(_UNKNOWN_NUMBER)
             return None
+        caller, country = caller_of(sip)
+        trunk_id = UUID(sip.identity) if sip.identity else None
+        arrival = Arrival(called=called.e164, caller=caller, country=country, trunk_id=trunk_id)
         try:
             async with self._database.transaction() as connection:
-                return await self._enter(connection, sip, called.e164)
+                return await self._receiving.receive(connection, arrival, self._node_id)
+        except NumberNotFound:
+            sip.reject(_UNKNOWN_NUMBER)
+        except (NumberInactive, WorkspaceSuspended):
+            sip.reject(_UNAVAILABLE)
         except DatabaseUnavailable as exc:
             log.warning("node.inbound_refused", error=repr(exc))
             sip.reject(_OUT_OF_ORDER)
-            return None
-
-    async def _enter(self, connection: Connection, sip: SipCall, e164: str) -> CallRecord | None:
-        number = await find_inbound(connection, "live", e164)
-        if number is None:
-            sip.reject(_UNKNOWN_NUMBER)
-            return None
-        suspended = await connection.fetchval(
-            "SELECT suspended_at IS NOT NULL FROM workspaces WHERE id = $1", number.workspace_id
-        )
-        if suspended or number.status not in ("active", "past_due"):
-            sip.reject(_UNAVAILABLE)
-            return None
-        values = self._columns(sip, number)
-        values["session_id"] = self._sessions.of(await repository.next_session_number(connection))
-        call = await repository.insert(connection, values)
-        return await self._lifecycle.start(connection, call, now=self._clock.now(), node_id=self._node_id)
-
-    def _columns(self, sip: SipCall, number: NumberRecord) -> dict[str, Any]:
-        now = self._clock.now()
-        caller, country = caller_of(sip)
-        return {
-            "id": uuid7(),
-            "workspace_id": number.workspace_id,
-            "mode": number.mode,
-            "number_id": number.id,
-            "direction": "inbound",
-            "from_address": caller,
-            "to_address": number.e164,
-            "local_e164": number.e164,
-            "remote_e164": caller,
-            "country": country,
-            "events_url": number.events_url,
-            "voice_callback_url": number.voice_callback_url,
-            "voice_method": number.voice_method,
-            "fallback_url": number.fallback_url,
-            "callback_format": number.callback_format,
-            "forward_to": number.forward_to,
-            "record": "mono" if number.record_calls else None,
-            "trunk_id": UUID(sip.identity) if sip.identity else None,
-            "created_at": now,
-            "updated_at": now,
-        }
+        return None
 
 
 def caller_of(sip: SipCall) -> tuple[str, str | None]:

@@ -11,6 +11,12 @@ class NumberNotFound(Refusal):
     )
 
 
+class NumberInactive(Refusal):
+    code = "numbers.inactive"
+    status = 409
+    message = "{number} is {state} and cannot call. Top up the wallet, or use another number."
+
+
 class AlreadyClaimed(Refusal):
     code = "numbers.already_claimed"
     status = 409

@@ -12,6 +12,7 @@ import structlog
 from sautikitd.app import Platform, open_platform
 from sautikitd.calls import commands, queue
 from sautikitd.calls.adding import AddLeg
+from sautikitd.calls.receiving import ReceiveInboundCall
 from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL as WEBHOOKS
@@ -59,7 +60,7 @@ class Parts:
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
-    async with open_platform(settings, "voice") as platform, _assemble(platform) as parts:
+    async with open_platform(settings, "voice") as platform, assemble(platform) as parts:
         node = parts.node
         await node.lease.begin(str(settings.sip), settings.voice_capacity)
         await parts.trunk_watch.refresh()
@@ -102,7 +103,8 @@ async def _until_over(process: RoleProcess, node: VoiceNode, tasks: list["asynci
 
 
 @asynccontextmanager
-async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
+async def assemble(platform: Platform) -> AsyncIterator[Parts]:
+    """A node on this machine, its user agent and its media up; nothing runs yet."""
     settings, clock, database = platform.settings, platform.clock, platform.database
     async with AsyncExitStack() as held:
         egress = await held.enter_async_context(EgressClient(platform.guard))
@@ -172,6 +174,7 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
         )
         control = f"http://{settings.carrier_control}"
         test_callers = TestCallers(control, (_local_host(settings.sip.host), settings.sip.port), http)
+        receiving = ReceiveInboundCall(platform.lifecycle, platform.sessions, clock)
         node = VoiceNode(
             node_id,
             settings.voice_capacity,
@@ -183,9 +186,7 @@ async def _assemble(platform: Platform) -> AsyncIterator[Parts]:
             conversations=conversations,
             prompting=prompting,
             recordings=recordings,
-            reception=Reception(
-                database, platform.lifecycle, platform.sessions, test_callers, clock, node_id
-            ),
+            reception=Reception(database, receiving, test_callers, node_id),
             test_callers=test_callers,
             clock=clock,
             running=running,

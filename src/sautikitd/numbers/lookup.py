@@ -1,0 +1,57 @@
+"""Numbers as calls need them: the one a call leaves on, the one a call arrives at."""
+
+from uuid import UUID
+
+from sautikitd.database.pool import Connection
+from sautikitd.errors import FieldProblem, Invalid
+from sautikitd.events.models import Mode
+from sautikitd.identity.principal import Principal
+from sautikitd.numbering.parse import parse_number
+from sautikitd.numbering.problems import BadNumber
+from sautikitd.numbers import inventory_repository, repository
+from sautikitd.numbers.errors import NumberInactive, NumberNotFound
+from sautikitd.numbers.models import NumberRecord, NumberStatus
+
+_WORKING = (NumberStatus.ACTIVE, NumberStatus.PAST_DUE)
+
+
+async def number_for_call(
+    connection: Connection,
+    workspace_id: UUID,
+    mode: Mode,
+    raw: str,
+    *,
+    pointer: str,
+    principal: Principal | None = None,
+) -> NumberRecord:
+    """A working number of the workspace, which a call may leave on, show or ring.
+
+    `principal` is asked whether he may use it; None for a call that runs already. Raises `Invalid` at
+    `pointer` for what is no number, `NumberNotFound` and `NumberInactive`.
+    """
+    parsed = parse_number(raw, test_mode=mode == "test")
+    if isinstance(parsed, BadNumber):
+        raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
+    number = await repository.find_owned(connection, workspace_id, mode, parsed.e164)
+    if number is None or (principal is not None and not principal.may_use_number(number.id)):
+        raise NumberNotFound
+    return _working(number)
+
+
+async def number_called(connection: Connection, e164: str) -> NumberRecord:
+    """The live number that somebody calls. Raises `NumberNotFound` and `NumberInactive`."""
+    number = await repository.find_inbound(connection, "live", e164)
+    if number is None:
+        raise NumberNotFound
+    return _working(number)
+
+
+async def is_of_the_platform(connection: Connection, mode: Mode, e164: str) -> bool:
+    """Whether a number is one that the platform gives out, claimed or not."""
+    return await inventory_repository.is_ours(connection, mode, e164)
+
+
+def _working(number: NumberRecord) -> NumberRecord:
+    if number.status not in _WORKING:
+        raise NumberInactive(number=number.e164, state=number.status)
+    return number
