@@ -14,6 +14,8 @@ from sautikitd.voice.sip.dialog import DialogState, contact_uri
 from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Flow, Source
 from sautikitd.voice.sip.info import read_info
+from sautikitd.voice.sip.provisional import Rack
+from sautikitd.voice.sip.reoffers import direction_of, renewed_offer, same_media_answer
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.stack import ALLOWED, KNOWN, Outcome, SipStack
 from sautikitd.voice.sip.transactions import reply
@@ -42,6 +44,12 @@ class CallDialog:
         """The far end's connection while it lives on the same host as the next hop: requests go there."""
         self.on_offer: OfferHandler | None = None
         self.on_early_bye: Callable[[Arrival], None] | None = None
+        self.on_prack: Callable[[Arrival], bool] | None = None
+        """Told of a PRACK; whether it names a provisional answer of ours that is open."""
+        self.settled = True
+        """False while the first offer has no reliable answer, so that no second one may be made."""
+        self.remote_sdp: bytes | None = None
+        """The far end's description from the latest of his offers or answers in the dialog."""
         self.acknowledged = False
         """Whether a 2xx of ours has been acknowledged: the far end is where it says it is."""
         self._stack = stack
@@ -60,6 +68,15 @@ class CallDialog:
         self._acceptances.clear()
         if self._stack.dialogs.get(self.state.key) is self:
             del self._stack.dialogs[self.state.key]
+
+    def succeed(self, early: "CallDialog") -> None:
+        """Goes on counting and describing where the early dialog of the same call left off."""
+        self.local_sdp, self.remote_sdp = early.local_sdp, early.remote_sdp
+        self.state = msgspec.structs.replace(
+            self.state,
+            local_cseq=max(self.state.local_cseq, early.state.local_cseq),
+            remote_cseq=max(self.state.remote_cseq, early.state.remote_cseq),
+        )
 
     def abandon(self) -> None:
         self.close()
@@ -100,6 +117,10 @@ class CallDialog:
         cseq = max(outcome.cseq, self.state.local_cseq)
         self.state = msgspec.structs.replace(self.state, local_cseq=cseq)
         return outcome
+
+    async def prack(self, rack: Rack) -> None:
+        """Confirms a reliable provisional answer (RFC 3262 §4)."""
+        await self.request("PRACK", headers=[("RAck", str(rack))])
 
     async def bye(self, reason: Reason | None = None) -> int | None:
         """Ends the call. The final status of the BYE, None if nobody answered it."""
@@ -167,6 +188,8 @@ class CallDialog:
                 self._on_bye(transaction)
             case "INVITE" | "UPDATE":
                 self._on_offer(transaction)
+            case "PRACK":
+                self._on_prack(transaction)
             case "INFO":
                 self._on_info(transaction)
             case "OPTIONS":
@@ -181,7 +204,8 @@ class CallDialog:
         acceptance.stop()
         if ack.cseq in self._offerless:
             self._offerless.discard(ack.cseq)
-            self.events.push(Reinvite(ack.sdp, self.local_sdp, direction_of(ack.sdp)))
+            self.remote_sdp = ack.sdp or self.remote_sdp
+            self.events.push(Reinvite(ack.sdp, self.local_sdp, direction_of(ack.sdp), we_offered=True))
         elif not self.acknowledged:
             self.events.push(Acknowledged(ack.sdp))
         self.acknowledged = True
@@ -219,12 +243,20 @@ class CallDialog:
         known = info is None or info.digit is not None
         self._respond(transaction, 200 if known else 415)
 
+    def _on_prack(self, transaction: ServerTransaction) -> None:
+        if self.on_prack is None or not self.on_prack(transaction.arrival):
+            self._respond(transaction, 481)
+        elif transaction.arrival.sdp is None:
+            self._respond(transaction, 200)
+        else:
+            self._on_offer(transaction)
+
     def _on_offer(self, transaction: ServerTransaction) -> None:
         if self._answering:
             response = self._make(transaction, 500)
             response.headers.set("Retry-After", "1")  # RFC 3261 §14.2, RFC 3311 §5.2
             transaction.respond(response)
-        elif self._inviting or self.on_early_bye is not None:
+        elif self._inviting or not self.settled:
             self._respond(transaction, 491)
         else:
             self._answering = True
@@ -245,7 +277,8 @@ class CallDialog:
         if answer is not None:
             response.headers.set("Content-Type", "application/sdp")
             response.body = self.local_sdp = answer
-        if transaction.method == "UPDATE":
+        self.remote_sdp = request.sdp or self.remote_sdp
+        if transaction.method != "INVITE":
             transaction.respond(response)
         else:
             if request.sdp is None:
@@ -256,7 +289,7 @@ class CallDialog:
 
     async def _make_answer(self, method: str, offer: bytes | None) -> bytes | None:
         if offer is None:
-            return self.local_sdp if method == "INVITE" else None
+            return renewed_offer(self.local_sdp) if method == "INVITE" else None
         if self.on_offer is not None:
             return await self.on_offer(offer)
         return same_media_answer(offer, self.local_sdp)
@@ -273,32 +306,3 @@ class CallDialog:
 
     def _respond(self, transaction: ServerTransaction, code: int) -> None:
         transaction.respond(self._make(transaction, code))
-
-
-def same_media_answer(offer: bytes, local_sdp: bytes | None) -> bytes:
-    """Answers from where we already receive, with the codecs both know. Raises `SdpError`."""
-    if local_sdp is None:
-        raise sdp.NoAudioStream("nothing was agreed yet")
-    ours = sdp.parse(local_sdp)
-    answer = sdp.answer(
-        sdp.parse(offer),
-        ours.address,
-        ours.port,
-        session_id=ours.session_id,
-        version=ours.version,
-        codecs=(*ours.codecs, *sdp.DEFAULT_CODECS),
-    )
-    if answer != ours:  # a changed description has a higher version, an unchanged one the same (RFC 3264 §8)
-        answer = msgspec.structs.replace(answer, version=ours.version + 1)
-    return answer.encode()
-
-
-def direction_of(body: bytes | None) -> sdp.Direction | None:
-    """The far end's direction; inactive also for the old hold by address 0.0.0.0."""
-    if body is None:
-        return None
-    try:
-        read = sdp.parse(body)
-    except sdp.SdpError:
-        return None
-    return sdp.Direction.INACTIVE if read.address == "0.0.0.0" else read.direction

@@ -83,12 +83,14 @@ class Lost:
 class Reinvite:
     """The far end changed or refreshed the session; it has been answered with `answer` already.
 
+    `we_offered`: he asked for our offer instead, which is `answer`; then `offer` is his answer.
     `direction` is the far end's (sendonly and inactive are hold); None when no SDP came with it.
     """
 
     offer: bytes | None
     answer: bytes | None
     direction: Direction | None
+    we_offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

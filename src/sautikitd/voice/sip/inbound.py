@@ -11,6 +11,7 @@ from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
 from sautikitd.voice.sip.dialog import DialogState, dialog_of_callee
 from sautikitd.voice.sip.events import Canceled, Event, EventStream, Lost
 from sautikitd.voice.sip.hops import Source
+from sautikitd.voice.sip.provisional import ReliableProvisionals, read_rack
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.stack import ALLOWED, SUPPORTED, SipStack, new_tag
 from sautikitd.voice.sip.timers import Cancellable
@@ -37,6 +38,8 @@ class InboundCall:
         state = dialog_of_callee(self._request, new_tag(), contact)
         self.dialog = CallDialog(stack, state, self.events)
         self.dialog.on_early_bye = self._on_early_bye
+        self.dialog.settled = False
+        self._reliable = self._reliable_provisionals()
         transaction.on_cancel = self._on_cancel
         transaction.on_failure = self._on_transport_failure
 
@@ -106,11 +109,18 @@ class InboundCall:
     # What we answer.
 
     def ring(self, code: int = 180, sdp: bytes | None = None) -> None:
-        """180, or 183 with early media; repeated every minute. Does nothing once answered or over."""
+        """180, or 183 with early media; repeated every minute. Does nothing once answered or over.
+
+        A caller who requires it gets it reliably (RFC 3262). If he made no offer he then gets nothing: the
+        first reliable answer would have to carry ours (RFC 3261 §13.2.1), which belongs into the 200.
+        """
         if not 101 <= code <= 199:
             raise ValueError("a provisional code is 101 to 199")
         if not self.answered and not self.events.ended:
-            self._transaction.respond(self._make(code, sdp))
+            if self._reliable is None:
+                self._transaction.respond(self._make(code, sdp))
+            elif self.offer is not None:
+                self._reliable.send(self._make(code, sdp))
             if self._reminder is not None:
                 self._reminder.cancel()
             self._reminder = self._stack.scheduler.call_later(_REMIND_SECONDS, lambda: self.ring(code, sdp))
@@ -120,12 +130,15 @@ class InboundCall:
         if self.answered or self.events.ended:
             return self.state if self.answered else None
         await self.dialog.locate(self.source)
+        if self._reliable is not None:
+            await self._reliable.settled()
         if self._transaction.answered:  # cancelled in the meantime
             return None
         self.answered = True
         self._stop_ringing()
         self.dialog.local_sdp = sdp
         self.dialog.on_early_bye = None
+        self.dialog.settled = True
         self.dialog.accept(self._transaction, self._make(200, sdp))
         return self.dialog.state
 
@@ -173,9 +186,35 @@ class InboundCall:
         self.dialog.close()
 
     def _stop_ringing(self) -> None:
+        if self._reliable is not None:
+            self._reliable.stop()
         if self._reminder is not None:
             self._reminder.cancel()
             self._reminder = None
+
+    # Reliable provisional answers.
+
+    def _reliable_provisionals(self) -> ReliableProvisionals | None:
+        if "100rel" not in (tag.lower() for tag in self._request.listed("Require")):
+            return None
+        self.dialog.on_prack = self._on_prack
+        return ReliableProvisionals(
+            self._transaction,
+            scheduler=self._stack.scheduler,
+            timers=self._stack.timers,
+            unacknowledged=self._on_missing_prack,
+        )
+
+    def _on_prack(self, prack: Arrival) -> bool:
+        confirmed = self._reliable.acknowledge(read_rack(prack.header("RAck"))) if self._reliable else None
+        if confirmed is not None and confirmed.body:
+            self.dialog.local_sdp, self.dialog.settled = confirmed.body, True
+        return confirmed is not None
+
+    def _on_missing_prack(self) -> None:
+        """RFC 3262 §3: the INVITE is then refused with a 5xx."""
+        self._finish(self._make(504, None))
+        self.events.push(Lost())
 
     # The caller gives up.
 

@@ -22,6 +22,7 @@ from sautikitd.voice.sip.invites import (
     invite_request,
 )
 from sautikitd.voice.sip.phrases import phrase
+from sautikitd.voice.sip.provisional import Rack, rseq_of
 from sautikitd.voice.sip.stack import SipStack
 from sautikitd.voice.sip.timers import Cancellable
 from sautikitd.voice.sip.wire import Arrival, write_message
@@ -49,6 +50,8 @@ class OutboundCall:
         self._transaction: ClientTransaction | None = None
         self._dialogs: dict[str, CallDialog | None] = {}  # by To tag of a 2xx; None while being built
         self._early_sdp: dict[str, bytes] = {}
+        self._early: dict[str, CallDialog] = {}  # by To tag: those whose provisionals want a PRACK
+        self._rseqs: dict[str, int] = {}
         self._provisional = False
         self._cancel: Reason | None = None
         self._canceling = False
@@ -134,7 +137,12 @@ class OutboundCall:
     def _fail(self, failed: Failed) -> None:
         if self._cancel_deadline is not None:
             self._cancel_deadline.cancel()
+        self._close_early()
         self.events.push(failed)
+
+    def _close_early(self) -> None:
+        for dialog in self._early.values():
+            dialog.close()
 
     # What the transactions tell; `attempt` filters out answers to an INVITE that was challenged.
 
@@ -153,6 +161,9 @@ class OutboundCall:
     def _on_provisional(self, response: Arrival) -> None:
         self._provisional = True
         code, tag = response.response.code, response.to.tag
+        rseq = rseq_of(response) if self.dialog is None else None
+        if rseq is not None and not self._confirm(response, rseq):
+            return
         if self._canceling:
             self._send_cancel()
         elif code > 100 and self.dialog is None:
@@ -163,6 +174,33 @@ class OutboundCall:
                     code, response.response.phrase, response.sdp, tag, response.header("Alert-Info") or None
                 )
             )
+
+    def _confirm(self, response: Arrival, rseq: int) -> bool:
+        """Sends the PRACK of a reliable provisional. False: it is a repetition, or one before it is missing,
+        and it must not be looked at (RFC 3262 §4)."""
+        tag = response.to.tag or ""
+        if tag in self._rseqs and rseq != self._rseqs[tag] + 1:
+            return False
+        self._rseqs[tag] = rseq
+        if tag not in self._early:
+            self._early[tag] = self._make_dialog(response, self.events)
+        self._stack.spawn(self._prack(self._early[tag], response, rseq))
+        return True
+
+    async def _prack(self, dialog: CallDialog, response: Arrival, rseq: int) -> None:
+        await dialog.locate(response.source)
+        await dialog.prack(Rack(rseq, response.cseq, "INVITE"))
+
+    def _make_dialog(self, response: Arrival, events: EventStream) -> CallDialog:
+        assert self._transaction is not None
+        state = dialog_of_caller(
+            self._transaction.request, response, contact_of(self.state), response.source.hop
+        )
+        dialog = CallDialog(
+            self._stack, state, events, local_sdp=self._sdp or None, authorizer=self._authorizer
+        )
+        dialog.on_offer = self._on_offer
+        return dialog
 
     def _on_refusal(self, response: Arrival) -> None:
         code = response.response.code
@@ -194,18 +232,13 @@ class OutboundCall:
 
     async def _open(self, response: Arrival, tag: str) -> None:
         """Acknowledges a 2xx; the first one is the call, others are forks that are hung up (§13.2.2.4)."""
-        assert self._transaction is not None
         unwanted = self._canceling or self.dialog is not None or self.events.ended
-        state = dialog_of_caller(
-            self._transaction.request, response, contact_of(self.state), response.source.hop
-        )
-        events = EventStream() if unwanted else self.events
-        dialog = CallDialog(
-            self._stack, state, events, local_sdp=self._sdp or None, authorizer=self._authorizer
-        )
-        dialog.on_offer = self._on_offer
+        dialog = self._make_dialog(response, EventStream() if unwanted else self.events)
+        if (early := self._early.get(tag)) is not None:
+            dialog.succeed(early)
         if not unwanted:
             self.dialog = dialog
+            self._close_early()
         await dialog.locate(response.source)
         dialog.acknowledge(response.cseq)
         self._dialogs[tag] = dialog
@@ -214,7 +247,8 @@ class OutboundCall:
                 self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
             await dialog.bye(self._cancel)
         else:
-            self.events.push(Answered(response.sdp or self._early_sdp.get(tag), dialog.state))
+            sdp = response.sdp or dialog.remote_sdp or self._early_sdp.get(tag)
+            self.events.push(Answered(sdp, dialog.state))
 
 
 class _Attempt:

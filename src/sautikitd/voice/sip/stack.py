@@ -27,9 +27,10 @@ from sautikitd.voice.sip.wire import Arrival, write_via
 
 log = structlog.get_logger(__name__)
 
-ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
-KNOWN = frozenset((*ALLOWED, "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
-SUPPORTED = ""  # option tags, comma-separated; empty says that we know the header and have none
+ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
+KNOWN = frozenset((*ALLOWED, "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
+EXTENSIONS = ("100rel",)  # option tags we know (RFC 3262)
+SUPPORTED = ", ".join(EXTENSIONS)
 
 
 class DialogOwner(Protocol):

@@ -18,7 +18,7 @@ from sautikitd.voice.sip.invites import InviteState, PreparedInvite, prepare
 from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.server_transaction import ServerTransaction
-from sautikitd.voice.sip.stack import ALLOWED, KNOWN, SUPPORTED, Outcome, SipStack, new_tag
+from sautikitd.voice.sip.stack import ALLOWED, EXTENSIONS, KNOWN, SUPPORTED, Outcome, SipStack, new_tag
 from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.transactions import new_branch, reply
 from sautikitd.voice.sip.wire import Arrival
@@ -223,7 +223,7 @@ class UserAgent:
             return 405 if method in KNOWN else 501
         if request.request.uri.scheme == "tel" and method != "INVITE":
             return 416
-        if request.listed("Require"):
+        if _unknown_extensions(request):
             return 420
         if method == "INVITE" and contact_uri(request) is None:
             return 400
@@ -274,7 +274,7 @@ class UserAgent:
         response.headers.set("Allow", ", ".join((*ALLOWED, *self._handlers)))
         match code:
             case 420:
-                response.headers.set("Unsupported", ", ".join(transaction.arrival.listed("Require")))
+                response.headers.set("Unsupported", ", ".join(_unknown_extensions(transaction.arrival)))
             case 415:
                 response.headers.set("Accept", "application/sdp")
         transaction.respond(response)
@@ -286,3 +286,7 @@ class UserAgent:
         response.headers.set("Supported", SUPPORTED)
         response.headers.set("User-Agent", self._stack.name)
         transaction.respond(response)
+
+
+def _unknown_extensions(request: Arrival) -> list[str]:
+    return [tag for tag in request.listed("Require") if tag.lower() not in EXTENSIONS]
