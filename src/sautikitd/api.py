@@ -33,6 +33,8 @@ from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.routes import RecordingRoutes
 from sautikitd.test_clock.clocks import TestClocks
 from sautikitd.test_clock.routes import TestClockRoutes
+from sautikitd.wallet.alerts.routes import AlertRoutes
+from sautikitd.wallet.alerts.service import AlertSubscribers
 from sautikitd.wallet.routes import WalletRoutes
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 
@@ -88,6 +90,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             mp3=mp3,
         ),
         WalletRoutes(platform.wallets, platform.database),
+        AlertRoutes(AlertSubscribers(platform.alert_links), platform.alert_links),
         TopUpRoutes(TopUps(platform.daraja_accounts, platform.clock), platform.waker),
         CallbackRoutes(
             database=platform.database,

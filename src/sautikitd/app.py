@@ -21,6 +21,7 @@ from sautikitd.identity.instance import InstanceSecrets
 from sautikitd.identity.keys.service import ApiKeys
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.identity.workspaces import Workspaces
+from sautikitd.mail.notices import OwnerNotices
 from sautikitd.numbers.releases import NumberReleases
 from sautikitd.numbers.renewals import RentalRenewals
 from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts, accounts_of
@@ -33,6 +34,8 @@ from sautikitd.recordings.store import RecordingStore, open_store
 from sautikitd.secretbox import SecretBox
 from sautikitd.settings import Settings
 from sautikitd.trunks.service import Trunks
+from sautikitd.wallet.alerts.links import AlertLinks
+from sautikitd.wallet.alerts.mails import AlertMails
 from sautikitd.wallet.service import Wallets
 from sautikitd.webhooks.secrets import SubscriptionSecrets
 from sautikitd.webhooks.service import Webhooks
@@ -68,6 +71,8 @@ class Platform:
     retention: Retention
     releases: NumberReleases
     renewals: RentalRenewals
+    notices: OwnerNotices
+    alert_links: AlertLinks
     daraja_accounts: DarajaAccounts
     callback_paths: CallbackPaths
     settlement: Settlement
@@ -111,7 +116,9 @@ def _wire(
 ) -> Platform:
     guard = EgressGuard(allow_private=settings.dev)
     events = EventLog()
-    wallets = Wallets(events, clock)
+    notices = OwnerNotices(clock)
+    alert_links = AlertLinks(_derived(instance, b"alert links"), settings.public_url)
+    wallets = Wallets(events, clock, AlertMails(clock, alert_links))
     releases = NumberReleases(wallets, events)
     signing_secrets = SigningSecrets(box, clock)
     lifecycle = CallLifecycle(wallets, events)
@@ -149,7 +156,9 @@ def _wire(
         recordings=recordings,
         retention=Retention(database=database, store=store, service=recordings, clock=clock),
         releases=releases,
-        renewals=RentalRenewals(wallets, events, releases, clock),
+        renewals=RentalRenewals(wallets, events, releases, clock, notices),
+        notices=notices,
+        alert_links=alert_links,
         daraja_accounts=accounts_of(settings),
         callback_paths=CallbackPaths(_derived(instance, b"payment callback paths")),
         settlement=Settlement(wallets, events, clock),

@@ -84,6 +84,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     daraja_sources: tuple[str, ...] = SAFARICOM_SOURCES
     daraja_pull: bool = False  # whether the Pull product is enabled on the shortcode
     callback_url: str | None = None  # the API as Daraja reaches it; None: the public URL
+    mail_simulator: Address  # with --dev: where mail is shown; the SMTP server behind it is on the next port
+    smtp_url: str | None = None  # None: mail waits in the outbox
+    mail_from: str = "Sautikit <no-reply@localhost>"
+    operator_name: str = "Sautikit"
+    operator_address: str = ""
+    operator_kra_pin: str = ""
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for a child process: `from_environment` reads the same ones back."""
@@ -138,6 +144,9 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
     given.setdefault("carrier_control", Address(carrier.host, carrier.port + 1))
     near = http.port + 10 if http.port <= 65525 else http.port - 10
     given.setdefault("daraja_simulator", Address("127.0.0.1", near))
+    mail: Address = given.setdefault("mail_simulator", Address("127.0.0.1", near + 1))
+    if given.get("dev"):
+        given.setdefault("smtp_url", f"smtp://{Address(mail.host, mail.port + 1)}")
     local = "127.0.0.1" if _is_wildcard(http.host) else http.host
     given.setdefault("public_url", f"http://{Address(local, http.port)}")
     given.setdefault("docs_url", given["public_url"])
@@ -278,6 +287,12 @@ def _networks(text: str) -> tuple[str, ...]:
 def _host(text: str) -> str:
     if not text or any(c.isspace() or c == "/" for c in text):
         raise ValueError("it is not an address")
+    return text
+
+
+def _smtp_url(text: str) -> str:
+    if urlsplit(text).scheme not in ("smtp", "smtps") or not urlsplit(text).hostname:
+        raise ValueError("it is not an smtp or smtps URL")
     return text
 
 
@@ -422,4 +437,12 @@ VARIABLES: tuple[Variable, ...] = (
         "The API as Daraja reaches it, where that is not the public URL.",
         "https://pay.example.co.ke",
     ),
+    Variable("SAUTIKIT_MAIL_SIMULATOR", "mail_simulator", _address, "With --dev: mail.", "127.0.0.1:8091"),
+    Variable(
+        "SAUTIKIT_SMTP_URL", "smtp_url", _smtp_url, "Mail server.", "smtp://me:pass@mx.example.co.ke:587"
+    ),
+    Variable("SAUTIKIT_MAIL_FROM", "mail_from", str, "Mail is from.", "Sautikit <hello@example.co.ke>"),
+    Variable("SAUTIKIT_OPERATOR_NAME", "operator_name", str, "You, on statements.", "Example Ltd"),
+    Variable("SAUTIKIT_OPERATOR_ADDRESS", "operator_address", str, "Your address.", "PO Box 1, Nairobi"),
+    Variable("SAUTIKIT_OPERATOR_KRA_PIN", "operator_kra_pin", str, "Your KRA PIN.", "P051234567X"),
 )

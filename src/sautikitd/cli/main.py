@@ -17,6 +17,7 @@ _COMMANDS = {
     "voice": ("roles", "Run a voice node alone."),
     "worker": ("roles", "Run the background worker alone."),
     "carrier": ("roles", "Run the simulated carrier of test mode alone."),
+    "mail": ("roles", "Run the mail server of development alone: it shows mail and sends nothing."),
     "daraja": ("roles", "Run the simulated M-Pesa of test mode alone."),
     "migrate": ("migrate", "Bring the database to the newest schema."),
     "doctor": ("doctor", "Look for what is wrong, and say how to put it right."),

@@ -1,4 +1,4 @@
-"""`sautikitd api | voice | worker | carrier | daraja`: one role, alone, for installations of more than one machine."""
+"""`sautikitd api | voice | worker | carrier | daraja | mail`: one role, alone, for installations of more than one machine."""
 
 import importlib
 import sys
@@ -60,3 +60,10 @@ def carrier(invocation: Invocation) -> None:
 def daraja(invocation: Invocation) -> None:
     """Run the simulated M-Pesa that test mode pays with, and its page with the phone; loopback only."""
     _run("daraja", invocation)
+
+
+@click.command()
+@subcommand()
+def mail(invocation: Invocation) -> None:
+    """Run the mail server of development, and its page at /dev/mail; loopback only."""
+    _run("mail", invocation)

@@ -25,6 +25,10 @@ MODES: tuple[Mode, ...] = ("live", "test")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f<>,;\"]{1,64}@[^@\s\x00-\x1f<>,;\"]{1,180}\.[^@\s.\x00-\x1f<>,;\"]{2,63}")
 
 
+def is_email(text: str) -> bool:
+    return _EMAIL.fullmatch(text) is not None
+
+
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str

@@ -11,6 +11,7 @@ from procrastinate.exceptions import ConnectorException
 
 from sautikitd.app import Platform
 from sautikitd.calls import callbacks
+from sautikitd.mail.jobs import forget_old_mail
 from sautikitd.numbers.jobs import return_from_quarantine
 from sautikitd.payments.inbox_repository import forget_old
 from sautikitd.recordings.jobs import tidy_recordings
@@ -43,6 +44,7 @@ async def _run(platform: Platform) -> None:
     _schedule(
         app, "payment-callbacks", "47 3 * * *", lambda: forget_old(platform.database, platform.clock.now())
     )
+    _schedule(app, "old-mail", "57 3 * * *", lambda: _forget_mail(platform))
     _schedule(app, "finished-jobs", "37 3 * * *", lambda: _forget_jobs(app))
     async with app.open_async():
         await app.run_worker_async(install_signal_handlers=False, listen_notify=False)
@@ -90,6 +92,10 @@ async def _end_quarantine(platform: Platform) -> None:
 
 async def _purge_delivery_log(platform: Platform) -> None:
     await purge_delivery_log(platform.database, platform.clock.now())
+
+
+async def _forget_mail(platform: Platform) -> None:
+    await forget_old_mail(platform.database, platform.clock.now())
 
 
 async def _forget_jobs(app: App) -> None:

@@ -7,6 +7,7 @@ from sautikitd.app import open_platform
 from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL
+from sautikitd.mail.sender import MailSender
 from sautikitd.node.reaper import Reaper
 from sautikitd.numbers.jobs import keep_renewing
 from sautikitd.payments.composition import open_payments
@@ -32,7 +33,17 @@ async def run(settings: Settings, process: RoleProcess) -> None:
         ) as payments,
     ):
         secrets = DeliverySecrets(platform.database, platform.subscription_secrets, platform.signing_secrets)
-        dispatcher = Dispatcher(platform.database, client, secrets, platform.clock, events=platform.events)
+        dispatcher = Dispatcher(
+            platform.database,
+            client,
+            secrets,
+            platform.clock,
+            events=platform.events,
+            notice=platform.notices.about_disabled_webhook,
+        )
+        sender = MailSender(
+            platform.database, platform.clock, smtp_url=settings.smtp_url, sender=settings.mail_from
+        )
         listener = Listener(platform.database_url, [CHANNEL], dispatcher.wake)
         delivering = asyncio.create_task(dispatcher.run())
         beside = [
@@ -40,6 +51,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             asyncio.create_task(Listener(platform.database_url, [PAYMENTS], payments.worker.wake).run()),
             asyncio.create_task(payments.worker.run()),
             asyncio.create_task(run_periodic_jobs(platform)),
+            asyncio.create_task(sender.run()),
             asyncio.create_task(keep_renewing(platform.renewals, platform.database, platform.clock)),
             asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
         ]

@@ -62,6 +62,7 @@ def roles_of(settings: Settings) -> Sequence[RoleSpec]:
         RoleSpec(name="worker", command=_command("worker"), stop_seconds=15),
         RoleSpec(name="carrier", command=_command("carrier"), stop_seconds=5),
         RoleSpec(name="daraja", command=_command("daraja"), stop_seconds=5),
+        *([RoleSpec(name="mail", command=_command("mail"), stop_seconds=5)] if settings.dev else []),
     ]
 
 
@@ -124,6 +125,8 @@ def _take_ports(settings: Settings) -> socket.socket:
     require_free(settings.sip, "SIP", "SAUTIKIT_SIP")
     require_free(settings.carrier, "the simulated carrier", "SAUTIKIT_CARRIER")
     require_free(settings.daraja_simulator, "the simulated M-Pesa", "SAUTIKIT_DARAJA_SIMULATOR")
+    if settings.dev:
+        require_free(settings.mail_simulator, "the page of mails", "SAUTIKIT_MAIL_SIMULATOR")
     return listen(settings.http, "the API", "SAUTIKIT_HTTP")
 
 

@@ -59,7 +59,7 @@ class WalletRoutes:
         "/v1/wallet/statements",
         scope=Scope.WALLET_READ,
         query=ListStatements,
-        answers={200: Page[StatementEntry]},
+        answers={200: (Page[StatementEntry], "text/csv")},
         errors=(InvalidCursor,),
     )
     async def statements(self, request: ApiRequest[None, ListStatements]) -> Answer:
@@ -114,7 +114,7 @@ class WalletRoutes:
         workspace_id = request.principal.workspace_id
         return Answer(body=await self._wallets.refill_test_wallet(request.connection, workspace_id))
 
-    @endpoint("GET", "/v1/public/pricing", authenticated=False, answers={200: PriceList})
+    @endpoint("GET", "/v1/public/pricing", authenticated=False, browser_safe=True, answers={200: PriceList})
     async def pricing(self, request: ApiRequest[Any, None]) -> Answer:
         """Read the price list. No key is needed.
 

@@ -1,0 +1,140 @@
+"""What each mail says."""
+
+from datetime import date
+
+from sautikitd.events.kinds import EventKind
+from sautikitd.events.models import Mode
+from sautikitd.mail.letter import Letter
+from sautikitd.numbers.models import NumberRecord
+from sautikitd.numbers.rental_rules import RELEASED_AFTER, SUSPENDED_AFTER
+from sautikitd.wallet.money import written
+
+
+def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
+    """Of `number.past_due`, `number.suspended`, `number.released` for want of money, `number.renewed` after any of them."""
+    since = number.past_due_since
+    facts = [("Workspace", workspace), ("Number", number.e164)]
+    if kind is EventKind.NUMBER_RENEWED:
+        return Letter(
+            subject=_subject(number.mode, f"{number.e164} is paid for again"),
+            summary=f"The rental is paid through {_day(number.paid_through)}.",
+            title="Your number is paid for again",
+            paragraphs=["The rental has been taken from your wallet, and calls go through. Thank you."],
+            facts=[
+                *facts,
+                ("Taken", written(number.paid.total)),
+                ("Paid through", _day(number.paid_through)),
+            ],
+            tone="good",
+        )
+    if kind is EventKind.NUMBER_RELEASED:
+        return Letter(
+            subject=_subject(number.mode, f"{number.e164} has been released"),
+            summary="Its rental was not paid for thirty days.",
+            title="A number has been released",
+            paragraphs=[
+                "Its rental was not paid for thirty days, so it is no longer yours. You owe nothing for it.",
+                "It rests for a while before anybody else can have it. Write to support if you need it back.",
+            ],
+            facts=facts,
+            tone="warning",
+        )
+    facts += [("Owed, VAT included", written(number.due_minor))]
+    if since:
+        facts.append(("Released on", _day(since + RELEASED_AFTER)))
+    if kind is EventKind.NUMBER_SUSPENDED:
+        return Letter(
+            subject=_subject(number.mode, f"{number.e164} is suspended: the rental is unpaid"),
+            summary="It takes no calls until its rental is paid.",
+            title="A number is suspended",
+            paragraphs=[
+                "Its rental has not been paid for a week, so it makes and takes no calls now.",
+                "Top up your wallet: it works again within seconds, and you pay only for the days left of this month.",
+            ],
+            facts=facts,
+            tone="warning",
+        )
+    if since:
+        facts.insert(-1, ("Suspended on", _day(since + SUSPENDED_AFTER)))
+    return Letter(
+        subject=_subject(number.mode, f"The rental of {number.e164} could not be taken"),
+        summary=f"Top up {written(number.due_minor)} to keep the number.",
+        title="A rental could not be taken",
+        paragraphs=[
+            "Your wallet does not hold enough for this month's rental. The number still works.",
+            "Top up your wallet and the rental is taken at once; there is nothing else to do.",
+        ],
+        facts=facts,
+        tone="warning",
+    )
+
+
+def low_balance(mode: Mode, workspace: str, balance_minor: int, threshold_minor: int, *, why: str) -> Letter:
+    return Letter(
+        subject=_subject(mode, f"Low balance: {written(balance_minor)} left in {workspace}"),
+        summary="Top up before calls and rentals stop.",
+        title="Your balance is low",
+        paragraphs=[
+            "The wallet has fallen below the threshold you set. When it is empty, outbound calls and rentals stop; "
+            "inbound calls go on.",
+            "You hear this once, and again only after the balance has been above the threshold.",
+        ],
+        facts=[
+            ("Workspace", workspace),
+            ("Balance", written(balance_minor)),
+            ("Threshold", written(threshold_minor)),
+        ],
+        why=why,
+        tone="warning",
+    )
+
+
+def confirm_alerts(workspace: str, url: str) -> Letter:
+    return Letter(
+        subject=f"Confirm: low-balance alerts of {workspace}",
+        summary="One click, and you will be told when the balance is low.",
+        title="Do you want these alerts?",
+        paragraphs=[
+            f"Somebody at {workspace} asked that you be told by mail when their wallet runs low.",
+            "Confirm within seven days if that is right. If it is not, do nothing: you will not hear from us again.",
+        ],
+        action=("Confirm alerts", url),
+        why="You get this one mail because your address was entered; nothing more follows unless you confirm.",
+    )
+
+
+def webhook_disabled(mode: Mode, workspace: str, url: str, *, gone: bool) -> Letter:
+    reason = "It answered 410 Gone." if gone else "It has not taken a single delivery for five days."
+    return Letter(
+        subject=_subject(mode, "A webhook has been switched off"),
+        summary=reason,
+        title="A webhook has been switched off",
+        paragraphs=[
+            reason,
+            "Events are kept. Once the endpoint works, switch the webhook on again and replay what it missed.",
+        ],
+        facts=[("Workspace", workspace), ("Endpoint", url)],
+        tone="warning",
+    )
+
+
+def outbound_paused(mode: Mode, workspace: str, reason: str) -> Letter:
+    return Letter(
+        subject=_subject(mode, f"Outbound calls of {workspace} are paused"),
+        summary=reason,
+        title="Outbound calls are paused",
+        paragraphs=[
+            f"{reason} That may be fraud, so we stopped placing calls. Calls in progress and inbound calls go on.",
+            "If the calls are yours, ask support to resume them. If not, revoke your API keys first.",
+        ],
+        facts=[("Workspace", workspace)],
+        tone="warning",
+    )
+
+
+def _subject(mode: Mode, text: str) -> str:
+    return text if mode == "live" else f"[Test] {text}"
+
+
+def _day(day: date | None) -> str:
+    return f"{day.day} {day:%B %Y}" if day else ""
