@@ -95,6 +95,16 @@ async def test_the_page_shows_the_prompt_and_takes_the_pin(client: httpx.AsyncCl
     assert payments[0]["receipt"] in paid.text
 
 
+async def test_the_page_learns_that_something_happened(client: httpx.AsyncClient) -> None:
+    page, before = await client.get("/"), (await client.get("/version")).text
+    assert f'data-version="{before}"' in page.text
+    assert (await client.get("/version")).text == before
+    await client.post(PUSH, json=push(), headers=await token(client))
+    assert (await client.get("/version")).text != before
+    for asset in ("/phone.js", "/phone.css"):
+        assert (await client.get(asset)).status_code == 200
+
+
 async def test_no_other_site_can_answer_a_prompt(client: httpx.AsyncClient) -> None:
     await client.post(PUSH, json=push(), headers=await token(client))
     theirs = {"Origin": "https://evil.example"}

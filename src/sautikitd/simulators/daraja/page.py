@@ -1,5 +1,6 @@
 """The page that shows the simulated phones: one with its PIN prompt, the Paybill menu, and what happened lately."""
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,13 +17,14 @@ _FOLDER = Path(__file__).parent
 _LATEST = 12
 _DEFAULT_PHONE = "254712340000"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
 
 
 class PhonePage:
-    """`/` is the phone prompted last; `/phones/{phone}` is any. Works without JavaScript: it reloads while it waits."""
+    """`/` is the phone prompted last; `/phones/{phone}` is any. A little JavaScript shows what is new; all else works without."""
 
     def __init__(self, mpesa: SimulatedMpesa) -> None:
         self._mpesa = mpesa
@@ -38,6 +40,8 @@ class PhonePage:
         return [
             web.get("/", self._latest),
             web.get("/phone.css", self._style),
+            web.get("/phone.js", self._script),
+            web.get("/version", self._tell_version),
             web.get(f"/phones/{phone}", self._show),
             web.post(f"/phones/{phone}/pin", self._pin),
             web.post(f"/phones/{phone}/cancel", self._cancel),
@@ -53,6 +57,20 @@ class PhonePage:
 
     async def _style(self, request: web.Request) -> web.Response:
         return web.Response(text=(_FOLDER / "phone.css").read_text(), content_type="text/css")
+
+    async def _script(self, request: web.Request) -> web.Response:
+        return web.Response(text=(_FOLDER / "phone.js").read_text(), content_type="text/javascript")
+
+    async def _tell_version(self, request: web.Request) -> web.Response:
+        return web.Response(text=self._version(), headers={"Cache-Control": "no-store"})
+
+    def _version(self) -> str:
+        """Differs whenever the page would: a prompt came, was answered or has gone, or money moved."""
+        prompts = list(self._mpesa.prompts.values())[-_LATEST:]
+        states = [
+            f"{p.checkout_request_id}{p.result}{self._mpesa.open_prompt(p.phone) is p}" for p in prompts
+        ]
+        return hashlib.sha256(f"{states}{len(self._mpesa.paid)}".encode()).hexdigest()[:16]
 
     async def _pin(self, request: web.Request) -> web.Response:
         phone, form = _of_this_page(request), await request.post()
@@ -77,6 +95,7 @@ class PhonePage:
         latest = list(reversed(self._mpesa.prompts.values()))[:_LATEST]
         html = self._template.render(
             phone=phone,
+            version=self._version(),
             prompt=self._mpesa.open_prompt(phone),
             last=prompts[0] if prompts else None,
             latest=latest,
