@@ -22,6 +22,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.files: dict[str, bytes] = {}
         self.flow: Callable[[dict[str, str]], list[dict[str, Any]]] = lambda _: []
         self.url = ""
         self._arrived = asyncio.Condition()
@@ -62,6 +63,8 @@ class Receiver:
         async with self._arrived:
             self.requests.append(taken)
             self._arrived.notify_all()
+        if request.path in self.files:
+            return web.Response(body=self.files[request.path])
         if request.path != "/voice":
             return web.Response()
         return web.json_response({"actions": self.flow(form)})

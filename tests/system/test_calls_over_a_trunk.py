@@ -12,7 +12,7 @@ from sautikitd.egress.signatures import verify
 from system.conftest import CALLEE, MakePhone
 from system.installation import Customer, Installation
 from system.receiver import Receiver
-from system.sound import is_speech, power_at, read_wav
+from system.sound import is_speech, power_at, read_wav, write_tone
 
 PHONE_TONE = 1000
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -212,3 +212,45 @@ async def test_the_first_of_several_to_answer_wins(
     ]
     assert {leg["to"]: leg["status"] for leg in legs} == {nobody: "failed", CALLEE: "completed"}
     assert call["total_cost_minor"] == sum(leg["cost_minor"] for leg in legs) > 0 == call["cost_minor"]
+
+
+async def test_a_sound_file_by_url_is_played(
+    installation: Installation,
+    live_customer: Customer,
+    trunk_port: int,
+    receiver: Receiver,
+    make_phone: MakePhone,
+    tmp_path: Path,
+) -> None:
+    prompt = tmp_path / "prompt.wav"
+    write_tone(prompt, 620, seconds=2)
+    receiver.files["/prompt.wav"] = await asyncio.to_thread(prompt.read_bytes)
+    receiver.flow = lambda _: [{"play": {"url": f"{receiver.url}/prompt.wav"}}]
+    phone = await make_phone(CALLEE, sip=trunk_port)
+    call_id = await _place(installation, live_customer, receiver)
+    await installation.call_when(live_customer, call_id, "completed")
+    heard, rate = read_wav(phone.heard()[0])
+    assert power_at(heard[:, 0], rate, 620) > 0.9
+
+
+async def test_a_suspended_workspace_is_hung_up_and_can_change_nothing(
+    installation: Installation, trunk_port: int, receiver: Receiver, make_phone: MakePhone, tmp_path: Path
+) -> None:
+    listing = tmp_path / "numbers.csv"
+    listing.write_text("e164,type,locality,monthly_price_minor\n+254207000009,local,Nairobi,10000\n")
+    await installation.command("inventory", "import", str(listing))
+    customer = await installation.customer("Imesimamishwa")
+    await installation.number(customer, "+254207000009")
+    receiver.flow = lambda _: [{"pause": {"length": 60}}]
+    phone = await make_phone(CALLEE, sip=trunk_port)
+    body = {"from": "+254207000009", "to": CALLEE, "actions": [{"pause": {"length": 60}}]}
+    placed = await installation.api("POST", "/v1/calls", customer.key, body, expect=201)
+    await phone.until("CALL_ESTABLISHED")
+
+    await installation.command("workspace", "suspend", customer.workspace_id, "--reason", "a test")
+
+    await phone.until("CALL_CLOSED", within_s=5)
+    call = await installation.call_when(customer, placed["call_id"], "completed")
+    assert call["hangup_cause"] == "suspended"
+    refused = await installation.api("POST", "/v1/calls", customer.key, body, expect=403)
+    assert refused["error"]["code"] == "account.suspended"
