@@ -27,7 +27,7 @@ async def test_every_operation_tells_its_scope_and_refusals(api: httpx.AsyncClie
         claim["responses"]
     )
     assert "wallet.insufficient_funds" in claim["responses"]["402"]["description"]
-    assert [parameter["name"] for parameter in claim["parameters"]] == ["Idempotency-Key"]
+    assert [parameter["name"] for parameter in claim["parameters"]] == ["X-Request-Id", "Idempotency-Key"]
 
 
 async def test_health_and_readiness_and_metrics_answer_without_a_key(api: httpx.AsyncClient) -> None:

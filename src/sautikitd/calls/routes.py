@@ -102,7 +102,7 @@ class CallRoutes:
         "/v1/calls",
         scope=Scope.CALLS_READ,
         query=ListCalls,
-        answers={200: Page[Call]},
+        answers={200: (Page[Call], "text/csv")},
         errors=(InvalidCursor,),
     )
     async def list(self, request: ApiRequest[None, ListCalls]) -> Answer:

@@ -48,6 +48,7 @@ class FlowRoutes:
         body=FlowDocument,
         answers={200: FlowVerdict},
         allowed_while_suspended=True,
+        audited=False,
     )
     async def validate(self, request: ApiRequest[FlowDocument, None]) -> Answer:
         """Check a flow.
@@ -64,13 +65,12 @@ class FlowRoutes:
         verdict = FlowVerdict(valid=True, flow=normalise(flow), problems=[], warnings=warnings)
         return Answer(body=verdict)
 
-    @endpoint("GET", "/v1/voice/schema", authenticated=False, answers={200: "application/schema+json"})
+    @endpoint("GET", "/v1/voice/schema", authenticated=False, browser_safe=True, answers={200: "application/schema+json"})
     async def schema(self, request: ApiRequest[None, None]) -> Answer:
         """The JSON Schema of voice actions."""
         return Answer(
             body=flow_schema(),
             media_type="application/schema+json",
-            headers={"Access-Control-Allow-Origin": "*"},
         )
 
 

@@ -7,6 +7,7 @@ the handler (`http.kernel`) and the OpenAPI document (`http.openapi`), so the tw
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from sautikitd.database.pool import Connection
@@ -72,16 +73,43 @@ class Endpoint:
     authenticated: bool
     body: type | None
     query: type | None
-    answers: Mapping[int, Any]  # status -> struct type, None (empty) or a media type
+    answers: Mapping[int, Any]  # status -> struct type, None (empty), a media type, or a tuple of these
     errors: tuple[type[Refusal], ...]
     body_limit: int
     allowed_while_suspended: bool
     needs_connection: bool
     documented: bool
+    browser_safe: bool
+    audited: bool
+    timeout_seconds: float
 
     @property
     def changes(self) -> bool:
         return self.method not in ("GET", "HEAD")
+
+    @property
+    def records_act(self) -> bool:
+        """Whether each success leaves a row in the audit log."""
+        return self.changes and self.audited and self.needs_connection
+
+    @property
+    def action(self) -> str:
+        """What the audit log calls it where the room has no word of its own: `call.place`, `webhook.test`."""
+        return f"{self.tag.lower().replace('-', '_').replace(' ', '_').rstrip('s')}.{self.name}"
+
+    @cached_property
+    def media_types(self) -> frozenset[str]:
+        """What its successes are sent as; empty where it says nothing, or sends elsewhere."""
+        if 302 in self.answers:
+            return frozenset()
+        return frozenset(
+            media_type for answer in self.answers.values() for media_type, _ in contents_of(answer)
+        )
+
+    @property
+    def is_single_object(self) -> bool:
+        """A read of one thing, which a client may keep and ask about again (`ETag`)."""
+        return self.method == "GET" and self.query is None and self.media_types != frozenset()
 
 
 def endpoint(
@@ -98,12 +126,17 @@ def endpoint(
     allowed_while_suspended: bool = False,
     needs_connection: bool = True,
     documented: bool = True,
+    browser_safe: bool = False,
+    audited: bool = True,
+    timeout_seconds: float = 25.0,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Callable[..., Awaitable[Answer]]]:
     """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary.
 
     `needs_connection=False` is for one that waits for something else than the database (a file, an
     encoder) and must not keep a pooled connection from others meanwhile; only for reading.
     `documented=False` keeps out of the OpenAPI document what is no part of the public contract.
+    `browser_safe=True` lets pages of any origin read it (CORS). `audited=False` is for a POST that changes
+    nothing. An endpoint that takes longer than `timeout_seconds` is undone and answered with 503.
     """
 
     def mark(method_: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
@@ -120,11 +153,25 @@ def endpoint(
             "allowed_while_suspended": allowed_while_suspended,
             "needs_connection": needs_connection,
             "documented": documented,
+            "browser_safe": browser_safe,
+            "audited": audited,
+            "timeout_seconds": timeout_seconds,
         }
         method_.__dict__.setdefault(_MARK, []).append(declared)
         return method_
 
     return mark
+
+
+def contents_of(answer: Any) -> list[tuple[str, Any]]:
+    """The media types of a declared answer, each with its struct type or None for what has no schema."""
+    contents: list[tuple[str, Any]] = []
+    for one in answer if isinstance(answer, tuple) else (answer,):
+        if isinstance(one, str):
+            contents.append((one, None))
+        elif one is not None:
+            contents.append(("application/json", one))
+    return contents
 
 
 def endpoints_of(routes: object) -> Iterator[Endpoint]:

@@ -45,6 +45,12 @@ class NotAcceptable(Refusal):
     message = "This address answers with {offered}; the Accept header asks for something else."
 
 
+class BodyTooSlow(Refusal):
+    code = "request.timeout"
+    status = 408
+    message = "The body did not arrive within {seconds} seconds. Send it again."
+
+
 class BodyTooLarge(Refusal):
     code = "request.too_large"
     status = 413
@@ -54,7 +60,7 @@ class BodyTooLarge(Refusal):
 class UnsupportedMediaType(Refusal):
     code = "request.unsupported_media_type"
     status = 415
-    message = "Send the body as application/json."
+    message = "Send the body as application/json, not compressed."
 
 
 class InvalidCursor(Refusal):

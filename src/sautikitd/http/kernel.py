@@ -4,10 +4,11 @@ Authenticate, limit the rate, check scope and suspension, read strictly, run the
 transaction with its idempotency record, answer in one shape.
 """
 
+import asyncio
 import ipaddress
 import re
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,18 +18,21 @@ from uuid import UUID
 
 import structlog
 from litestar import Request, Response
-from litestar.response import Stream
 
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
-from sautikitd.errors import Refusal
+from sautikitd.errors import FieldProblem, Invalid, Refusal
 from sautikitd.http import metrics
+from sautikitd.http.conventions import ANY_ORIGIN, SECURITY_HEADERS, accepts, content_of, respond
 from sautikitd.http.endpoint import Answer, ApiRequest, Endpoint
 from sautikitd.http.errors import (
     AccountSuspended,
     BodyTooLarge,
+    BodyTooSlow,
     CredentialsMissing,
     MalformedJson,
+    NotAcceptable,
+    NotFound,
     RateLimited,
     ScopeDenied,
     ServiceUnavailable,
@@ -37,12 +41,15 @@ from sautikitd.http.errors import (
 )
 from sautikitd.http.idempotency import Idempotency, StoredAnswer
 from sautikitd.http.rate_limit import RateLimiter
-from sautikitd.http.validation import read_body, read_query
+from sautikitd.http.validation import read_body, read_query, unstorable
+from sautikitd.identity import audit
+from sautikitd.identity.audit import Actor
 from sautikitd.identity.principal import Principal
-from sautikitd.timestamps import encode_json
 
 log = structlog.get_logger()
 ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", scopes=frozenset())
+_BODY_SECONDS = 30
+_LONGEST_PATH_VALUE = 2048
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
 
@@ -61,14 +68,14 @@ class Kernel:
     clock: Clock
     docs_base: str
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
-    security_headers: dict[str, str] = field(
-        default_factory=lambda: {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    )
+    security_headers: Mapping[str, str] = field(default_factory=lambda: SECURITY_HEADERS)
 
     async def serve(self, endpoint: Endpoint, request: Request[Any, Any, Any]) -> Response[Any]:
         started = perf_counter()
         request_id = request_id_of(request)
-        headers = dict(self.security_headers, **{"X-Request-Id": request_id})
+        headers = {**self.security_headers, "X-Request-Id": request_id}
+        if endpoint.browser_safe:
+            headers.update(ANY_ORIGIN)
         try:
             answer = await self._answer(endpoint, request, request_id, headers)
         except Refusal as refusal:
@@ -83,7 +90,13 @@ class Kernel:
             answer = self.refuse(Refusal(), request_id)
         metrics.REQUESTS.labels(endpoint.method, endpoint.path, str(answer.status)).inc()
         metrics.DURATION.labels(endpoint.method, endpoint.path).observe(perf_counter() - started)
-        return respond(answer, headers, head=request.method == "HEAD")
+        return respond(
+            answer,
+            headers,
+            asked=request.headers,
+            head=request.method == "HEAD",
+            validated=endpoint.is_single_object,
+        )
 
     def refuse(self, refusal: Refusal, request_id: str) -> Answer:
         body = envelope(refusal, request_id, self.docs_base)
@@ -96,8 +109,11 @@ class Kernel:
         principal = ANONYMOUS
         if endpoint.authenticated:
             principal = await self.authenticator.authenticate(bearer(request), source)
-            self._limit(principal, headers)
+            self._limit(principal.id, headers)
             self._authorise(endpoint, principal)
+        elif endpoint.browser_safe:
+            self._limit(source, headers)
+        self._negotiate(endpoint, request)
         raw = await self._body(endpoint, request)
         body = read_body(endpoint.body, raw) if endpoint.body else None
         query = read_query(endpoint.query, single_values(request)) if endpoint.query else None
@@ -115,10 +131,11 @@ class Kernel:
                 raw=raw,
             )
             key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
-            if key is None or not endpoint.authenticated:
-                answer = await endpoint.handler(call)
-            else:
-                answer = await self._once(endpoint, request, call, key, raw)
+            async with asyncio.timeout(endpoint.timeout_seconds):
+                if key is None or not endpoint.authenticated:
+                    answer = await self._act(endpoint, call)
+                else:
+                    answer = await self._once(endpoint, request, call, key, raw)
         for wake in call.after_commit:
             try:
                 await wake()
@@ -142,9 +159,24 @@ class Kernel:
         if stored:
             replayed = {**stored.headers, "Idempotent-Replay": "true"}
             return Answer(status=stored.status, body=stored.body, headers=replayed, secret=stored.secret)
-        answer = await endpoint.handler(call)
+        answer = await self._act(endpoint, call)
         encoded = StoredAnswer(answer.status, content_of(answer), answer.headers, answer.secret)
         await self.idempotency.store(call.connection, call.principal, key, fingerprint, encoded, call.now)
+        return answer
+
+    @staticmethod
+    async def _act(endpoint: Endpoint, call: ApiRequest[Any, Any]) -> Answer:
+        """Runs the endpoint. What it changes is in the audit log, by its room's own words or by these."""
+        if not endpoint.records_act:
+            return await endpoint.handler(call)
+        with audit.noting() as acts:
+            answer = await endpoint.handler(call)
+        if not acts:
+            actor = Actor.of(call.principal, call.source_address)
+            if not endpoint.authenticated:
+                actor = Actor(kind="system", id=endpoint.tag, source=call.source_address)
+            target = answer.headers.get("Location", "").rpartition("/")[2] or _last_of(call.path)
+            await audit.record(call.connection, actor, endpoint.action, target, now=call.now)
         return answer
 
     @asynccontextmanager
@@ -156,8 +188,8 @@ class Kernel:
         async with opened as connection:
             yield connection
 
-    def _limit(self, principal: Principal, headers: dict[str, str]) -> None:
-        allowance = self.limiter.take(principal.id)
+    def _limit(self, who: Hashable, headers: dict[str, str]) -> None:
+        allowance = self.limiter.take(who)
         headers.update(allowance.headers())
         if not allowance.allowed:
             raise RateLimited
@@ -170,6 +202,15 @@ class Kernel:
             raise AccountSuspended
 
     @staticmethod
+    def _negotiate(endpoint: Endpoint, request: Request[Any, Any, Any]) -> None:
+        """Raises for a path that names nothing storable, and for an Accept that takes nothing we send."""
+        for value in request.path_params.values():
+            if len(value) > _LONGEST_PATH_VALUE or unstorable(value):
+                raise NotFound
+        if not accepts(request.headers.get("accept", ""), endpoint.media_types):
+            raise NotAcceptable(offered=" or ".join(sorted(endpoint.media_types)))
+
+    @staticmethod
     async def _body(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
         if request.method in ("GET", "HEAD"):
             return b""
@@ -177,13 +218,19 @@ class Kernel:
         if declared.isdigit() and int(declared) > endpoint.body_limit:
             raise BodyTooLarge(limit=endpoint.body_limit)
         chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > endpoint.body_limit:
-                raise BodyTooLarge(limit=endpoint.body_limit)
-            chunks.append(chunk)
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > endpoint.body_limit:
+                        raise BodyTooLarge(limit=endpoint.body_limit)
+                    chunks.append(chunk)
+        except TimeoutError as exc:
+            raise BodyTooSlow(seconds=_BODY_SECONDS) from exc
         raw = b"".join(chunks)
         if endpoint.body:
+            if request.headers.get("content-encoding", "identity").lower() != "identity":
+                raise UnsupportedMediaType
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type != "application/json":
                 raise UnsupportedMediaType
@@ -212,11 +259,18 @@ def request_id_of(request: Request[Any, Any, Any]) -> str:
 
 
 def single_values(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """The query parameters; one given twice is taken the first time."""
+    """The query parameters. One given twice is refused: which one was meant cannot be known."""
     values: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
-        values.setdefault(name, value)
+        if name in values:
+            raise Invalid(fields=[FieldProblem(f"?{name}", "given twice")])
+        values[name] = value
     return values
+
+
+def _last_of(path: Mapping[str, str]) -> str:
+    """What a path names last: `/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver` its delivery."""
+    return next(reversed(list(path.values())), "")[:200]
 
 
 def bearer(request: Request[Any, Any, Any]) -> str:
@@ -224,21 +278,3 @@ def bearer(request: Request[Any, Any, Any]) -> str:
     if kind.lower() != "bearer" or not credential.strip():
         raise CredentialsMissing
     return credential.strip()
-
-
-def respond(answer: Answer, headers: dict[str, str], *, head: bool = False) -> Response[Any]:
-    merged = headers | answer.headers
-    if answer.stream is not None and not head:
-        return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
-    content = content_of(answer)
-    if head:
-        merged.setdefault("Content-Length", str(len(content)))
-        content = b""
-    return Response(content, status_code=answer.status, headers=merged, media_type=answer.media_type)
-
-
-def content_of(answer: Answer) -> bytes:
-    """The bytes of an answer that is no stream: bytes as they are, anything else as JSON."""
-    if answer.body is None:
-        return b""
-    return answer.body if isinstance(answer.body, bytes) else encode_json(answer.body)

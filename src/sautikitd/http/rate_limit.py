@@ -2,8 +2,8 @@
 
 import math
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
-from uuid import UUID
 
 from sautikitd.clock import Clock
 
@@ -34,15 +34,15 @@ class Allowance:
 
 
 class RateLimiter:
-    """`per_second` requests a second for each key, with bursts of up to `burst`."""
+    """`per_second` requests a second for each key (or source, where no key is needed), with bursts of up to `burst`."""
 
     def __init__(self, clock: Clock, *, per_second: float, burst: int) -> None:
         self._clock = clock
         self._per_second = per_second
         self._burst = burst
-        self._buckets: OrderedDict[UUID, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
-    def take(self, key: UUID) -> Allowance:
+    def take(self, key: Hashable) -> Allowance:
         now = self._clock.monotonic()
         bucket = self._buckets.get(key)
         if bucket is None:

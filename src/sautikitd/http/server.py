@@ -1,8 +1,9 @@
 """The ASGI application: every endpoint mounted, and the same envelope for what no endpoint answers."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import structlog
 from litestar import HttpMethod, Litestar, Request, Response
 from litestar.datastructures import MutableScopeHeaders
@@ -11,14 +12,16 @@ from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sautikitd.errors import Refusal
+from sautikitd.http.conventions import ANY_ORIGIN, preflight, respond
 from sautikitd.http.endpoint import Answer, Endpoint
 from sautikitd.http.errors import MethodNotAllowed, NotFound
-from sautikitd.http.kernel import Kernel, request_id_of, respond
+from sautikitd.http.kernel import Kernel, request_id_of
 from sautikitd.http.openapi import document
 from sautikitd.timestamps import encode_json
 
 log = structlog.get_logger()
 Hook = Callable[[], Awaitable[None]]
+Asked: TypeAlias = Request[Any, Any, Any]
 
 
 def build(
@@ -35,7 +38,7 @@ def build(
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     handlers = [_mount(kernel, path, by_method) for path, by_method in by_path.items()]
-    handlers += _service_handlers(encode_json(document(endpoints, public_url)), ready)
+    handlers += _service_handlers(kernel, document(endpoints, public_url), ready)
     return Litestar(
         route_handlers=handlers,
         openapi_config=None,
@@ -54,11 +57,15 @@ def _mount(kernel: Kernel, path: str, by_method: dict[str, Endpoint]) -> HTTPRou
     if "GET" in served:
         served["HEAD"] = served["GET"]
     allowed = ", ".join(sorted([*served, "OPTIONS"]))
+    open_to_browsers = ", ".join(sorted(method for method, one in served.items() if one.browser_safe))
+    options = {**kernel.security_headers, "Allow": allowed}
+    if open_to_browsers:
+        options.update(preflight(open_to_browsers))
 
     async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
         endpoint = served.get(request.method)
         if endpoint is None:
-            return Response(b"", status_code=204, headers={"Allow": allowed})
+            return Response(b"", status_code=204, headers=options)
         return await kernel.serve(endpoint, request)
 
     methods = [HttpMethod(method) for method in [*served, "OPTIONS"]]
@@ -105,23 +112,44 @@ def _allowed(exc: MethodNotAllowedException) -> str:
 
 
 def _service_handlers(
-    openapi: bytes, ready: Callable[[], Awaitable[dict[str, str]]]
+    kernel: Kernel, described: dict[str, Any], ready: Callable[[], Awaitable[dict[str, str]]]
 ) -> list[HTTPRouteHandler]:
-    async def healthz() -> Response[Any]:
-        return respond(Answer(body={"status": "ok"}), {})
+    """What needs no key: health, metrics, and the document, in JSON and in YAML."""
+    as_json, as_yaml = encode_json(described), msgspec.yaml.encode(described)
 
-    async def readyz() -> Response[Any]:
+    async def healthz(request: Asked) -> Response[Any]:
+        return sent(Answer(body={"status": "ok"}), request)
+
+    async def readyz(request: Asked) -> Response[Any]:
         checks = await ready()
         well = all(state == "ok" for state in checks.values())
         body = {"status": "ok" if well else "unavailable", "checks": checks}
-        return respond(Answer(status=200 if well else 503, body=body), {})
+        return sent(Answer(status=200 if well else 503, body=body), request)
 
-    async def metrics() -> Response[Any]:
-        return respond(Answer(body=generate_latest(), media_type=CONTENT_TYPE_LATEST), {})
+    async def metrics(request: Asked) -> Response[Any]:
+        return sent(Answer(body=generate_latest(), media_type=CONTENT_TYPE_LATEST), request)
 
-    async def openapi_json() -> Response[Any]:
-        return respond(Answer(body=openapi), {"Access-Control-Allow-Origin": "*"})
+    async def openapi_json(request: Asked) -> Response[Any]:
+        return document_of(Answer(body=as_json), request)
 
-    served = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/openapi.json": openapi_json}
+    async def openapi_yaml(request: Asked) -> Response[Any]:
+        return document_of(Answer(body=as_yaml, media_type="application/yaml"), request)
+
+    def sent(answer: Answer, request: Asked) -> Response[Any]:
+        headers = request.headers
+        return respond(answer, kernel.security_headers, asked=headers, head=request.method == "HEAD")
+
+    def document_of(answer: Answer, request: Asked) -> Response[Any]:
+        answer.headers = {**ANY_ORIGIN, "Cache-Control": "public, max-age=300"}
+        headers = {**kernel.security_headers}
+        return respond(answer, headers, asked=request.headers, head=request.method == "HEAD", validated=True)
+
+    served = {
+        "/healthz": healthz,
+        "/readyz": readyz,
+        "/metrics": metrics,
+        "/openapi.json": openapi_json,
+        "/openapi.public.yaml": openapi_yaml,
+    }
     both = [HttpMethod.GET, HttpMethod.HEAD]
     return [HTTPRouteHandler(path, http_method=both)(handler) for path, handler in served.items()]

@@ -36,8 +36,7 @@ def read_body(kind: type[T], body: bytes) -> T:
 
 def read_query(kind: type[T], pairs: Mapping[str, str]) -> T:
     """Reads query parameters; text is turned into numbers, booleans and times where the field is one."""
-    unstorable = [name for name, value in pairs.items() if _unstorable(name + value)]
-    if unstorable:
+    if any(unstorable(name + value) for name, value in pairs.items()):
         raise Invalid(fields=[FieldProblem("?", _UNSTORABLE)])
     return _read(kind, dict(pairs), strict=False, pointer="?")
 
@@ -64,7 +63,7 @@ def _parse(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         plain = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-        if "\\u" in text and any(map(_unstorable, _strings(plain))):
+        if "\\u" in text and any(map(unstorable, _strings(plain))):
             raise ValueError(_UNSTORABLE)
         return plain
     except UnicodeDecodeError as exc:
@@ -96,7 +95,7 @@ def _strings(plain: Any) -> Iterator[str]:
             yield from _strings(value)
 
 
-def _unstorable(text: str) -> bool:
+def unstorable(text: str) -> bool:
     """PostgreSQL keeps neither the character NUL nor half a surrogate pair."""
     return "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))
 

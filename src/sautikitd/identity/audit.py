@@ -1,5 +1,8 @@
 """The audit log: every privileged act, written in the transaction of the act. Rows are never changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -64,8 +67,21 @@ async def record(
     now: datetime,
 ) -> None:
     """Writes one act. `detail` must hold nothing secret."""
+    if (acts := _ACTS.get()) is not None:
+        acts.append(action)
     who = (actor.workspace_id, actor.mode, actor.kind, actor.id)
     await connection.execute(_RECORD, uuid7(), *who, action, target, detail or {}, actor.source, now)
+
+
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """The actions recorded in the block by this task, as they come: so that the HTTP layer adds none twice."""
+    acts: list[str] = []
+    token = _ACTS.set(acts)
+    try:
+        yield acts
+    finally:
+        _ACTS.reset(token)
 
 
 async def newest(
@@ -79,6 +95,8 @@ async def newest(
 def _entry(row: Record) -> AuditEntry:
     return AuditEntry(**dict(row, created_at=rfc3339(row["created_at"])))
 
+
+_ACTS: ContextVar[list[str] | None] = ContextVar("acts recorded", default=None)
 
 _RECORD = """
 INSERT INTO audit_log

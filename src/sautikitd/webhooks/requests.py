@@ -19,6 +19,7 @@ Numbers = Annotated[
     list[UUID],
     msgspec.Meta(min_length=1, max_length=100, description="Only events of these numbers; null for all."),
 ]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Description = Annotated[str, msgspec.Meta(max_length=500)]
 Cursor = Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")]
 
@@ -44,15 +45,11 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """Sends the events that happened in [from, to) again; `to` is now when left out."""
 
-    from_: datetime
-    to: datetime | None = None
+    from_: Time
+    to: Time | None = None
     only_failed: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        for name, moment in (("from", self.from_), ("to", self.to)):
-            if moment is not None and moment.tzinfo is None:
-                yield name, "needs a time zone, like `2026-11-23T09:00:00Z`"
-                return
         if self.to is not None and self.to <= self.from_:
             yield "to", "must be later than `from`"
 
@@ -78,5 +75,5 @@ class ListEvents(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     kind: str | None = None
     number_id: UUID | None = None
     call_id: UUID | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None

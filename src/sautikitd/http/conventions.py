@@ -1,0 +1,119 @@
+"""What HTTP itself asks of every answer: negotiation (RFC 9110 §12), validators (§8.8), compression, headers."""
+
+import gzip
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from litestar import Response
+from litestar.response import Stream
+
+from sautikitd.http.endpoint import Answer
+from sautikitd.timestamps import encode_json
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+"""Only where the public URL is https (RFC 6797 §7.2)."""
+
+ANY_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
+}
+_WORTH_COMPRESSING = 1024  # bytes; a smaller body fits one packet anyway
+_GZIP_LEVEL = 4
+
+
+def preflight(methods: str) -> dict[str, str]:
+    """The answer to a browser that asks before it sends; `methods` as in Allow."""
+    return {
+        **ANY_ORIGIN,
+        "Access-Control-Allow-Methods": methods,
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, X-Request-Id",
+        "Access-Control-Max-Age": "86400",
+    }
+
+
+def accepts(accept: str, offered: Collection[str]) -> bool:
+    """Whether an Accept header takes any of the media types offered. None at all, and one we cannot read, take all."""
+    ranges = dict(_media_range(part) for part in accept.split(",") if part.strip())
+    if not ranges or not offered:
+        return True
+    for media_type in offered:
+        kind = media_type.partition(";")[0].strip()
+        for name in (kind, kind.partition("/")[0] + "/*", "*/*"):
+            if name in ranges:  # the most specific one decides
+                if ranges[name] > 0:
+                    return True
+                break
+    return False
+
+
+def _media_range(part: str) -> tuple[str, float]:
+    name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = next((text[2:].strip() for text in parameters if text.startswith("q=")), "1")
+    try:
+        return name, float(quality)
+    except ValueError:
+        return name, 1.0
+
+
+def respond(
+    answer: Answer,
+    headers: Mapping[str, str],
+    *,
+    asked: Mapping[str, str] | None = None,
+    head: bool = False,
+    validated: bool = False,
+) -> Response[Any]:
+    """The response on the wire. `asked` are the request's headers; `validated` gives an ETag and answers 304.
+
+    Compressed (gzip) where the client takes it, but never a stream, nor what holds a secret (BREACH).
+    """
+    merged = {**headers, **answer.headers}
+    if answer.stream is not None and not head:
+        return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
+    content, status = content_of(answer), answer.status
+    asked = asked or {}
+    if validated and status == 200 and not answer.secret and answer.stream is None:
+        tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+        merged["ETag"] = tag
+        if merged.get("Cache-Control") == "no-store":
+            merged["Cache-Control"] = "private, no-cache"
+        if _matches(asked.get("if-none-match", ""), tag):
+            return Response(b"", status_code=304, headers=merged, media_type=answer.media_type)
+    if not answer.secret and len(content) >= _WORTH_COMPRESSING:
+        merged["Vary"] = "Accept-Encoding"
+        if _takes_gzip(asked.get("accept-encoding", "")):
+            merged["Content-Encoding"] = "gzip"
+            content = gzip.compress(content, _GZIP_LEVEL, mtime=0)
+    if head:
+        merged.setdefault("Content-Length", str(len(content)))
+        content = b""
+    return Response(content, status_code=status, headers=merged, media_type=answer.media_type)
+
+
+def content_of(answer: Answer) -> bytes:
+    """The bytes of an answer that is no stream: bytes as they are, anything else as JSON."""
+    if answer.body is None:
+        return b""
+    return answer.body if isinstance(answer.body, bytes) else encode_json(answer.body)
+
+
+def _matches(if_none_match: str, tag: str) -> bool:
+    """Weak comparison (RFC 9110 §13.1.2)."""
+    if not if_none_match:
+        return False
+    named = {one.strip().removeprefix("W/") for one in if_none_match.split(",")}
+    return "*" in named or tag.removeprefix("W/") in named
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    if "gzip" not in accept_encoding:
+        return False
+    return dict(_media_range(part) for part in accept_encoding.split(",")).get("gzip", 0) > 0
