@@ -32,6 +32,7 @@ class InboundLeg(MediaLeg):
         self._answers = answers
         self._agreed: sdp.Sdp | None = None
         self._acknowledged = asyncio.Event()
+        self._offered: sdp.Sdp | None = None
         self._spawn(self._watch())
 
     @property
@@ -47,7 +48,10 @@ class InboundLeg(MediaLeg):
             await self.until_gone(self._acknowledged.wait())
 
     async def answer(self) -> None:
-        """Answers with the first codec of the offer that we speak; 488 when there is none. Raises `LegGone`."""
+        """Answers with the first codec of the offer that we speak; 488 when there is none. Raises `LegGone`.
+
+        A caller who made no offer gets ours, and the answer is complete with his ACK, which brings his.
+        """
         if not self.answered:
             await self.until_gone(self._answer())
 
@@ -87,15 +91,29 @@ class InboundLeg(MediaLeg):
         return code is not None and code not in (408, 481)
 
     async def _answer(self) -> None:
-        ours = await self._agree()
+        ours = await self._agree() if self._call.offer else await self._make_offer()
         state = await self._call.answer(ours.encode())
         if state is None:
             raise LegGone((await self.gone()).cause)
         self.mark_answered(self._clock.now())
         await self._answers.answered(self, {"dialog": msgspec.to_builtins(state)})
+        if self._offered is not None:
+            await self._acknowledged.wait()
+            if self.ended:  # the ACK brought no answer that we could use
+                raise LegGone((await self.gone()).cause)
+
+    async def _make_offer(self) -> sdp.Sdp:
+        """Our offer, made once, for a caller who made none; where to send is known with his ACK."""
+        if self._offered is None:
+            local = await self.open_media()
+            self._offered = negotiation.offer(local, self._address, self._codecs)
+        return self._offered
 
     async def _early_media(self) -> None:
-        self._call.ring(183, (await self._agree()).encode())
+        if self._call.offer:
+            self._call.ring(183, (await self._agree()).encode())
+        else:  # nobody to send to yet: what is played is heard by no one
+            await self._make_offer()
 
     async def _agree(self) -> sdp.Sdp:
         """Our description, made once: opens the media and sets it to what was agreed."""
@@ -145,9 +163,25 @@ class InboundLeg(MediaLeg):
             case events.Lost():
                 self._finish(LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=now))
             case events.Acknowledged():
-                self._acknowledged.set()
+                await self._on_ack(event.sdp)
             case events.Reinvite() if event.offer and event.answer:
-                theirs, ours = sdp.parse(event.offer), sdp.parse(event.answer)
-                await self.configure_media(negotiation.agreed(theirs, ours, we_answered=True))
+                await self._renegotiate(
+                    event.offer, sdp.parse(event.answer), we_answered=not event.we_offered
+                )
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
+
+    async def _on_ack(self, answer: bytes | None) -> None:
+        if self._offered is not None and not await self._renegotiate(
+            answer or b"", self._offered, we_answered=False
+        ):
+            self.end(HangupCause.MEDIA_INCOMPATIBLE)
+        self._acknowledged.set()
+
+    async def _renegotiate(self, theirs: bytes, ours: sdp.Sdp, *, we_answered: bool) -> bool:
+        try:
+            remote = negotiation.agreed(sdp.parse(theirs), ours, we_answered=we_answered)
+        except sdp.SdpError:
+            return False
+        await self.configure_media(remote)
+        return True

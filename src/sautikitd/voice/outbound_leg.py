@@ -104,7 +104,7 @@ class OutboundLeg(MediaLeg):
             case events.Lost():
                 self._finish(LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=self._clock.now()))
             case events.Reinvite() if event.offer and event.answer:
-                await self._negotiate(event.offer, sdp.parse(event.answer), we_answered=True)
+                await self._negotiate(event.offer, sdp.parse(event.answer), we_answered=not event.we_offered)
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
 
