@@ -31,10 +31,13 @@ from sautikitd.payments.service import TopUps
 from sautikitd.payments.sources import Sources
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.routes import RecordingRoutes
+from sautikitd.spending.routes import SpendingRoutes
 from sautikitd.test_clock.clocks import TestClocks
 from sautikitd.test_clock.routes import TestClockRoutes
 from sautikitd.wallet.alerts.routes import AlertRoutes
 from sautikitd.wallet.alerts.service import AlertSubscribers
+from sautikitd.wallet.documents.paper import Operator
+from sautikitd.wallet.documents.routes import DocumentRoutes
 from sautikitd.wallet.routes import WalletRoutes
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 
@@ -90,6 +93,14 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             mp3=mp3,
         ),
         WalletRoutes(platform.wallets, platform.database),
+        DocumentRoutes(
+            Operator(
+                name=platform.settings.operator_name,
+                address=platform.settings.operator_address,
+                kra_pin=platform.settings.operator_kra_pin,
+            )
+        ),
+        SpendingRoutes(),
         AlertRoutes(AlertSubscribers(platform.alert_links), platform.alert_links),
         TopUpRoutes(TopUps(platform.daraja_accounts, platform.clock), platform.waker),
         CallbackRoutes(
