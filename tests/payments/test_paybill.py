@@ -171,6 +171,23 @@ async def test_a_confirmation_for_another_shortcode_is_not_ours(paybill: Office)
     assert await paybill.value("SELECT note FROM mpesa_inbox") == "another shortcode"
 
 
+async def test_a_confirmation_from_a_strange_address_is_kept_and_not_believed(paybill: Office) -> None:
+    body = {"TransID": "QWE1234567", "TransAmount": "5", "BillRefNumber": paybill.workspace.mpesa_account_ref}
+    await paybill.client.post(paybill.paths.paybill("test", "confirmation"), json=body)
+    async with paybill.database.connection() as connection:
+        await connection.execute("UPDATE mpesa_inbox SET source_address = '203.0.113.9'")
+    await paybill.settle()
+    assert await paybill.balance() == 0
+    assert await paybill.value("SELECT note FROM mpesa_inbox") == "strange address"
+
+
+async def test_pull_is_registered_once_and_again(paybill: Office) -> None:
+    for _ in range(2):
+        await paybill.parts.registration.register_pull("test", "254712345678")
+    with pytest.raises(DarajaRefused, match="no live"):
+        await paybill.parts.registration.register_pull("live", "254712345678")
+
+
 async def test_a_wrong_secret_in_the_path_is_nobodys(paybill: Office) -> None:
     path = paybill.paths.paybill("test", "confirmation")
     assert (await paybill.client.post(path.replace("paybill/", "paybill/0"), json={})).status_code == 404

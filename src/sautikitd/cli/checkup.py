@@ -103,6 +103,7 @@ async def check_ports(settings: Settings, *, served: bool) -> AsyncIterator[Chec
     wanted = (
         (settings.sip, "SIP", "SAUTIKIT_SIP"),
         (settings.carrier, "the simulated carrier", "SAUTIKIT_CARRIER"),
+        (settings.daraja_simulator, "the simulated M-Pesa", "SAUTIKIT_DARAJA_SIMULATOR"),
     )
     try:
         listen(settings.http, "the API", "SAUTIKIT_HTTP").close()

@@ -1,14 +1,19 @@
-"""`sautikitd topups report | register-paybill | give-up`."""
+"""`sautikitd topups report | register-paybill | register-pull | give-up`."""
 
 import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import click
 
 from sautikitd.cli.command import Invocation, found_something, subcommand
 from sautikitd.cli.show import show_fields
+
+if TYPE_CHECKING:
+    from sautikitd.payments.paybill import PaybillRegistration
 
 _MODE = click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
 
@@ -60,8 +65,29 @@ async def report(invocation: Invocation, day: datetime | None, mode: str) -> Non
 @subcommand()
 async def register_paybill(invocation: Invocation, mode: str) -> None:
     """Tell Daraja where to post Paybill payments. In production this can be done once only."""
-    from sautikitd.cli.installation import installation
     from sautikitd.events.models import Mode
+
+    async with _registration(invocation) as registration:
+        await registration.register(cast("Mode", mode))
+    invocation.result({"registered": mode}, lambda: click.echo(f"The {mode} Paybill is registered."))
+
+
+@topups.command("register-pull")
+@click.option("--phone", required=True, metavar="2547XXXXXXXX", help="A phone of the organisation's.")
+@_MODE
+@subcommand()
+async def register_pull(invocation: Invocation, phone: str, mode: str) -> None:
+    """Have Daraja keep payments for reconciliation by Pull. Then set SAUTIKIT_DARAJA_PULL=1."""
+    from sautikitd.events.models import Mode
+
+    async with _registration(invocation) as registration:
+        await registration.register_pull(cast("Mode", mode), phone)
+    invocation.result({"registered": mode}, lambda: click.echo("Payments are kept for Pull from now on."))
+
+
+@asynccontextmanager
+async def _registration(invocation: Invocation) -> "AsyncIterator[PaybillRegistration]":
+    from sautikitd.cli.installation import installation
     from sautikitd.payments.composition import open_payments
 
     async with (
@@ -75,8 +101,7 @@ async def register_paybill(invocation: Invocation, mode: str) -> None:
             clock=platform.clock,
         ) as payments,
     ):
-        await payments.registration.register(cast("Mode", mode))
-    invocation.result({"registered": mode}, lambda: click.echo(f"The {mode} Paybill is registered."))
+        yield payments.registration
 
 
 @topups.command("give-up")

@@ -81,6 +81,11 @@ class Inbox:
         notice = read_c2b(raw)
         if notice is None or notice.receipt is None or notice.amount_minor is None:
             return "ignored", "not a confirmation"
+        if not self._sources.believed(posted.mode, posted.source_address):
+            log.warning(
+                "confirmation from a strange address", posted=str(posted.id), source=posted.source_address
+            )
+            return "ignored", "strange address"
         account = self._accounts.of(posted.mode)
         if account is None or notice.shortcode != account.shortcode:
             log.warning("confirmation for another shortcode", posted=str(posted.id))

@@ -22,7 +22,7 @@ async def claim_pushes(
 
 
 async def accepted(
-    connection: Connection, topup_id: UUID, checkout_request_id: str, next_check_at: datetime
+    connection: Connection, topup_id: UUID, checkout_request_id: str, next_check_at: datetime | None
 ) -> str | None:
     """Returns the CheckoutRequestID the top-up now has: a callback may have brought another before."""
     known: str | None = await connection.fetchval(_ACCEPTED, topup_id, checkout_request_id, next_check_at)
