@@ -100,5 +100,5 @@ async def test_every_header_of_an_invite_is_where_it_belongs(agent: UserAgent, p
     assert (invite.from_.display, invite.from_.user) == ("Sauti", "+254709000001")
     assert (invite.header("Max-Forwards"), invite.header("User-Agent")) == ("70", "Sautikit")
     assert "BYE" in invite.header("Allow")
-    assert invite.message.headers.getlist("Supported") == ["100rel"]
+    assert invite.message.headers.getlist("Supported") == ["100rel, timer"]
     assert invite.sdp == OUR_SDP

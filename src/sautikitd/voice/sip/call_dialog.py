@@ -1,5 +1,6 @@
 """An INVITE dialog while it lives: requests from the far end answered, our own sent."""
 
+import random
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -17,7 +18,16 @@ from sautikitd.voice.sip.info import read_info
 from sautikitd.voice.sip.provisional import Rack
 from sautikitd.voice.sip.reoffers import direction_of, renewed_offer, same_media_answer
 from sautikitd.voice.sip.server_transaction import ServerTransaction
-from sautikitd.voice.sip.stack import ALLOWED, KNOWN, Outcome, SipStack
+from sautikitd.voice.sip.session_timer import (
+    MIN_SE,
+    SessionTerms,
+    SessionTimer,
+    min_se,
+    terms_of_request,
+    terms_of_response,
+    too_small,
+)
+from sautikitd.voice.sip.stack import ALLOWED, KNOWN, SUPPORTED, Outcome, SipStack
 from sautikitd.voice.sip.transactions import reply
 from sautikitd.voice.sip.wire import Arrival, clean_header, write_message
 
@@ -52,6 +62,12 @@ class CallDialog:
         """The far end's description from the latest of his offers or answers in the dialog."""
         self.acknowledged = False
         """Whether a 2xx of ours has been acknowledged: the far end is where it says it is."""
+        self.takes_update = False
+        """Whether the far end has said that it knows UPDATE, the lighter way to refresh a session."""
+        self.session = SessionTimer(
+            stack.scheduler, refresh=lambda: stack.spawn(self._refresh()), expired=self._lose
+        )
+        self._confirmed = False
         self._stack = stack
         self._authorizer = authorizer
         self._acceptances: dict[int, Acceptance] = {}  # by CSeq of the INVITE
@@ -63,6 +79,7 @@ class CallDialog:
 
     def close(self) -> None:
         """Forgets the dialog; later requests of it get 481."""
+        self.session.stop()
         for acceptance in self._acceptances.values():
             acceptance.stop()
         self._acceptances.clear()
@@ -105,6 +122,9 @@ class CallDialog:
         if method in ("INVITE", "UPDATE"):
             request.headers.set("Contact", self.state.contact)
             request.headers.set("Allow", ", ".join(ALLOWED))
+            request.headers.set("Supported", SUPPORTED)
+            for name, value in self.session.terms.request_headers() if self.session.terms else ():
+                request.headers.set(name, value)
         for name, value in headers:
             request.headers.add(name, clean_header(value))
         if body:
@@ -116,6 +136,8 @@ class CallDialog:
         outcome = await self._stack.exchange(request, self.state.hop, self._authorizer, self.flow, on_2xx)
         cseq = max(outcome.cseq, self.state.local_cseq)
         self.state = msgspec.structs.replace(self.state, local_cseq=cseq)
+        if outcome.ok and outcome.response is not None and method in ("INVITE", "UPDATE"):
+            self.agree_session(terms_of_response(outcome.response) or self.session.terms)
         return outcome
 
     async def prack(self, rack: Rack) -> None:
@@ -125,11 +147,38 @@ class CallDialog:
     async def bye(self, reason: Reason | None = None) -> int | None:
         """Ends the call. The final status of the BYE, None if nobody answered it."""
         self.events.end()
+        self.session.stop()
         for acceptance in self._acceptances.values():
             acceptance.stop()
         outcome = await self.request("BYE", headers=[("Reason", str(reason))] if reason else ())
         self.close()
         return outcome.code if outcome.response is not None else None
+
+    def agree_session(self, terms: SessionTerms | None) -> None:
+        """Begins the session interval anew; a dialog without an answer has none."""
+        if self._confirmed and not self.events.ended:
+            self.session.start(terms)
+
+    async def _refresh(self) -> None:
+        """RFC 4028 §10: UPDATE without a description, or a re-INVITE with the one there is."""
+        terms = self.session.terms
+        if terms is None or self.events.ended:
+            return
+        if self.takes_update or self.local_sdp is None:
+            outcome = await self.request("UPDATE")
+        else:
+            outcome = await self.reinvite(self.local_sdp)
+        if outcome.code in (408, 481):
+            self._lose()
+        elif outcome.code == 491:
+            self.session.try_again(random.uniform(2.1, 4.0))  # RFC 3261 §14.1
+        elif outcome.code == 422 and outcome.response is not None:
+            seconds = max(min_se(outcome.response), terms.seconds + 1)
+            self.session.terms = SessionTerms(seconds, we_refresh=True)
+            self.session.try_again(0)
+        elif outcome.code in (405, 501) and self.takes_update:
+            self.takes_update = False
+            self.session.try_again(0)
 
     async def probe(self) -> int | None:
         """OPTIONS inside the dialog: is the far end still there? None: no answer."""
@@ -158,6 +207,7 @@ class CallDialog:
 
     def acknowledge(self, cseq: int) -> None:
         """Sends the ACK for a 2xx to our INVITE (RFC 3261 §13.2.2.4) and keeps it for repetitions."""
+        self._confirmed = True
         ack = self._stack.in_dialog(msgspec.structs.replace(self.state, local_cseq=cseq), "ACK")
         self._ack = write_message(ack)
         self._send_ack()
@@ -212,17 +262,28 @@ class CallDialog:
 
     def accept(self, transaction: ServerTransaction, response: Response) -> None:
         """Sends a 2xx to an INVITE and sees to its ACK."""
+        self._confirmed = True
+        self._grant_session(transaction.arrival, response)
         cseq = transaction.arrival.cseq
         self._acceptances[cseq] = Acceptance(
             transaction,
             response,
             scheduler=self._stack.scheduler,
             timers=self._stack.timers,
-            unacknowledged=self._unacknowledged,
+            unacknowledged=self._lose,
         )
 
-    def _unacknowledged(self) -> None:
-        """No ACK for 64*T1: the call is dead; a BYE says so (RFC 3261 §13.3.1.4)."""
+    def _grant_session(self, request: Arrival, response: Response) -> None:
+        """Writes what becomes of the session interval into our 2xx, and begins it."""
+        self.takes_update = "UPDATE" in request.listed("Allow") or self.takes_update
+        terms = terms_of_request(request) or self.session.terms
+        if terms is not None:
+            for name, value in terms.response_headers():
+                response.headers.set(name, value)
+        self.agree_session(terms)
+
+    def _lose(self) -> None:
+        """No ACK for 64*T1 (RFC 3261 §13.3.1.4), or no refresh: the call is dead; a BYE says so."""
         self.events.push(Lost())
         self._stack.spawn(self._bye_quietly())
 
@@ -256,6 +317,10 @@ class CallDialog:
             response = self._make(transaction, 500)
             response.headers.set("Retry-After", "1")  # RFC 3261 §14.2, RFC 3311 §5.2
             transaction.respond(response)
+        elif too_small(transaction.arrival):
+            response = self._make(transaction, 422)
+            response.headers.set("Min-SE", str(MIN_SE))
+            transaction.respond(response)
         elif self._inviting or not self.settled:
             self._respond(transaction, 491)
         else:
@@ -279,6 +344,8 @@ class CallDialog:
             response.body = self.local_sdp = answer
         self.remote_sdp = request.sdp or self.remote_sdp
         if transaction.method != "INVITE":
+            if transaction.method == "UPDATE":
+                self._grant_session(request, response)
             transaction.respond(response)
         else:
             if request.sdp is None:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import msgspec
+from sipmessage import Request
 
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr
@@ -23,6 +24,7 @@ from sautikitd.voice.sip.invites import (
 )
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.provisional import Rack, rseq_of
+from sautikitd.voice.sip.session_timer import MAX_SE, MIN_SE, min_se, terms_of_response, wanted
 from sautikitd.voice.sip.stack import SipStack
 from sautikitd.voice.sip.timers import Cancellable
 from sautikitd.voice.sip.wire import Arrival, write_message
@@ -52,6 +54,7 @@ class OutboundCall:
         self._early_sdp: dict[str, bytes] = {}
         self._early: dict[str, CallDialog] = {}  # by To tag: those whose provisionals want a PRACK
         self._rseqs: dict[str, int] = {}
+        self._session_seconds, self._min_se = stack.session_seconds, MIN_SE
         self._provisional = False
         self._cancel: Reason | None = None
         self._canceling = False
@@ -77,7 +80,7 @@ class OutboundCall:
         except OSError:
             self.on_failure(Failure.TRANSPORT)
             return
-        size = len(write_message(invite_request(self._prepared, self._sdp, self._stack.name)))
+        size = len(write_message(self._request()))
         self._set_state(hop=self._stack.transport.choose(hop, size + 10))
         self._invite()
 
@@ -85,8 +88,15 @@ class OutboundCall:
         state = msgspec.structs.replace(self._prepared.state, **changes)
         self._prepared = msgspec.structs.replace(self._prepared, state=state)
 
-    def _invite(self) -> None:
+    def _request(self) -> Request:
         request = invite_request(self._prepared, self._sdp, self._stack.name)
+        if self._session_seconds:
+            for name, value in wanted(self._session_seconds, self._min_se):
+                request.headers.set(name, value)
+        return request
+
+    def _invite(self) -> None:
+        request = self._request()
         self._authorizer.apply(request)
         self._provisional = self._cancel_sent = False
         listener = _Attempt(self, self.state.attempt)
@@ -152,11 +162,20 @@ class OutboundCall:
             self._on_provisional(response)
         elif code < 300:
             self._on_success(response)
-        elif code in (401, 407) and not self._canceling and self._authorizer.learn(response):
+        elif not self._canceling and self._may_try_again(response):
             self._set_state(attempt=self.state.attempt + 1)
             self._invite()
         else:
             self._on_refusal(response)
+
+    def _may_try_again(self, response: Arrival) -> bool:
+        """Whether the INVITE goes out changed: with an answer to a challenge, or the interval of a 422."""
+        if response.response.code in (401, 407):
+            return self._authorizer.learn(response)
+        if response.response.code != 422 or not self._min_se < (least := min_se(response)) < MAX_SE:
+            return False
+        self._session_seconds, self._min_se = max(self._session_seconds, least), least
+        return True
 
     def _on_provisional(self, response: Arrival) -> None:
         self._provisional = True
@@ -241,6 +260,8 @@ class OutboundCall:
             self._close_early()
         await dialog.locate(response.source)
         dialog.acknowledge(response.cseq)
+        dialog.takes_update = "UPDATE" in response.listed("Allow")
+        dialog.agree_session(terms_of_response(response))
         self._dialogs[tag] = dialog
         if unwanted:
             if self._canceling:

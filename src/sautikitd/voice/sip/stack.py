@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 
 ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
 KNOWN = frozenset((*ALLOWED, "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
-EXTENSIONS = ("100rel",)  # option tags we know (RFC 3262)
+EXTENSIONS = ("100rel", "timer")  # option tags we know (RFC 3262, RFC 4028)
+SESSION_SECONDS = 1800  # RFC 4028 §4 recommends it
 SUPPORTED = ", ".join(EXTENSIONS)
 
 
@@ -81,11 +82,18 @@ class _Waiter:
 
 class SipStack:
     def __init__(
-        self, *, timers: Timers, scheduler: Scheduler | None, name: str, idle_seconds: float = IDLE_SECONDS
-    ):
+        self,
+        *,
+        timers: Timers,
+        scheduler: Scheduler | None,
+        name: str,
+        idle_seconds: float = IDLE_SECONDS,
+        session_seconds: int = SESSION_SECONDS,
+    ) -> None:
         self.timers = timers
         self.scheduler: Scheduler = scheduler or asyncio.get_running_loop()
         self.name = name
+        self.session_seconds = session_seconds
         self.transport = TransportLayer(self._receive, idle_seconds=idle_seconds)
         self.transactions = TransactionLayer(self, self.transport, self.scheduler, timers)
         self.dialogs: dict[DialogKey, DialogOwner] = {}

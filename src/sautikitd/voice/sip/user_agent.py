@@ -18,7 +18,17 @@ from sautikitd.voice.sip.invites import InviteState, PreparedInvite, prepare
 from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.server_transaction import ServerTransaction
-from sautikitd.voice.sip.stack import ALLOWED, EXTENSIONS, KNOWN, SUPPORTED, Outcome, SipStack, new_tag
+from sautikitd.voice.sip.session_timer import MIN_SE, too_small
+from sautikitd.voice.sip.stack import (
+    ALLOWED,
+    EXTENSIONS,
+    KNOWN,
+    SESSION_SECONDS,
+    SUPPORTED,
+    Outcome,
+    SipStack,
+    new_tag,
+)
 from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.transactions import new_branch, reply
 from sautikitd.voice.sip.wire import Arrival
@@ -51,6 +61,7 @@ class UserAgent:
     on_invite: gets each inbound call as a task of its own; an exception in it rejects the call with 500.
     authenticator: asked about INVITE, and about the methods of `handlers`; None admits everybody.
     screen: whether requests that belong to no dialog are looked at; what it refuses gets no answer.
+    session_seconds: the session interval our INVITEs ask for (RFC 4028); 0 asks for none.
     handlers: answers to further methods outside dialogs (REGISTER for a registrar).
     """
 
@@ -65,12 +76,17 @@ class UserAgent:
         scheduler: Scheduler | None = None,
         name: str = "Sautikit",
         idle_seconds: float = IDLE_SECONDS,
+        session_seconds: int = SESSION_SECONDS,
     ) -> None:
         self._on_invite = on_invite
         self._authenticator = authenticator
         self._handlers = handlers or {}
         self._stack = SipStack(
-            timers=timers or Timers(), scheduler=scheduler, name=name, idle_seconds=idle_seconds
+            timers=timers or Timers(),
+            scheduler=scheduler,
+            name=name,
+            idle_seconds=idle_seconds,
+            session_seconds=session_seconds,
         )
         self._stack.on_new_request = self._on_new_request
         if screen is not None:
@@ -229,6 +245,8 @@ class UserAgent:
             return 400
         if method == "INVITE" and request.message.body and request.sdp is None:
             return 415
+        if method == "INVITE" and too_small(request):
+            return 422
         return None
 
     async def _admit(self, transaction: ServerTransaction) -> None:
@@ -275,6 +293,8 @@ class UserAgent:
         match code:
             case 420:
                 response.headers.set("Unsupported", ", ".join(_unknown_extensions(transaction.arrival)))
+            case 422:
+                response.headers.set("Min-SE", str(MIN_SE))
             case 415:
                 response.headers.set("Accept", "application/sdp")
         transaction.respond(response)
