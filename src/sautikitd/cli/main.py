@@ -26,6 +26,7 @@ _COMMANDS = {
     "signing-secret": ("signing_secret", "Show the secret that signs callbacks and webhooks."),
     "inventory": ("inventory", "Import numbers to give out."),
     "trunk": ("trunk", "Add, list, check, remove SIP trunks."),
+    "tariff": ("tariff", "Import, export, list what a minute costs."),
     "wallet": ("wallet", "Correct a wallet."),
     "ledger": ("ledger", "Audit the books."),
     "topups": ("topups", "Reconcile M-Pesa: report, register the Paybill, give up."),
