@@ -137,22 +137,17 @@ async def test_a_callback_for_a_push_whose_answer_was_lost_tells_its_id(office: 
     assert await office.value("SELECT push_state FROM topups WHERE id = $1", topup_id) == "unknown"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"<html>",
-        b"[]",
-        b"{}",
-        b'{"Body":{}}',
-        b'{"Body":{"stkCallback":{"CallbackMetadata":[]}}}',
-        b"\xff\x00",
-        b"",
-    ],
-)
-async def test_nonsense_is_acknowledged_kept_and_changes_nothing(office: Office, body: bytes) -> None:
+NONSENSE = [
+    *(b"<html>", b"[]", b"{}", b'{"Body":{}}', b"\xff\x00", b""),
+    b'{"Body":{"stkCallback":{"CallbackMetadata":[]}}}',
+]
+
+
+async def test_nonsense_is_acknowledged_kept_and_changes_nothing(office: Office) -> None:
     topup_id, _, path = await pushed(office)
-    assert await post(office, path, body) == 200
-    assert await office.value("SELECT state FROM mpesa_inbox") == "ignored"
+    for body in NONSENSE:
+        assert await post(office, path, body) == 200
+    assert await office.value("SELECT count(*) FROM mpesa_inbox WHERE state = 'ignored'") == len(NONSENSE)
     assert (await office.read(topup_id))["status"] == "pending"
 
 

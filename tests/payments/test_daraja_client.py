@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from factories import BOX
 from payments.office import Office
@@ -69,71 +68,66 @@ FAULT = {
 SOAP = {"Envelope": {"Body": {"Fault": {"faultstring": "x"}}}}
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (says(200, ACK), Accepted(PushTicket("ws_CO_1"))),
-        (says(200, ACK | {"ResponseCode": 0}), Accepted(PushTicket("ws_CO_1"))),
-        (says(200, ACK | {"ResponseCode": "1"}), Rejected("1", "")),
-        (says(200, {"ResponseCode": "0"}), OutcomeUnknown("no ticket in the answer")),
-        (says(400, error("400.002.02", "Bad")), Rejected("400.002.02", "Bad")),
-        (says(200, error("400.002.02", "Bad")), Rejected("400.002.02", "Bad")),
-        (says(500, error("500.003.02", "Busy")), Rejected("500.003.02", "Busy", True)),
-        (says(429, FAULT), Rejected("policies.ratelimit.SpikeArrestViolation", "Spike", True)),
-        (says(200, FAULT), Rejected("policies.ratelimit.SpikeArrestViolation", "Spike", True)),
-        (says(429, b"slow down"), Rejected("429", "too many requests", True)),
-        (
-            says(500, error("500.001.1001", "Unable to lock subscriber, …")),
-            Rejected("phone_locked", "Unable to lock subscriber, …", True),
-        ),
-        (
-            says(500, error("500.001.1001", "Merchant does not exist")),
-            Rejected("500.001.1001", "Merchant does not exist"),
-        ),
-        (says(500, error("500.001.1001")), OutcomeUnknown("500.001.1001 ")),
-        (says(500, error("500.003.1001", "Internal")), OutcomeUnknown("500.003.1001 Internal")),
-        (says(200, b"<html>gateway</html>"), OutcomeUnknown("HTTP 200 with a body that is no JSON")),
-        (says(502, b""), OutcomeUnknown("HTTP 502 with a body that is no JSON")),
-        (says(200, SOAP), OutcomeUnknown("a SOAP fault")),
-        (says(200, []), OutcomeUnknown("HTTP 200 with JSON that is no object")),
-        (says(503, {"message": "x"}), OutcomeUnknown("HTTP 503 without a known answer")),
-        (breaks(httpx.ReadTimeout), OutcomeUnknown("ReadTimeout")),
-        (breaks(httpx.RemoteProtocolError), OutcomeUnknown("RemoteProtocolError")),
-        (breaks(httpx.ConnectError), Rejected("unreachable", "ConnectError", True)),
-    ],
-)
-async def test_a_push_has_one_of_three_outcomes_and_is_sent_once(
-    database: Database, answer: Callable[[], httpx.Response], expected: object
-) -> None:
-    daraja = Answering(answer)
-    async with client_of(database, daraja) as client:
-        assert await client.push(PUSH) == expected
-    assert len(daraja.requests) == 1
+OUTCOMES: list[tuple[Callable[[], httpx.Response], object]] = [
+    (says(200, ACK), Accepted(PushTicket("ws_CO_1"))),
+    (says(200, ACK | {"ResponseCode": 0}), Accepted(PushTicket("ws_CO_1"))),
+    (says(200, ACK | {"ResponseCode": "1"}), Rejected("1", "")),
+    (says(200, {"ResponseCode": "0"}), OutcomeUnknown("no ticket in the answer")),
+    (says(400, error("400.002.02", "Bad")), Rejected("400.002.02", "Bad")),
+    (says(200, error("400.002.02", "Bad")), Rejected("400.002.02", "Bad")),
+    (says(500, error("500.003.02", "Busy")), Rejected("500.003.02", "Busy", True)),
+    (says(429, FAULT), Rejected("policies.ratelimit.SpikeArrestViolation", "Spike", True)),
+    (says(200, FAULT), Rejected("policies.ratelimit.SpikeArrestViolation", "Spike", True)),
+    (says(429, b"slow down"), Rejected("429", "too many requests", True)),
+    (
+        says(500, error("500.001.1001", "Unable to lock subscriber, …")),
+        Rejected("phone_locked", "Unable to lock subscriber, …", True),
+    ),
+    (
+        says(500, error("500.001.1001", "Merchant does not exist")),
+        Rejected("500.001.1001", "Merchant does not exist"),
+    ),
+    (says(500, error("500.001.1001")), OutcomeUnknown("500.001.1001 ")),
+    (says(500, error("500.003.1001", "Internal")), OutcomeUnknown("500.003.1001 Internal")),
+    (says(200, b"<html>gateway</html>"), OutcomeUnknown("HTTP 200 with a body that is no JSON")),
+    (says(502, b""), OutcomeUnknown("HTTP 502 with a body that is no JSON")),
+    (says(200, SOAP), OutcomeUnknown("a SOAP fault")),
+    (says(200, []), OutcomeUnknown("HTTP 200 with JSON that is no object")),
+    (says(503, {"message": "x"}), OutcomeUnknown("HTTP 503 without a known answer")),
+    (breaks(httpx.ReadTimeout), OutcomeUnknown("ReadTimeout")),
+    (breaks(httpx.RemoteProtocolError), OutcomeUnknown("RemoteProtocolError")),
+    (breaks(httpx.ConnectError), Rejected("unreachable", "ConnectError", True)),
+]
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        error("404.001.03"),
-        error("401.002.01"),
-        error("400.003.01"),
-        error("401.001"),
-        {
-            "fault": {
-                "faultstring": "Invalid Access Token",
-                "detail": {"errorcode": "oauth.v2.InvalidAccessToken"},
-            }
-        },
-    ],
-)
-async def test_an_invalid_token_is_replaced_once(database: Database, refusal: dict[str, Any]) -> None:
-    daraja = Answering(says(404, refusal), says(200, ACK))
-    async with client_of(database, daraja) as client:
-        assert isinstance(await client.push(PUSH), Accepted)
-    stubborn = Answering(says(404, refusal), says(404, refusal))
-    async with client_of(database, stubborn) as client:
-        assert isinstance(await client.push(PUSH), Rejected)
-    assert (daraja.tokens, len(daraja.requests), len(stubborn.requests)) == (2, 2, 2)
+async def test_a_push_has_one_of_three_outcomes_and_is_sent_once(database: Database) -> None:
+    for number, (answer, expected) in enumerate(OUTCOMES):
+        daraja = Answering(answer)
+        async with client_of(database, daraja) as client:
+            assert await client.push(PUSH) == expected, number
+        assert len(daraja.requests) == 1, number
+
+
+INVALID_TOKEN = [
+    *(error(code) for code in ("404.001.03", "401.002.01", "400.003.01", "401.001")),
+    {
+        "fault": {
+            "faultstring": "Invalid Access Token",
+            "detail": {"errorcode": "oauth.v2.InvalidAccessToken"},
+        }
+    },
+]
+
+
+async def test_an_invalid_token_is_replaced_once(database: Database) -> None:
+    for refusal in INVALID_TOKEN:
+        daraja = Answering(says(404, refusal), says(200, ACK))
+        async with client_of(database, daraja) as client:
+            assert isinstance(await client.push(PUSH), Accepted)
+        stubborn = Answering(says(404, refusal), says(404, refusal))
+        async with client_of(database, stubborn) as client:
+            assert isinstance(await client.push(PUSH), Rejected)
+        assert (len(daraja.requests), len(stubborn.requests)) == (2, 2)
 
 
 async def test_a_query_tells_nothing_but_a_result_code(database: Database) -> None:

@@ -30,11 +30,8 @@ async def pay(office: Office, reference: str, shillings: int = 70) -> str:
     return paid.receipt if paid else refused
 
 
-@pytest.mark.parametrize("written", ["{ref}", " {ref} ", "{a} {b}", "{a}-{b}", "{spelt}"])
-async def test_a_payment_with_the_workspaces_account_fills_its_wallet(paybill: Office, written: str) -> None:
-    ref = paybill.workspace.mpesa_account_ref
-    typed = written.format(ref=ref, a=ref[:4], b=ref[4:], spelt=ref.replace("0", "o").replace("1", "l"))
-    receipt = await pay(paybill, typed)
+async def test_a_payment_with_the_workspaces_account_fills_its_wallet(paybill: Office) -> None:
+    receipt = await pay(paybill, paybill.workspace.mpesa_account_ref)
     assert await paybill.balance() == 7_000
     topup = (await paybill.client.get("/v1/topups")).json()["data"][0]
     assert (topup["channel"], topup["status"], topup["provider_reference"]) == (
@@ -47,9 +44,19 @@ async def test_a_payment_with_the_workspaces_account_fills_its_wallet(paybill: O
     await paybill.require_right_books()
 
 
-@pytest.mark.parametrize("typed", ["", "12345678", "rent", "0712345678", "10000013", "T234567ABC"])
-async def test_an_unknown_account_is_refused_before_money_moves(paybill: Office, typed: str) -> None:
-    assert await pay(paybill, typed) == "C2B00012"
+async def test_the_account_is_taken_however_it_is_typed(paybill: Office) -> None:
+    ref = paybill.workspace.mpesa_account_ref
+    spelt = ref.replace("0", "o").replace("1", "l")
+    for times, typed in enumerate(
+        (f" {ref} ", f"{ref[:4]} {ref[4:]}", f"{ref[:4]}-{ref[4:]}", spelt), start=1
+    ):
+        await pay(paybill, typed)
+        assert await paybill.balance() == 7_000 * times, typed
+
+
+async def test_an_unknown_account_is_refused_before_money_moves(paybill: Office) -> None:
+    for typed in ("", "12345678", "rent", "0712345678", "10000013", "T234567ABC"):
+        assert await pay(paybill, typed) == "C2B00012", typed
     assert paybill.mpesa.paid == []
 
 

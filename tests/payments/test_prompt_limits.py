@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from payments.office import Office
 
 PAYS, CANCELS = "+254712340001", "+254712340003"
@@ -50,22 +48,22 @@ async def test_a_lost_push_frees_the_phone_after_ten_minutes(office: Office) -> 
     assert (await office.ask("+254712340011")).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        ({"amount_minor": 99, "phone_e164": PAYS}, "/amount_minor"),
-        ({"amount_minor": 150, "phone_e164": PAYS}, "/amount_minor"),
-        ({"amount_minor": 25_000_100, "phone_e164": PAYS}, "/amount_minor"),
-        ({"amount_minor": 100, "phone_e164": "+254202000000"}, "/phone_e164"),
-        ({"amount_minor": 100, "phone_e164": "+256712345678"}, "/phone_e164"),
-        ({"amount_minor": 100, "phone_e164": PAYS, "provider": "airtel"}, "/provider"),
-        ({"amount_minor": 100, "phone_e164": PAYS, "currency": "USD"}, "/currency"),
-    ],
-)
-async def test_bad_fields_are_named(office: Office, body: dict[str, object], pointer: str) -> None:
-    answer = await office.client.post("/v1/topups", json=body)
-    assert answer.status_code == 422
-    assert [field["pointer"] for field in answer.json()["error"]["fields"]] == [pointer]
+BAD = [
+    ({"amount_minor": 99, "phone_e164": PAYS}, "/amount_minor"),
+    ({"amount_minor": 150, "phone_e164": PAYS}, "/amount_minor"),
+    ({"amount_minor": 25_000_100, "phone_e164": PAYS}, "/amount_minor"),
+    ({"amount_minor": 100, "phone_e164": "+254202000000"}, "/phone_e164"),
+    ({"amount_minor": 100, "phone_e164": "+256712345678"}, "/phone_e164"),
+    ({"amount_minor": 100, "phone_e164": PAYS, "provider": "airtel"}, "/provider"),
+    ({"amount_minor": 100, "phone_e164": PAYS, "currency": "USD"}, "/currency"),
+]
+
+
+async def test_bad_fields_are_named(office: Office) -> None:
+    for body, pointer in BAD:
+        answer = await office.client.post("/v1/topups", json=body)
+        assert answer.status_code == 422
+        assert [field["pointer"] for field in answer.json()["error"]["fields"]] == [pointer], body
 
 
 async def test_the_same_key_asks_for_one_push(office: Office) -> None:
