@@ -101,3 +101,22 @@ async def test_the_calls_room_finds_numbers(
         assert await find_inbound(connection, "live", "+254205000001") == live
         assert await find_inbound(connection, "test", number.e164, other.id) == theirs
         assert await find_inbound(connection, "test", number.e164) is None
+
+
+async def test_an_events_url_set_anew_is_tried_again_at_once(
+    platform: Platform, duka: Workspace, trial: httpx.AsyncClient, path: str
+) -> None:
+    url = "https://shop.example/events"
+    async with platform.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO webhook_health (endpoint_id, workspace_id, mode, url, disabled_until) "
+            "VALUES (url_endpoint_id($1, 'test', $2), $1, 'test', $2, now() + interval '1 day')",
+            duka.id,
+            url,
+        )
+    assert (await trial.patch(path, json={"events_url": url})).status_code == 200
+    async with platform.database.connection() as connection:
+        resting = await connection.fetchval(
+            "SELECT count(*) FROM webhook_health WHERE disabled_until > now()"
+        )
+    assert resting == 0

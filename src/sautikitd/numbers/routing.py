@@ -19,6 +19,7 @@ from sautikitd.numbers.errors import NotAssigned, NumberNotFound
 from sautikitd.numbers.models import NumberRecord, NumberStatus
 from sautikitd.numbers.ports import DestinationPolicy
 from sautikitd.numbers.requests import Routing, RoutingPatch
+from sautikitd.webhooks.service import url_set
 
 _URL_FIELDS = ("voice_callback_url", "fallback_url", "events_url")
 
@@ -51,6 +52,8 @@ class NumberRouting:
         if changes.get("forward_to") is not None:
             changes["forward_to"] = await self._forward_to(connection, principal, changes["forward_to"])
         changed = await repository.change_routing(connection, number.id, changes, now)
+        if changed.events_url and "events_url" in changes:
+            await url_set(connection, principal.workspace_id, principal.mode, changed.events_url)
         detail = {"fields": sorted(changes)}
         await audit.record(connection, actor, "number.route", str(number.id), detail, now=now)
         return changed

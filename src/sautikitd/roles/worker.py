@@ -22,7 +22,7 @@ from sautikitd.webhooks.secrets import DeliverySecrets
 async def run(settings: Settings, process: RoleProcess) -> None:
     async with (
         open_platform(settings, "worker") as platform,
-        EgressClient(platform.guard) as client,
+        EgressClient(platform.guard, per_host=0) as client,
         open_payments(
             database=platform.database,
             accounts=platform.daraja_accounts,
