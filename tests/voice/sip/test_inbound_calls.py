@@ -12,7 +12,7 @@ from sautikitd.voice.sip.wire import Arrival
 from voice.sip.far_end import OUR_SDP, SippRunner, user_agent
 from voice.sip.parties import Callee, until
 
-BOTH = pytest.mark.parametrize("transport", list(Transport))
+BOTH = pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 
 
 @BOTH

@@ -12,7 +12,7 @@ from sautikitd.voice.sip.user_agent import UserAgent
 from voice.sip.far_end import SippRunner
 from voice.sip.parties import place, until
 
-BOTH = pytest.mark.parametrize("transport", list(Transport))
+BOTH = pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 
 
 @BOTH

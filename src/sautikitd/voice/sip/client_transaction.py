@@ -118,6 +118,12 @@ class ClientTransaction:
             if timer := self._ringing.pop(name, None):
                 timer.cancel()
 
+    def goes_by(self, hop: Hop) -> bool:
+        """Whether its request went over the connection to `hop`, and no other could bring the answer."""
+        mine = self.hop.transport, self.hop.host, self.hop.port
+        waiting = self.state in (ClientState.CALLING, ClientState.PROCEEDING)
+        return waiting and self._flow is None and mine == (hop.transport, hop.host, hop.port)
+
     def abandon(self) -> None:
         """Ends it as if it could not be sent, so that nobody waits for its answer."""
         if self.state in (ClientState.CALLING, ClientState.PROCEEDING):

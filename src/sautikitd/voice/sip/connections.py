@@ -1,11 +1,13 @@
-"""TCP connections that carry SIP: framing, keep-alives, idle close, and a pool by far address."""
+"""TCP and TLS connections that carry SIP: framing, keep-alives, idle close, and a pool by far address."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import cast
 
 from sautikitd.voice.sip.framing import BrokenStream, StreamFramer
-from sautikitd.voice.sip.hops import Source, Transport
+from sautikitd.voice.sip.hops import Hop, Source, Transport
+from sautikitd.voice.sip.tls import HANDSHAKE_SECONDS
 
 MAX_CONNECTIONS = 2_000
 MAX_UNSENT = 1_048_576  # bytes a peer that does not read may leave with us
@@ -17,9 +19,13 @@ Receive = Callable[[bytes, Source], None]
 
 
 class StreamConnection(asyncio.Protocol):
-    """One connection, either side's. Messages found in the stream go to `receive`."""
+    """One connection, either side's. Messages found in the stream go to `receive`.
 
-    def __init__(self, pool: "ConnectionPool", receive: Receive) -> None:
+    `name` is whom we connected to: a host name, or "" for an address; None when the far end connected.
+    """
+
+    def __init__(self, pool: "ConnectionPool", receive: Receive, name: str | None = None) -> None:
+        self.name = name
         self._pool = pool
         self._receive = receive
         self._framer = StreamFramer()
@@ -67,7 +73,7 @@ class StreamConnection(asyncio.Protocol):
         self._rest()
         for _ in range(min(pings, 10)):
             self.write(b"\r\n")
-        source = Source(Transport.TCP, self.peer[0], self.peer[1], self)
+        source = Source(self._pool.transport, self.peer[0], self.peer[1], self)
         for message in messages:
             self._receive(message, source)
 
@@ -85,13 +91,27 @@ class StreamConnection(asyncio.Protocol):
 
 
 class ConnectionPool:
-    """Open connections by far address, reused for requests to that address (RFC 3261 §18)."""
+    """Open connections by far address, reused for requests to that address (RFC 3261 §18).
 
-    def __init__(self, receive: Receive, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    Over TLS only those that we made, since only there has the far end proved its name.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        transport: Transport,
+        on_lost: Callable[[Hop], None],
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self.transport = transport
+        self.context: ssl.SSLContext | None = None
+        """With whom a TLS connection is made; None makes none."""
         self._receive = receive
+        self._on_lost = on_lost
         self._by_peer: dict[Address, StreamConnection] = {}
         self._all: set[StreamConnection] = set()
-        self._connecting: dict[Address, asyncio.Task[StreamConnection]] = {}
+        self._connecting: dict[tuple[Address, str], asyncio.Task[StreamConnection]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.idle_seconds = idle_seconds
@@ -107,37 +127,59 @@ class ConnectionPool:
 
     def add(self, connection: StreamConnection) -> None:
         self._all.add(connection)
-        self._by_peer[connection.peer] = connection
+        if self.transport is not Transport.TLS or connection.name is not None:
+            self._by_peer[connection.peer] = connection
         self._empty.clear()
 
     def drop(self, connection: StreamConnection) -> None:
         self._all.discard(connection)
         if self._by_peer.get(connection.peer) is connection:
             del self._by_peer[connection.peer]
+            host, port = connection.peer
+            self._on_lost(Hop(host=host, port=port, transport=self.transport))
         if not self._all:
             self._empty.set()
 
-    def find(self, peer: Address) -> StreamConnection | None:
+    def find(self, peer: Address, name: str = "") -> StreamConnection | None:
         connection = self._by_peer.get(peer)
-        return connection if connection is not None and connection.open else None
+        if connection is None or not connection.open:
+            return None
+        return connection if self.transport is not Transport.TLS or connection.name == name else None
 
-    async def connect(self, peer: Address) -> StreamConnection:
+    async def connect(self, peer: Address, name: str = "") -> StreamConnection:
         """An open connection to `peer`, made if need be; callers at the same time share one attempt.
 
-        Raises `OSError` (and so `TimeoutError`) when the far end does not take it.
+        Over TLS the far end has to prove `name`, or its address if that is "". Raises `OSError` (and so
+        `TimeoutError` and `ssl.SSLError`) when the far end does not take it or is somebody else.
         """
-        if connection := self.find(peer):
+        if connection := self.find(peer, name):
             return connection
-        task = self._connecting.get(peer)
+        key = peer, name
+        task = self._connecting.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._open(peer))
-            self._connecting[peer] = task
-            task.add_done_callback(lambda _: self._connecting.pop(peer, None))
+            task = asyncio.get_running_loop().create_task(self._open(peer, name))
+            self._connecting[key] = task
+            task.add_done_callback(lambda _: self._connecting.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _open(self, peer: Address) -> StreamConnection:
+    async def _open(self, peer: Address, name: str) -> StreamConnection:
+        loop = asyncio.get_running_loop()
+
+        def make() -> StreamConnection:
+            return StreamConnection(self, self._receive, name)
+
         async with asyncio.timeout(CONNECT_SECONDS):
-            _, connection = await asyncio.get_running_loop().create_connection(self.make, *peer)
+            if self.transport is not Transport.TLS:
+                return (await loop.create_connection(make, *peer))[1]
+            if self.context is None:
+                raise OSError("TLS is not set up")
+            _, connection = await loop.create_connection(
+                make,
+                *peer,
+                ssl=self.context,
+                server_hostname=name or peer[0],
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            )
         return connection
 
     async def close(self) -> None:

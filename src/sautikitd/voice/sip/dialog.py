@@ -130,7 +130,8 @@ def hop_of(uri: str, fallback: Hop) -> Hop:
     transport = Transport(read.transport) if read.transport in known else fallback.transport
     return Hop(
         host=unbracketed(read.host),
-        port=read.port or 5060,
+        port=read.port or transport.default_port,
         transport=transport,
         allow_tcp=fallback.allow_tcp,
+        name=fallback.name,
     )

@@ -10,10 +10,15 @@ import msgspec
 class Transport(StrEnum):
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"
 
     @property
     def reliable(self) -> bool:
         return self is not Transport.UDP
+
+    @property
+    def default_port(self) -> int:
+        return 5061 if self is Transport.TLS else 5060
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +29,8 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport = Transport.UDP
     allow_tcp: bool = False
     """Whether a request of more than 1,300 bytes may go by TCP instead of UDP (RFC 3261 §18.1.1)."""
+    name: str = ""
+    """The name that `host` was resolved from: the one a certificate must prove. "": the address itself."""
 
     def __str__(self) -> str:
         return f"{self.transport}:{self.host}:{self.port}"

@@ -21,6 +21,7 @@ from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.timers import Scheduler, Timers
+from sautikitd.voice.sip.tls import DEFAULT_PORT, TlsOptions
 from sautikitd.voice.sip.transactions import TransactionLayer, new_branch, reply
 from sautikitd.voice.sip.transport import TransportLayer
 from sautikitd.voice.sip.wire import Arrival, write_via
@@ -95,20 +96,26 @@ class SipStack:
         self.name = name
         self.session_seconds = session_seconds
         self.transport = TransportLayer(self._receive, idle_seconds=idle_seconds)
+        self.transport.on_connection_lost = lambda hop: self.transactions.connection_lost(hop)
         self.transactions = TransactionLayer(self, self.transport, self.scheduler, timers)
         self.dialogs: dict[DialogKey, DialogOwner] = {}
         self.advertised: Address = ("", 0)
+        self._tls_port = DEFAULT_PORT
         self.on_new_request: Callable[[ServerTransaction], None] = _refuse
         self.screen: Callable[[Arrival], bool] = lambda _: True
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, bind: Address, advertised: tuple[str, int | None] | None) -> None:
-        await self.transport.start(bind)
+    async def start(
+        self, bind: Address, advertised: tuple[str, int | None] | None, tls: TlsOptions | None
+    ) -> None:
+        await self.transport.start(bind, tls)
         host, port = advertised or (self.transport.bound[0], None)
         if host in ("0.0.0.0", "::", ""):
             await self.transport.stop()
             raise ValueError("bound to every address: say which one to advertise")
         self.advertised = (host, port or self.transport.bound[1])
+        if tls is not None:
+            self._tls_port = tls.advertised_port or self.transport.bound_tls or tls.port or DEFAULT_PORT
 
     async def stop(self) -> None:
         for task in list(self._tasks):
@@ -162,14 +169,18 @@ class SipStack:
 
     # Requests.
 
+    def sent_by(self, transport: Transport) -> Address:
+        """Our host and port as far ends on a transport see them."""
+        return self.advertised[0], self._tls_port if transport is Transport.TLS else self.advertised[1]
+
     def contact(self, user: str, transport: Transport) -> str:
         """Our Contact value on a transport; UDP goes without saying."""
         named = None if transport is Transport.UDP else transport.value
-        return f"<{sip_uri(user, *self.advertised, named)}>"
+        return f"<{sip_uri(user, *self.sent_by(transport), named)}>"
 
     def dress(self, request: Request, hop: Hop, branch: str) -> None:
         """Puts on a request what every one of ours carries, the Via of its next hop first of all."""
-        request.headers.set("Via", write_via(hop.transport, *self.advertised, branch))
+        request.headers.set("Via", write_via(hop.transport, *self.sent_by(hop.transport), branch))
         request.headers.set("Max-Forwards", "70")
         request.headers.set("User-Agent", self.name)
 
@@ -214,7 +225,7 @@ class SipStack:
             return hop
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_DGRAM)
-        return msgspec.structs.replace(hop, host=found[0][4][0])
+        return msgspec.structs.replace(hop, host=found[0][4][0], name=hop.host)
 
     async def locate(self, state: DialogState) -> DialogState:
         """The state with the address of its next hop.

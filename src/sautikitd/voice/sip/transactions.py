@@ -130,6 +130,12 @@ class TransactionLayer:
         for server in list(self._servers.values()):
             server.terminate()
 
+    def connection_lost(self, hop: Hop) -> None:
+        """A connection that we made is gone: what waits for an answer over it hears so now, not after 64*T1."""
+        for client in list(self._clients.values()):
+            if client.goes_by(hop):
+                client.abandon()
+
     def _client_ended(self, transaction: ClientTransaction) -> None:
         self._clients.pop(_client_key(transaction.request), None)
 

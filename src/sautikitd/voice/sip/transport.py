@@ -1,4 +1,4 @@
-"""The transport layer (RFC 3261 §18): UDP and TCP on one address, for all transactions."""
+"""The transport layer (RFC 3261 §18): UDP and TCP on one address, TLS beside them, for all transactions."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import structlog
 from sautikitd.voice.sip.address import unbracketed
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address, ConnectionPool
 from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
+from sautikitd.voice.sip.tls import HANDSHAKE_SECONDS, TlsOptions
 from sautikitd.voice.sip.wire import ViaHop
 
 MAX_UDP_REQUEST = 1_300  # bytes, RFC 3261 §18.1.1
@@ -37,19 +38,44 @@ class TransportLayer:
 
     def __init__(self, receive: Receive, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self._receive = receive
-        self._pool = ConnectionPool(receive, idle_seconds=idle_seconds)
+        self._tcp = ConnectionPool(receive, Transport.TCP, self._lost, idle_seconds=idle_seconds)
+        self._tls = ConnectionPool(receive, Transport.TLS, self._lost, idle_seconds=idle_seconds)
         self._udp: asyncio.DatagramTransport | None = None
         self._datagrams: _Datagrams | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sending: set[asyncio.Task[None]] = set()
         self.bound: Address = ("", 0)
+        self.bound_tls: int | None = None
+        self.on_connection_lost: Callable[[Hop], None] = lambda _: None
+        """Told of the far address of a connection that is gone, whoever closed it."""
 
     @property
     def connections(self) -> int:
-        return len(self._pool)
+        return len(self._tcp) + len(self._tls)
 
-    async def start(self, bind: Address) -> None:
+    def _lost(self, hop: Hop) -> None:
+        self.on_connection_lost(hop)
+
+    async def start(self, bind: Address, tls: TlsOptions | None = None) -> None:
         """Binds; port 0 takes a port that is free for both transports. Raises `OSError`."""
+        await self._start_plain(bind)
+        if tls is not None:
+            try:
+                await self._start_tls(bind[0], tls)
+            except OSError:
+                await self.stop()
+                raise
+
+    async def _start_tls(self, host: str, tls: TlsOptions) -> None:
+        self._tls.context = tls.client_context()
+        if (context := tls.server_context()) is not None:
+            server = await asyncio.get_running_loop().create_server(
+                self._tls.make, host, tls.port, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )
+            self._servers.append(server)
+            self.bound_tls = int(server.sockets[0].getsockname()[1])
+
+    async def _start_plain(self, bind: Address) -> None:
         for attempt in range(_BIND_ATTEMPTS):
             try:
                 await self._bind(bind)
@@ -67,12 +93,12 @@ class TransportLayer:
         )
         name = self._udp.get_extra_info("sockname")
         self.bound = (name[0], name[1])
-        self._server = await loop.create_server(self._pool.make, bind[0], self.bound[1])
+        self._servers.append(await loop.create_server(self._tcp.make, bind[0], self.bound[1]))
 
     async def _unbind(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
         if self._udp is not None and self._datagrams is not None:
             self._udp.close()
             await self._datagrams.closed.wait()
@@ -80,19 +106,19 @@ class TransportLayer:
 
     async def stop(self) -> None:
         """Closes everything; the port is free when this returns."""
-        server = self._server
+        servers = list(self._servers)
         await self._unbind()
         for task in list(self._sending):
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        await self._pool.close()
-        if server is not None:
+        await asyncio.gather(self._tcp.close(), self._tls.close())
+        for server in servers:
             await server.wait_closed()
 
     def choose(self, hop: Hop, size: int) -> Hop:
         """The hop with the transport that a request of so many bytes must take (RFC 3261 §18.1.1)."""
         if hop.transport is Transport.UDP and hop.allow_tcp and size > MAX_UDP_REQUEST:
-            return Hop(host=hop.host, port=hop.port, transport=Transport.TCP)
+            return Hop(host=hop.host, port=hop.port, transport=Transport.TCP, name=hop.name)
         return hop
 
     def send(self, data: bytes, hop: Hop, failed: SendFailed, flow: Flow | None = None) -> None:
@@ -101,12 +127,15 @@ class TransportLayer:
             flow.write(data)
         elif hop.transport is Transport.UDP:
             self._send_datagram(data, hop, failed)
-        elif connection := self._pool.find((hop.host, hop.port)):
+        elif connection := self._pool(hop).find((unbracketed(hop.host), hop.port), hop.name):
             connection.write(data)
         else:
             task = asyncio.get_running_loop().create_task(self._connect_and_send(data, hop, failed))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+
+    def _pool(self, hop: Hop) -> ConnectionPool:
+        return self._tls if hop.transport is Transport.TLS else self._tcp
 
     def _send_datagram(self, data: bytes, hop: Hop, failed: SendFailed) -> None:
         if self._udp is None or self._udp.is_closing():
@@ -119,7 +148,7 @@ class TransportLayer:
 
     async def _connect_and_send(self, data: bytes, hop: Hop, failed: SendFailed) -> None:
         try:
-            connection = await self._pool.connect((unbracketed(hop.host), hop.port))
+            connection = await self._pool(hop).connect((unbracketed(hop.host), hop.port), hop.name)
         except OSError as error:
             log.info("sip.connect_failed", hop=str(hop), error=str(error))
             failed(error)
@@ -131,4 +160,4 @@ def response_hop(via: ViaHop, source: Source) -> Hop:
     """Where a response goes when its connection is gone or there is none (RFC 3261 §18.2.2, RFC 3581 §4)."""
     if source.transport is Transport.UDP and "rport" in via.params:
         return source.hop
-    return Hop(host=source.host, port=via.port or 5060, transport=source.transport)
+    return Hop(host=source.host, port=via.port or source.transport.default_port, transport=source.transport)

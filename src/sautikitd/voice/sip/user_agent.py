@@ -30,6 +30,7 @@ from sautikitd.voice.sip.stack import (
     new_tag,
 )
 from sautikitd.voice.sip.timers import Scheduler, Timers
+from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.transactions import new_branch, reply
 from sautikitd.voice.sip.wire import Arrival
 
@@ -92,13 +93,20 @@ class UserAgent:
         if screen is not None:
             self._stack.screen = screen
 
-    async def start(self, bind: Address, advertised: tuple[str, int | None] | None = None) -> None:
-        """Listens on UDP and TCP at `bind`; port 0 takes one that is free for both.
+    async def start(
+        self,
+        bind: Address,
+        advertised: tuple[str, int | None] | None = None,
+        *,
+        tls: TlsOptions | None = None,
+    ) -> None:
+        """Listens on UDP and TCP at `bind`; port 0 takes one that is free for both. With `tls` also on TLS, at
+        the port that it names.
 
         `advertised` stands in Via and Contact when the far ends see another address; its port None is the
         bound one. Raises `OSError` if the port is taken, `ValueError` if nothing can be advertised.
         """
-        await self._stack.start(bind, advertised)
+        await self._stack.start(bind, advertised, tls)
 
     async def stop(self) -> None:
         """Drops everything without a word: hang up first. The port is free when this returns."""
@@ -107,6 +115,11 @@ class UserAgent:
     @property
     def bound(self) -> Address:
         return self._stack.transport.bound
+
+    @property
+    def bound_tls(self) -> int | None:
+        """The port that TLS listens on; None when it does not."""
+        return self._stack.transport.bound_tls
 
     @property
     def gauges(self) -> Gauges:
@@ -142,7 +155,7 @@ class UserAgent:
             remote=remote,
             asserted_identity=asserted_identity,
             headers=headers,
-            sent_by=self._stack.advertised,
+            sent_by=self._stack.sent_by(hop.transport),
         )
 
     async def send_invite(

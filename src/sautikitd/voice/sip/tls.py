@@ -1,0 +1,41 @@
+"""TLS for SIP (RFC 3261 §26.3, RFC 5922): whose certificate is shown, and whose is believed."""
+
+import ssl
+from pathlib import Path
+
+import msgspec
+
+DEFAULT_PORT = 5061
+HANDSHAKE_SECONDS = 5.0
+
+
+class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`certificate` and `key` are PEM files (chain and private key); without them we only connect and do not
+    listen. `authorities` is a PEM file of those who may vouch for a trunk; None: those of the system.
+
+    Far ends that we connect to must prove the host name of their trunk (its address, if it has no name). Those
+    that connect to us show no certificate: digest or the known address is their proof.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    authorities: Path | None = None
+    port: int = DEFAULT_PORT  # 0 takes one that is free
+    advertised_port: int | None = None  # None: the bound one
+
+    def server_context(self) -> ssl.SSLContext | None:
+        """Raises `OSError` (and so `ssl.SSLError`) for files that cannot be read or do not belong together."""
+        if self.certificate is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """Raises like `server_context`."""
+        context = ssl.create_default_context(cafile=str(self.authorities) if self.authorities else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate is not None:  # for trunks that ask for ours
+            context.load_cert_chain(self.certificate, self.key)
+        return context
