@@ -12,7 +12,7 @@ HTTP ?=
 SIP ?=
 DATA_DIR ?=
 
-.PHONY: help setup run test lint types format format-check check bench lock clean
+.PHONY: help setup run test lint types format format-check check bench openapi lock clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ check: lint types format-check test ## Everything CI looks at.
 
 bench: setup ## Measure: calls a second, legs a core, latencies. Takes minutes.
 	@for script in bench/*.py; do echo "── $$script"; PYTHONPATH=src $(BIN)/python $$script || exit 1; done
+
+openapi: setup ## Renew docs/openapi.json, the document that later versions must not break.
+	$(BIN)/python -m sautikitd.api_document docs/openapi.json
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv).
 	@command -v uv >/dev/null || { echo "make lock needs uv, the one tool that locks for every platform at once."; exit 1; }

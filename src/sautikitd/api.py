@@ -15,6 +15,7 @@ from sautikitd.calls.search import CallSearch
 from sautikitd.calls.test_calls import TestCalls
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.flow.routes import FlowRoutes
+from sautikitd.http.conventions import HSTS, SECURITY_HEADERS
 from sautikitd.http.endpoint import Endpoint, endpoints_of
 from sautikitd.http.idempotency import Idempotency
 from sautikitd.http.kernel import Kernel
@@ -133,6 +134,7 @@ def _kernel(platform: Platform, authenticator: KeyAuthenticator) -> Kernel:
         limiter=limiter,
         clock=platform.clock,
         docs_base=settings.docs_url,
+        security_headers=SECURITY_HEADERS | (HSTS if settings.public_url.startswith("https://") else {}),
         trusted_proxies=[ipaddress.ip_network(network) for network in settings.trusted_proxies],
     )
 

@@ -85,7 +85,9 @@ def _in_query(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
             "name": field.encode_name,
             "in": "query",
             "required": field.required,
-            "description": schema.pop("description", "") or description,
+            "description": schema.pop("description", "")
+            or description
+            or "See the description of the operation.",
             "schema": _as_text(schema),
         }
         yield parameter | ({"example": example} if example is not None else {})

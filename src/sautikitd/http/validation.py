@@ -11,6 +11,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -25,6 +26,8 @@ T = TypeVar("T")
 Check = Callable[[Any], str | None]
 
 _UNSTORABLE = "it holds the character NUL or half of a surrogate pair"
+# msgspec says ValidationError for what it expects to be wrong; a time past year 9999 is an OverflowError or ValueError.
+_UNREADABLE = (msgspec.ValidationError, OverflowError, ValueError)
 _AT_PATH = re.compile(r" - at `\$(.*)`$")
 
 
@@ -38,25 +41,41 @@ def read_query(kind: type[T], pairs: Mapping[str, str]) -> T:
     """Reads query parameters; text is turned into numbers, booleans and times where the field is one."""
     if any(unstorable(name + value) for name, value in pairs.items()):
         raise Invalid(fields=[FieldProblem("?", _UNSTORABLE)])
-    return _read(kind, dict(pairs), strict=False, pointer="?")
+    read = _read(kind, dict(pairs), strict=False, pointer="?")
+    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # every kind of query is a struct
+        text, value = pairs.get(field.encode_name), getattr(read, field.name)
+        if text is not None and (value is None or (isinstance(value, datetime) and text.startswith("-"))):
+            raise Invalid(fields=[FieldProblem(f"?{field.encode_name}", "not a value; leave it out instead")])
+    return read
 
 
 def _read(kind: type[T], plain: Any, *, strict: bool, pointer: str) -> T:
     try:
         value = msgspec.convert(plain, kind, strict=strict)
-    except msgspec.ValidationError:
-        plain = _rename_aliases(kind, plain)
+    except _UNREADABLE:
+        plain = _as_known(kind, plain)
         problems = list(_problems(kind, plain, pointer, strict=strict))
         if problems:
             raise Invalid(fields=problems) from None
         try:
             value = msgspec.convert(plain, kind, strict=strict)
-        except msgspec.ValidationError as exc:  # what the struct as a whole refuses
+        except _UNREADABLE as exc:  # what the struct as a whole refuses
             raise Invalid(fields=[_problem(exc, pointer)]) from exc
     problems = list(_check_fields(value, pointer))
     if problems:
         raise Invalid(fields=problems)
     return value
+
+
+def _is_storable_time(value: Any) -> bool:
+    """The first and last day of the calendar, with an offset, are no times of UTC."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return True
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _parse(body: bytes) -> Any:
@@ -104,14 +123,31 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _rename_aliases(kind: type, plain: Any) -> Any:
+def _as_known(kind: type, plain: Any) -> Any:
+    """Aliases under their real names, and `5.0` where a whole number is wanted as `5`: JSON knows no difference."""
     if not isinstance(plain, dict):
         return plain
     aliases = ALIASES.get(kind.__name__, {})
-    return {
+    known = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    renamed = {
         aliases[name] if name in aliases and aliases[name] not in plain else name: value
         for name, value in plain.items()
     }
+    return {
+        name: int(value)
+        if isinstance(value, float) and value.is_integer() and _is_whole(known.get(name))
+        else value
+        for name, value in renamed.items()
+    }
+
+
+def _is_whole(kind: Any) -> bool:
+    if get_origin(kind) is Annotated:
+        return _is_whole(kind.__origin__)
+    if get_origin(kind) in (Union, types.UnionType):
+        kinds = get_args(kind)
+        return float not in kinds and any(map(_is_whole, kinds))
+    return kind is int
 
 
 def _problems(kind: Any, value: Any, pointer: str, *, strict: bool) -> Iterator[FieldProblem]:
@@ -126,10 +162,10 @@ def _problems(kind: Any, value: Any, pointer: str, *, strict: bool) -> Iterator[
     else:
         try:
             converted = msgspec.convert(value, kind, strict=strict)
-        except msgspec.ValidationError as exc:
+        except _UNREADABLE as exc:
             yield _problem(exc, pointer)
         else:
-            yield from _run_check(_check_of(kind), converted, pointer)
+            yield from _run_check(check_of(kind), converted, pointer)
 
 
 def _struct_problems(
@@ -151,7 +187,7 @@ def _struct_problems(
             yield FieldProblem(f"{pointer}{separator}{_escape(name)}", "required, but missing")
 
 
-def _problem(exc: msgspec.ValidationError, pointer: str) -> FieldProblem:
+def _problem(exc: Exception, pointer: str) -> FieldProblem:
     text = str(exc)
     found = _AT_PATH.search(text)
     if found:
@@ -173,6 +209,8 @@ def _check_fields(value: Any, pointer: str) -> Iterator[FieldProblem]:
         if item is None or item is UNSET:
             continue
         where = f"{pointer}{separator}{_escape(encoded)}"
+        if not _is_storable_time(item):
+            yield FieldProblem(where, "out of range")
         yield from _run_check(check, item, where)
         if nested:
             yield from _check_fields(item, where)
@@ -194,25 +232,31 @@ def _run_check(check: Check | None, value: Any, pointer: str) -> Iterator[FieldP
 def _checked_fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, Check | None, bool], ...]:
     found = []
     for field in msgspec.structs.fields(kind):
-        check = _check_of(field.type)
+        check = check_of(field.type)
         element = _list_element(field.type)
         nested = _struct_in(field.type) is not None or (
             element is not None and _struct_in(element) is not None
         )
-        if check or nested:
+        if check or nested or _holds_time(field.type):
             found.append((field.name, field.encode_name, check, nested))
     return tuple(found)
 
 
-def _check_of(kind: Any) -> Check | None:
+def _holds_time(kind: Any) -> bool:
+    if get_origin(kind) is Annotated:
+        return _holds_time(kind.__origin__)
+    return kind is datetime or any(map(_holds_time, get_args(kind)))
+
+
+def check_of(kind: Any) -> Check | None:
     if get_origin(kind) is Annotated:
         for extra in kind.__metadata__:
             if isinstance(extra, msgspec.Meta) and extra.extra and "check" in extra.extra:
                 check: Check = extra.extra["check"]
                 return check
-        return _check_of(kind.__origin__)
+        return check_of(kind.__origin__)
     if get_origin(kind) in (Union, types.UnionType):
-        return next((check for check in map(_check_of, get_args(kind)) if check), None)
+        return next((check for check in map(check_of, get_args(kind)) if check), None)
     return None
 
 

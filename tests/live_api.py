@@ -68,7 +68,9 @@ class _Server:
                 with socket.create_server(("127.0.0.1", 0)) as opened:
                     server = InheritedSocketServer(app, opened)
                     serving = asyncio.create_task(server.serve())
-                    self._api = LiveApi(f"http://127.0.0.1:{opened.getsockname()[1]}", made.key, str(made.record.id))
+                    self._api = LiveApi(
+                        f"http://127.0.0.1:{opened.getsockname()[1]}", made.key, str(made.record.id)
+                    )
                     self._up.set()
                     await self._stop.wait()
                     server.end()
