@@ -50,7 +50,7 @@ class CallSearch:
 
     async def whole(self, connection: Connection, call: CallRecord) -> Call:
         """One call with its legs, ledger entries, newest recording and latest hundred events."""
-        legs = (await repository.legs_of(connection, [call.id])).get(call.id, []) if call.is_parent else []
+        legs = (await repository.legs_of(connection, [call.id])).get(call.id, [])
         entries = await self._entries(connection, [call.id, *(leg.id for leg in legs)])
         recordings = await self._recordings.latest(connection, [call.id])
         events = await repository.latest_events(connection, call.id)
@@ -69,7 +69,7 @@ class CallSearch:
     async def many(self, connection: Connection, calls: Sequence[CallRecord]) -> list[Call]:
         """Calls of a list, each with its legs' costs and its recording; `events` stays empty."""
         ids = [call.id for call in calls]
-        legs = await repository.legs_of(connection, [call.id for call in calls if call.is_parent])
+        legs = await repository.legs_of(connection, ids)
         leg_ids = [leg.id for group in legs.values() for leg in group]
         entries = await self._entries(connection, ids + leg_ids)
         recordings = await self._recordings.latest(connection, ids)

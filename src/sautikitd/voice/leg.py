@@ -152,7 +152,7 @@ class MediaLeg(ABC):
 
     async def join(self, room: str, *, muted: bool = False) -> None:
         """Into a room of the media process, or to another seat in it. Raises `MediaRefused`, `MediaLost`."""
-        await self._media.join(self._leg_id, room, muted=muted)
+        await self._media.join(room, self._leg_id, muted=muted)
 
     async def leave(self) -> None:
         """Out of its room. Raises `MediaRefused`, `MediaLost`."""
@@ -166,7 +166,8 @@ class MediaLeg(ABC):
         self, cause: HangupCause, *, by: HangupBy = HangupBy.PLATFORM, at: datetime | None = None
     ) -> None:
         """Ends the leg from our side: BYE, CANCEL or a refusal goes out, and whoever waits gets `LegGone`."""
-        status = CallStatus.CANCELED if not self.answered else CallStatus.FAILED
+        called_off = not self.answered or cause is HangupCause.LOST_RACE  # its answer does not count
+        status = CallStatus.CANCELED if called_off else CallStatus.FAILED
         self._finish(LegEnd(cause=cause, by=by, at=at or self._clock.now(), status=status), tell=True)
 
     async def quality(self) -> dict[str, Any] | None:

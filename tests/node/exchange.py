@@ -1,0 +1,118 @@
+"""The telephone network of the tests: SIP on one port, an independent RTP peer for every party."""
+
+import asyncio
+from typing import Self
+
+from sautikitd.voice.sip.address import NameAddr
+from sautikitd.voice.sip.events import RemoteBye
+from sautikitd.voice.sip.hops import Hop
+from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.user_agent import UserAgent
+from simulators.carrier.far_side import Phone, description_of
+from voice.media.rtp_peer import Peer, level, sine
+from voice.sip.far_end import FAST
+
+PATIENCE_S = 12.0
+
+
+class Ringing:
+    """A phone that rings: the INVITE, not answered yet."""
+
+    def __init__(self, sip: InboundCall, peer: Peer) -> None:
+        self.sip = sip
+        self.peer = peer
+
+    def alert(self) -> None:
+        self.sip.ring(180)
+
+    def early_media(self) -> None:
+        self._hear_caller()
+        self.sip.ring(183, description_of(self.peer))
+
+    async def answer(self) -> Phone:
+        self._hear_caller()
+        await self.sip.answer(description_of(self.peer))
+        return Phone(self.sip, self.peer)
+
+    def refuse(self, code: int) -> None:
+        self.sip.reject(code)
+
+    def _hear_caller(self) -> None:
+        assert self.sip.offer
+        Phone(self.sip, self.peer).send_to(self.sip.offer)
+
+
+class Exchange:
+    """Phones called by the platform, and callers of its own. A context manager."""
+
+    def __init__(self) -> None:
+        self._agent = UserAgent(on_invite=self._take, timers=FAST)
+        self._rung: dict[str, asyncio.Queue[InboundCall]] = {}
+        self._peers: list[Peer] = []
+        self.node: Hop | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._agent.start(("127.0.0.1", 0))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for peer in self._peers:
+            peer.close()
+        await self._agent.stop()
+
+    @property
+    def port(self) -> int:
+        return self._agent.bound[1]
+
+    async def ringing(self, number: str) -> Ringing:
+        """The next call to a number."""
+        async with asyncio.timeout(PATIENCE_S):
+            return Ringing(await self._queue(number).get(), self._peer())
+
+    async def call(self, number: str, caller: str = "+254733000001") -> Phone:
+        """Calls the platform."""
+        assert self.node is not None
+        peer = self._peer()
+        prepared = self._agent.prepare_invite(
+            target=f"sip:{number}@{self.node.host}:{self.node.port}",
+            hop=self.node,
+            local=NameAddr(f"sip:{caller}@127.0.0.1"),
+        )
+        return Phone(await self._agent.send_invite(prepared, description_of(peer)), peer)
+
+    def called(self, number: str) -> int:
+        """Calls to a number that nobody has looked at."""
+        return self._queue(number).qsize()
+
+    async def _take(self, call: InboundCall) -> None:
+        self._queue(call.called).put_nowait(call)
+
+    def _queue(self, number: str) -> "asyncio.Queue[InboundCall]":
+        return self._rung.setdefault(number, asyncio.Queue())
+
+    def _peer(self) -> Peer:
+        made = Peer()
+        self._peers.append(made)
+        return made
+
+
+async def hears(listener: Peer, speaker: Peer, hertz: float) -> bool:
+    """Whether a tone of the one is what the other hears, and nothing else of that strength."""
+    before = len(listener.heard())
+    await speaker.say(sine(hertz, 0.8))
+    async with asyncio.timeout(PATIENCE_S):
+        while len(listener.heard()) < before + 6400:
+            await asyncio.sleep(0.01)
+    return hears_tone(listener, hertz)
+
+
+def hears_tone(listener: Peer, hertz: float) -> bool:
+    """Whether the last half second held that tone for at least a tenth of a second."""
+    recent = listener.recent(0.8)
+    pieces = [recent[start : start + 800] for start in range(0, len(recent) - 799, 400)]
+    return any(level(piece, hertz) > 3000 for piece in pieces)
+
+
+async def hung_up(phone: Phone) -> None:
+    """Waits for the platform's BYE."""
+    await phone.until(RemoteBye)
