@@ -30,7 +30,7 @@ def agreed(theirs: sdp.Sdp, ours: sdp.Sdp, *, we_answered: bool) -> RemoteMedia:
     if sound is None or theirs.port == 0:
         raise sdp.NoCommonCodec("the stream was refused")
     theirs_sound = next((codec for codec in theirs.codecs if codec.same(sound)), sound)
-    both_have_events = theirs.telephone_event is not None and ours.telephone_event is not None
+    events = next((codec for codec in theirs.codecs if codec.is_event and codec.rate == sound.rate), None)
     hears = (
         theirs.direction in (sdp.Direction.SENDRECV, sdp.Direction.RECVONLY) and theirs.address != "0.0.0.0"
     )
@@ -41,9 +41,7 @@ def agreed(theirs: sdp.Sdp, ours: sdp.Sdp, *, we_answered: bool) -> RemoteMedia:
         rtcp_port=theirs.rtcp_port,
         codec=MediaCodec(sound.name),
         payload_type=theirs_sound.payload,
-        dtmf_payload_type=theirs.telephone_event.payload
-        if both_have_events and theirs.telephone_event
-        else None,
+        dtmf_payload_type=events.payload if events is not None and ours.telephone_event is not None else None,
         send=hears,
         receive=speaks,
     )

@@ -13,7 +13,7 @@ from sautikitd.voice.sip.digest import (
     verify,
 )
 from sautikitd.voice.sip.hops import Source, Transport
-from sautikitd.voice.sip.wire import arrival, read_message
+from sautikitd.voice.sip.wire import Arrival, arrival, read_message
 
 MUFASA = Credentials("Mufasa", "Circle of Life")
 
@@ -69,14 +69,36 @@ def test_credentials_show_no_password() -> None:
     assert "Circle" not in repr(MUFASA)
 
 
+def test_the_same_credentials_count_once() -> None:
+    moment = 1000.0
+    verifier = DigestVerifier("r", now=lambda: moment)
+    challenge = read_challenges(list(verifier.demand().challenges), proxy=False)[0]
+    secret = {"SHA-256": ha1("Mufasa", "r", "Circle of Life", "SHA-256")}
+
+    def try_count(count: int) -> object:
+        request = register(authorize(challenge, MUFASA, "REGISTER", "sip:x@y", count=count, cnonce="c"))
+        params = verifier.read(request)
+        assert params is not None
+        return verifier.check(request, params, secret)
+
+    assert [try_count(1), try_count(2)] == [None, None]
+    replayed = try_count(1)
+    assert isinstance(replayed, Demand)
+    assert "stale=true" in replayed.challenges[0]
+
+
+def register(authorization: str) -> Arrival:
+    text = "REGISTER sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n"
+    text += f"Call-ID: c\r\nCSeq: 1 REGISTER\r\nAuthorization: {authorization}\r\n\r\n"
+    return arrival(read_message(text.encode()), Source(Transport.UDP, "192.0.2.1", 5060))
+
+
 def verdict(now: float, *, uri: str = "sip:x@y", password: str = "Circle of Life") -> object:
     moments = iter((1000.0, now, now, now))
     verifier = DigestVerifier("r", now=lambda: next(moments))
     challenge = read_challenges(list(verifier.demand().challenges), proxy=False)[0]
     value = authorize(challenge, Credentials("Mufasa", password), "REGISTER", uri)
-    text = "REGISTER sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n"
-    text += f"Call-ID: c\r\nCSeq: 1 REGISTER\r\nAuthorization: {value}\r\n\r\n"
-    request = arrival(read_message(text.encode()), Source(Transport.UDP, "192.0.2.1", 5060))
+    request = register(value)
     params = verifier.read(request)
     assert params is not None
     return verifier.check(request, params, {"SHA-256": ha1("Mufasa", "r", "Circle of Life", "SHA-256")})

@@ -114,12 +114,12 @@ async def test_a_name_that_leads_nowhere_is_a_network_error(agent: UserAgent) ->
     assert (failed.code, failed.local, failed.cause) == (503, True, HangupCause.NETWORK_ERROR)
 
 
-async def test_a_redirect_hands_its_contacts_up(agent: UserAgent, peer: RawPeer) -> None:
+async def test_a_redirect_hands_its_contacts_up_the_liked_ones_first(agent: UserAgent, peer: RawPeer) -> None:
     call = await place(agent, peer.hop)
-    contact = ("Contact", "<sip:+254722000001@other.example>;q=0.9, sip:+254722000002@other.example")
+    contact = ("Contact", "<sip:a@x.example>;q=0.1, <sip:b@x.example>;q=0.9, sip:c@x.example, nonsense")
     peer.answer(await peer.request("INVITE"), 302, headers=[contact])
     failed = await until(call, Failed)
-    assert failed.contacts == ("sip:+254722000001@other.example", "sip:+254722000002@other.example")
+    assert failed.contacts == ("sip:c@x.example", "sip:b@x.example", "sip:a@x.example")
     assert failed.cause is HangupCause.REDIRECTED
 
 

@@ -47,12 +47,14 @@ class Authenticator(Protocol):
 
 
 class DigestVerifier:
-    """Makes and checks digest challenges without keeping state: a nonce carries its time and our seal."""
+    """Makes and checks digest challenges. A nonce carries its time and our seal, so challenges cost nothing;
+    only credentials that were right are remembered, while their nonce lives, so that each counts once."""
 
     def __init__(self, realm: str, *, key: bytes | None = None, now: Callable[[], float] = time.time) -> None:
         self._realm = realm
         self._key = key or secrets.token_bytes(32)
         self._now = now
+        self._spent: dict[tuple[str, str], int] = {}  # nonce and response, the oldest first: its time
 
     def demand(self, *, stale: bool = False, algorithms: tuple[str, ...] = ("SHA-256", "MD5")) -> Demand:
         """One challenge per algorithm, the strongest first (RFC 8760 §2.3)."""
@@ -76,7 +78,8 @@ class DigestVerifier:
     def check(
         self, request: Arrival, params: dict[str, str], secrets_by_algorithm: dict[str, str]
     ) -> Verdict | None:
-        """None: proved. A `Demand` when the nonce is old or not ours, `Refuse` for a wrong secret.
+        """None: proved. A `Demand` when the nonce is old or not ours, or these very credentials came before
+        (RFC 7616 §3.4: a nonce count must grow, and the response with it); `Refuse` for a wrong secret.
 
         `secrets_by_algorithm`: HA1 by algorithm ("MD5", "SHA-256"), as `digest.ha1` makes them.
         """
@@ -89,7 +92,21 @@ class DigestVerifier:
         method, uri = request.request.method, str(request.request.uri)
         if secret is None or params.get("uri") != uri or not verify(secret, method, params, algorithm):
             return Refuse(403)
-        return self.demand(stale=True) if self._now() - int(stamp) > _NONCE_SECONDS else None
+        now = self._now()
+        if now - int(stamp) > _NONCE_SECONDS or not self._first_use(nonce, params["response"].lower(), now):
+            return self.demand(stale=True)
+        return None
+
+    def _first_use(self, nonce: str, response: str, now: float) -> bool:
+        while self._spent:
+            oldest = next(iter(self._spent))
+            if now - self._spent[oldest] <= _NONCE_SECONDS:
+                break
+            del self._spent[oldest]
+        if (nonce, response) in self._spent:
+            return False
+        self._spent[nonce, response] = int(now)
+        return True
 
     def _nonce(self, stamp: int) -> str:
         seal = hmac.new(self._key, str(stamp).encode(), "sha256").hexdigest()[:32]

@@ -1,13 +1,14 @@
 """A call we place: INVITE to answer or failure, and the dialogs that come of it."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 import msgspec
 from sipmessage import Request
 
 from sautikitd.calls.outcomes import HangupCause
-from sautikitd.voice.sip.address import MalformedAddress, NameAddr
+from sautikitd.voice.sip.address import MalformedAddress, NameAddr, SipUri
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.call_dialog import CallDialog, OfferHandler
 from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
@@ -289,8 +290,12 @@ class _Attempt:
 
 
 def _contacts(response: Arrival) -> tuple[str, ...]:
-    found = []
+    """The URIs of a 3xx, the liked ones first (q, RFC 3261 §20.10), as they came where it does not say."""
+    found: list[tuple[float, str]] = []
     for value in response.listed("Contact"):
         with contextlib.suppress(MalformedAddress):
-            found.append(NameAddr.parse(value).uri)
-    return tuple(found)
+            contact = NameAddr.parse(value)
+            quality = re.fullmatch(r"[01](?:\.[0-9]{0,3})?", contact.params.get("q", ""))
+            SipUri.parse(contact.uri)
+            found.append((float(quality[0]) if quality else 1.0, contact.uri))
+    return tuple(uri for _, uri in sorted(found, key=lambda item: -item[0]))

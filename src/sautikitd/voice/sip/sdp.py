@@ -175,7 +175,10 @@ def answer(
 
 
 def parse(data: bytes) -> Sdp:
-    """Reads the first audio stream over plain RTP. Raises `MalformedSdp` or `NoAudioStream`."""
+    """Reads the first audio stream over plain RTP, one that was not refused if there is any.
+
+    Raises `MalformedSdp` or `NoAudioStream`.
+    """
     if len(data) > MAX_SDP:
         raise MalformedSdp("description too long")
     lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -183,9 +186,10 @@ def parse(data: bytes) -> Sdp:
         raise MalformedSdp("does not begin with v=0")
     sections = _sections(lines)
     streams = [section[0][2:] for section in sections[1:]]
-    chosen = next((i for i, stream in enumerate(streams) if _is_plain_audio(stream)), None)
-    if chosen is None:
+    found = [i for i, stream in enumerate(streams) if _is_plain_audio(stream)]
+    if not found:
         raise NoAudioStream("no audio stream over plain RTP")
+    chosen = next((i for i in found if streams[i].split()[1] != "0"), found[0])
     return _read_audio(
         sections[0], sections[chosen + 1], tuple(streams[:chosen]), tuple(streams[chosen + 1 :])
     )
