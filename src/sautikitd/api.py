@@ -39,6 +39,7 @@ from sautikitd.wallet.alerts.routes import AlertRoutes
 from sautikitd.wallet.alerts.service import AlertSubscribers
 from sautikitd.wallet.documents.paper import Operator
 from sautikitd.wallet.documents.routes import DocumentRoutes
+from sautikitd.wallet.limit_routes import LimitRoutes
 from sautikitd.wallet.routes import WalletRoutes
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 
@@ -102,6 +103,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             )
         ),
         SpendingRoutes(),
+        LimitRoutes(),
         AlertRoutes(AlertSubscribers(platform.alert_links), platform.alert_links),
         TopUpRoutes(TopUps(platform.daraja_accounts, platform.clock), platform.waker),
         CallbackRoutes(

@@ -36,6 +36,7 @@ from sautikitd.settings import Settings
 from sautikitd.trunks.service import Trunks
 from sautikitd.wallet.alerts.links import AlertLinks
 from sautikitd.wallet.alerts.mails import AlertMails
+from sautikitd.wallet.limits import SpendGuards
 from sautikitd.wallet.service import Wallets
 from sautikitd.webhooks.secrets import SubscriptionSecrets
 from sautikitd.webhooks.service import Webhooks
@@ -121,7 +122,8 @@ def _wire(
     wallets = Wallets(events, clock, AlertMails(clock, alert_links))
     releases = NumberReleases(wallets, events)
     signing_secrets = SigningSecrets(box, clock)
-    lifecycle = CallLifecycle(wallets, events)
+    guards = SpendGuards(events, clock, notices)
+    lifecycle = CallLifecycle(wallets, events, guards)
     hang_up = HangUp(lifecycle)
     sessions = SessionIds(instance.session_id_key)
     subscription_secrets = SubscriptionSecrets(box)
@@ -148,7 +150,7 @@ def _wire(
         sessions=sessions,
         lifecycle=lifecycle,
         hang_up=hang_up,
-        placing=PlaceOutboundCall(wallets, sessions, clock, allow_private_urls=settings.dev),
+        placing=PlaceOutboundCall(wallets, sessions, clock, allow_private_urls=settings.dev, guards=guards),
         subscription_secrets=subscription_secrets,
         webhooks=Webhooks(subscription_secrets, guard),
         recording_store=store,

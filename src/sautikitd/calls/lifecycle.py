@@ -20,6 +20,7 @@ from sautikitd.events.log import EventLog
 from sautikitd.events.models import Endpoint, Event
 from sautikitd.ids import uuid7
 from sautikitd.wallet.errors import CostAboveHold
+from sautikitd.wallet.limits import SpendGuards
 from sautikitd.wallet.models import Account, Cause, Details, EntryType
 from sautikitd.wallet.prices import affordable_seconds, call_cost, hold_amount
 from sautikitd.wallet.service import Wallets
@@ -43,9 +44,10 @@ class Ending:
 
 
 class CallLifecycle:
-    def __init__(self, wallets: Wallets, events: EventLog) -> None:
+    def __init__(self, wallets: Wallets, events: EventLog, guards: SpendGuards | None = None) -> None:
         self._wallets = wallets
         self._events = events
+        self._guards = guards
 
     async def start(
         self, connection: Connection, call: CallRecord, *, now: datetime, **columns: Any
@@ -62,6 +64,8 @@ class CallLifecycle:
         A free leg holds nothing, but a wallet below zero bears no outbound call at all.
         """
         amount = hold_amount(first_seconds(call.max_duration_seconds), call.rate_per_minute_minor)
+        if self._guards:
+            await self._guards.authorise_dial(connection, account_of(call), call.api_key_id, amount)
         await self._wallets.hold(connection, account_of(call), cause_of(call.id), amount)
 
     async def alert(self, connection: Connection, call_id: UUID, at: datetime) -> CallRecord | None:
@@ -166,6 +170,16 @@ class CallLifecycle:
         rate = call.rate_per_minute_minor
         if rate == 0:
             return covered_seconds
+        if self._guards:
+            held = await self._wallets.held(connection, cause_of(call_id))
+            covered_seconds = await self._guards.seconds_allowed(
+                connection,
+                account_of(call),
+                call.api_key_id,
+                held_minor=held,
+                wanted_seconds=covered_seconds,
+                rate_per_minute=rate,
+            )
         coverage = await self._wallets.extend_hold(connection, cause_of(call_id), covered_seconds, rate)
         return coverage.seconds
 
@@ -189,6 +203,10 @@ class CallLifecycle:
             description=description, reference=call.session_id, call_id=call.id, number_id=call.number_id
         )
         entry = await self._wallets.settle(connection, cause_of(call.id), cost, details)
+        if self._guards and entry:
+            await self._guards.record_spent(
+                connection, account_of(call), call.api_key_id, -entry.amount_minor
+            )
         return -entry.amount_minor if entry else 0
 
     async def emit(self, connection: Connection, call: CallRecord, kind: EventKind, at: datetime) -> None:

@@ -22,6 +22,7 @@ from sautikitd.ids import uuid7
 from sautikitd.numbering.destinations import Destination, authorise_destination
 from sautikitd.numbers.lookup import number_for_call
 from sautikitd.numbers.models import NumberRecord
+from sautikitd.wallet.limits import SpendGuards
 from sautikitd.wallet.models import Account
 from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
@@ -32,8 +33,15 @@ _URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url")
 
 class PlaceOutboundCall:
     def __init__(
-        self, wallets: Wallets, sessions: SessionIds, clock: Clock, *, allow_private_urls: bool
+        self,
+        wallets: Wallets,
+        sessions: SessionIds,
+        clock: Clock,
+        *,
+        allow_private_urls: bool,
+        guards: SpendGuards | None = None,
     ) -> None:
+        self._guards = guards
         self._wallets = wallets
         self._sessions = sessions
         self._clock = clock
@@ -101,7 +109,10 @@ class PlaceOutboundCall:
         """Money is checked for one call when it is placed, and held when it is dialled (§4.2)."""
         seconds = first_seconds(wish.max_duration_seconds)
         needed = sum(hold_amount(seconds, rate.per_minute_minor) for rate in rates)
-        await self._wallets.check_funds(connection, Account(principal.workspace_id, principal.mode), needed)
+        account = Account(principal.workspace_id, principal.mode)
+        if self._guards:
+            await self._guards.authorise(connection, account, principal.id, needed)
+        await self._wallets.check_funds(connection, account, needed)
 
     async def _insert(
         self,

@@ -27,6 +27,7 @@ from sautikitd.identity.principal import Scope
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.wallet.errors import InsufficientFunds
+from sautikitd.wallet.limits import OutboundPaused, SpendLimit
 
 
 class PlacedCall(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,6 +48,7 @@ class HungUp(msgspec.Struct, frozen=True):
 
 
 _PLACING_ERRORS = (
+    *(SpendLimit, OutboundPaused),
     *(InsufficientFunds, NoTariff, DestinationForbidden, EmergencyUnsupported),
     *(NumberNotFound, NumberInactive, QueueFull),
 )

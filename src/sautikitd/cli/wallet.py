@@ -55,3 +55,64 @@ async def adjust(
         await audit.record(connection, actor, "wallet.adjust", str(entry.id), detail, now=now)
     fields = {"amount": written(entry.amount_minor), "balance": written(entry.balance_after_minor)}
     invocation.result({"entry": entry}, lambda: show_fields(f"Adjusted the {mode} wallet", fields))
+
+
+@wallet.command()
+@click.option("--workspace", "workspace_id", required=True, metavar="ID", type=click.UUID)
+@click.option("--mode", required=True, type=click.Choice(["live", "test"]))
+@click.option("--key", "key_id", metavar="ID", type=click.UUID, help="Of one API key; else of the workspace.")
+@click.option("--daily-minor", type=click.IntRange(min=0), help="Left out: no cap.")
+@click.option("--per-call-minor", type=click.IntRange(min=0), help="Left out: no cap.")
+@subcommand()
+async def limit(
+    invocation: Invocation,
+    workspace_id: UUID,
+    mode: str,
+    key_id: UUID | None,
+    daily_minor: int | None,
+    per_call_minor: int | None,
+) -> None:
+    """Set the caps on what calls may cost a day and each: the one way to raise them."""
+    import dataclasses
+
+    from sautikitd.cli.installation import installation
+    from sautikitd.events.models import Mode
+    from sautikitd.identity import audit
+    from sautikitd.wallet.limit_repository import WORKSPACE, lock_limit, set_limit
+    from sautikitd.wallet.models import Account
+
+    account = Account(workspace_id, cast("Mode", mode))
+    caps = {"daily_minor": daily_minor, "per_call_minor": per_call_minor}
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        await platform.workspaces.find(connection, workspace_id)
+        await lock_limit(connection, account, key_id or WORKSPACE)
+        await set_limit(connection, account, key_id or WORKSPACE, daily_minor, per_call_minor)
+        actor = dataclasses.replace(audit.OPERATOR, workspace_id=workspace_id, mode=account.mode)
+        target, now = str(key_id or ""), platform.clock.now()
+        await audit.record(connection, actor, "limits.set", target, caps, now=now)
+    invocation.result(caps, lambda: show_fields(f"Caps in {mode} mode", {k: str(v) for k, v in caps.items()}))
+
+
+@wallet.command()
+@click.option("--workspace", "workspace_id", required=True, metavar="ID", type=click.UUID)
+@click.option("--mode", required=True, type=click.Choice(["live", "test"]))
+@subcommand()
+async def resume(invocation: Invocation, workspace_id: UUID, mode: str) -> None:
+    """Let outbound calls go on that the alarm has paused; it stays quiet for an hour."""
+    import dataclasses
+
+    from sautikitd.cli.installation import installation
+    from sautikitd.events.models import Mode
+    from sautikitd.identity import audit
+    from sautikitd.wallet.limit_repository import resume as lift
+    from sautikitd.wallet.models import Account
+
+    account = Account(workspace_id, cast("Mode", mode))
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        await platform.workspaces.find(connection, workspace_id)
+        now = platform.clock.now()
+        lifted = await lift(connection, account, now)
+        actor = dataclasses.replace(audit.OPERATOR, workspace_id=workspace_id, mode=account.mode)
+        await audit.record(connection, actor, "outbound.resume", now=now)
+    text = "Outbound calls go on." if lifted else "Outbound calls were not paused."
+    invocation.result({"resumed": lifted}, lambda: click.echo(text))

@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     WALLET_TOP_UP = "wallet.top_up"
     WALLET_TOP_UP_FAILED = "wallet.top_up_failed"
     WALLET_LOW_BALANCE = "wallet.low_balance"
+    WALLET_SPEND_LIMIT = "wallet.spend_limit"
+    WALLET_OUTBOUND_PAUSED = "wallet.outbound_paused"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_TEST = "webhook.test"
 
@@ -113,6 +115,24 @@ class LowBalancePayload(msgspec.Struct, kw_only=True):
     currency: str
 
 
+class SpendLimitPayload(msgspec.Struct, kw_only=True):
+    """Four fifths of a daily cap are spent; once a day. `api_key_id` is null for the whole workspace's."""
+
+    api_key_id: UUID | None
+    spent_minor: int
+    limit_minor: int
+    currency: str
+
+
+class OutboundPausedPayload(msgspec.Struct, kw_only=True):
+    """Money was spent so fast that outbound calls were paused: this hour's calls, and the dearest hour of the last week."""
+
+    reason: str
+    spent_minor: int
+    usual_minor: int
+    currency: str
+
+
 class WebhookDisabledPayload(msgspec.Struct, kw_only=True):
     """An endpoint was switched off: `gone` (it answered 410) or `failing` (no success in five days).
 
@@ -141,6 +161,8 @@ PAYLOADS: dict[EventKind, type[msgspec.Struct]] = {
     EventKind.WALLET_TOP_UP: TopUpPayload,
     EventKind.WALLET_TOP_UP_FAILED: TopUpPayload,
     EventKind.WALLET_LOW_BALANCE: LowBalancePayload,
+    EventKind.WALLET_SPEND_LIMIT: SpendLimitPayload,
+    EventKind.WALLET_OUTBOUND_PAUSED: OutboundPausedPayload,
     EventKind.WEBHOOK_DISABLED: WebhookDisabledPayload,
     EventKind.WEBHOOK_TEST: WebhookTestPayload,
 }

@@ -112,6 +112,11 @@ class Wallets:
             raise CauseReused(cause)
         return earlier
 
+    async def held(self, connection: Connection, cause: Cause) -> int:
+        """What an open hold holds; 0 where there is none."""
+        hold = await holds.find(connection, cause)
+        return hold.amount_minor if hold and hold.state is HoldState.OPEN else 0
+
     async def resize_hold(self, connection: Connection, cause: Cause, amount_minor: int) -> Hold:
         """Makes an open hold exactly `amount_minor`. Raises `InsufficientFunds`, leaving it as it was."""
         _refuse_negative(amount_minor)
