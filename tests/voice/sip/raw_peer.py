@@ -21,12 +21,17 @@ class RawPeer(asyncio.DatagramProtocol):
         self._got: asyncio.Queue[Arrival] = asyncio.Queue()
         self._transport: asyncio.DatagramTransport | None = None
         self.port = 0
+        self.pings: asyncio.Queue[bytes] = asyncio.Queue()
+        """Keep-alives."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
         self.port = int(transport.get_extra_info("sockname")[1])
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if not data.strip():
+            self.pings.put_nowait(data)
+            return
         self._got.put_nowait(arrival(read_message(data), Source(Transport.UDP, *addr)))
 
     @property

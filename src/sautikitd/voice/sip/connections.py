@@ -13,6 +13,9 @@ MAX_CONNECTIONS = 2_000
 MAX_UNSENT = 1_048_576  # bytes a peer that does not read may leave with us
 IDLE_SECONDS = 900.0
 CONNECT_SECONDS = 4.0
+PING_SECONDS = 100.0  # RFC 5626 §4.4.1: less than 120
+PONG_SECONDS = 10.0
+PING, PONG = b"\r\n\r\n", b"\r\n"
 
 Address = tuple[str, int]
 Receive = Callable[[bytes, Source], None]
@@ -31,6 +34,9 @@ class StreamConnection(asyncio.Protocol):
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._next_ping: asyncio.TimerHandle | None = None
+        self._pong_due: asyncio.TimerHandle | None = None
+        self._pongs = False  # whether the far end has ever answered a ping, as not all do
         self.peer: Address = ("", 0)
 
     @property
@@ -63,8 +69,29 @@ class StreamConnection(asyncio.Protocol):
         self.peer = (name[0], name[1])
         self._pool.add(self)
         self._rest()
+        if self.name is not None:
+            self._next_ping = asyncio.get_running_loop().call_later(self._pool.ping_seconds, self._ping)
+
+    def _ping(self) -> None:
+        """Keeps the way through NATs open, and finds out when the far end is gone (RFC 5626 §3.5.1).
+
+        It is no use of the connection, so an idle one still closes.
+        """
+        if self._transport is None:
+            return
+        self._transport.write(PING)
+        loop = asyncio.get_running_loop()
+        self._next_ping = loop.call_later(self._pool.ping_seconds, self._ping)
+        if self._pongs and self._pong_due is None:
+            self._pong_due = loop.call_later(min(PONG_SECONDS, self._pool.ping_seconds / 2), self.abort)
 
     def data_received(self, data: bytes) -> None:
+        if self._pong_due is not None:
+            self._pong_due.cancel()
+            self._pong_due = None
+        if data == PONG and self._framer.between_messages:
+            self._pongs = True
+            return
         try:
             messages, pings = self._framer.feed(data)
         except BrokenStream:
@@ -72,14 +99,15 @@ class StreamConnection(asyncio.Protocol):
             return
         self._rest()
         for _ in range(min(pings, 10)):
-            self.write(b"\r\n")
+            self.write(PONG)
         source = Source(self._pool.transport, self.peer[0], self.peer[1], self)
         for message in messages:
             self._receive(message, source)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._idle, self._next_ping, self._pong_due):
+            if timer is not None:
+                timer.cancel()
         self._transport = None
         self._pool.drop(self)
 
@@ -103,7 +131,9 @@ class ConnectionPool:
         on_lost: Callable[[Hop], None],
         *,
         idle_seconds: float = IDLE_SECONDS,
+        ping_seconds: float = PING_SECONDS,
     ) -> None:
+        self.ping_seconds = ping_seconds
         self.transport = transport
         self.context: ssl.SSLContext | None = None
         """With whom a TLS connection is made; None makes none."""

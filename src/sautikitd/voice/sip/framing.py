@@ -25,6 +25,10 @@ class StreamFramer:
         self._buffer = bytearray()
         self._needed = 0  # bytes of the message whose head is complete; 0 while the head is not
 
+    @property
+    def between_messages(self) -> bool:
+        return not self._buffer
+
     def feed(self, data: bytes) -> tuple[list[bytes], int]:
         """Whole messages, and how many pings came. Raises `BrokenStream`."""
         self._buffer += data

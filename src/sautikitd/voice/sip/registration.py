@@ -17,6 +17,7 @@ from sautikitd.voice.sip.user_agent import UserAgent
 
 log = structlog.get_logger(__name__)
 
+_KEEP_ALIVE = 25.0  # seconds: NATs forget a UDP binding after 30 (RFC 5626 §4.4.2 has 24 to 29)
 _FIRST_RETRY, _LAST_RETRY = 5.0, 300.0  # seconds
 
 
@@ -63,6 +64,7 @@ class Registration:
         self._call_id = f"{new_tag()}{new_tag()}"
         self._cseq = 0
         self._task: asyncio.Task[None] | None = None
+        self._breath: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._state = RegistrationState(RegistrationStatus.STOPPED)
 
@@ -79,14 +81,16 @@ class Registration:
         if self._task is None:
             self._become(RegistrationState(RegistrationStatus.TRYING))
             self._task = asyncio.get_running_loop().create_task(self._stay_registered())
+            self._breath = asyncio.get_running_loop().create_task(self._keep_alive())
 
     async def stop(self) -> None:
         """Unregisters if registered; waits for that answer no longer than the transaction does."""
-        if self._task is None:
+        if self._task is None or self._breath is None:
             return
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._task = None
+        self._breath.cancel()
+        await asyncio.gather(self._task, self._breath, return_exceptions=True)
+        self._task = self._breath = None
         if self._state.status is RegistrationStatus.REGISTERED:
             await self._register(0)
         self._become(RegistrationState(RegistrationStatus.STOPPED))
@@ -109,6 +113,12 @@ class Registration:
                     self._expires = self._longer(outcome)
                 await self._clock.sleep(retry * random.uniform(0.5, 1.0))
                 retry = min(2 * retry, _LAST_RETRY)
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await self._clock.sleep(_KEEP_ALIVE)
+            if self._state.status is RegistrationStatus.REGISTERED:
+                await self._agent.keep_alive(self._hop)
 
     async def _register(self, expires: int) -> Outcome:
         outcome = await self._agent.request(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from sautikitd.voice.sip.address import unbracketed
-from sautikitd.voice.sip.connections import IDLE_SECONDS, Address, ConnectionPool
+from sautikitd.voice.sip.connections import IDLE_SECONDS, PING, Address, ConnectionPool
 from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
 from sautikitd.voice.sip.tls import HANDSHAKE_SECONDS, TlsOptions
 from sautikitd.voice.sip.wire import ViaHop
@@ -133,6 +133,11 @@ class TransportLayer:
             task = asyncio.get_running_loop().create_task(self._connect_and_send(data, hop, failed))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+
+    def keep_alive(self, hop: Hop) -> None:
+        """An empty datagram to `hop`, which keeps a NAT's binding to us; connections see to themselves."""
+        if hop.transport is Transport.UDP:
+            self._send_datagram(PING, hop, lambda _: None)
 
     def _pool(self, hop: Hop) -> ConnectionPool:
         return self._tls if hop.transport is Transport.TLS else self._tcp

@@ -1,5 +1,6 @@
 """The user agent: what the voice engine speaks SIP with."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -229,6 +230,11 @@ class UserAgent:
         if outcome.response is None:
             return None
         return Pong(outcome.code, self._stack.now() - started)
+
+    async def keep_alive(self, hop: Hop) -> None:
+        """Keeps the way back from a trunk open through NATs; nothing answers, nothing fails."""
+        with contextlib.suppress(OSError):  # a name that does not resolve now may do so next time
+            self._stack.transport.keep_alive(await self._stack.resolve(hop))
 
     # What comes in outside dialogs.
 
