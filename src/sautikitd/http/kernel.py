@@ -49,6 +49,7 @@ from sautikitd.identity.principal import Principal
 log = structlog.get_logger()
 ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", scopes=frozenset())
 _BODY_SECONDS = 30
+_MOST_DISCARDED = 1024 * 1024  # read and forgotten of a body that is too large, so that the connection can live on
 _LONGEST_PATH_VALUE = 2048
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -214,19 +215,23 @@ class Kernel:
     async def _body(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
         if request.method in ("GET", "HEAD"):
             return b""
+        most_read = max(endpoint.body_limit, _MOST_DISCARDED)
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > endpoint.body_limit:
+        if declared.isdigit() and int(declared) > most_read:
             raise BodyTooLarge(limit=endpoint.body_limit)
         chunks, size = [], 0
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size > endpoint.body_limit:
-                        raise BodyTooLarge(limit=endpoint.body_limit)
-                    chunks.append(chunk)
+                    if size > most_read:
+                        break
+                    if size <= endpoint.body_limit:
+                        chunks.append(chunk)
         except TimeoutError as exc:
             raise BodyTooSlow(seconds=_BODY_SECONDS) from exc
+        if size > endpoint.body_limit:
+            raise BodyTooLarge(limit=endpoint.body_limit)
         raw = b"".join(chunks)
         if endpoint.body:
             if request.headers.get("content-encoding", "identity").lower() != "identity":
