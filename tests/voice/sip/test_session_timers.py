@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sautikitd.voice.sip.events import Acknowledged, Answered, Lost
+from sautikitd.voice.sip.events import Acknowledged, Answered, Lost, Reinvite
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.timers import Cancellable
@@ -75,6 +75,15 @@ async def test_we_refresh_with_what_the_far_end_knows(peer: RawPeer, allow: str,
                 refresh, 200, headers=[("Session-Expires", "90;refresher=uac")], body=refresh.sdp or b""
             )
         assert not call.events.ended
+
+
+async def test_a_changed_answer_to_our_refresh_is_told(peer: RawPeer) -> None:
+    async with user_agent(scheduler=Hurry()) as agent:
+        call, _ = await placed(agent, peer, ("Session-Expires", "90;refresher=uac"))
+        for body in (OUR_SDP, OUR_SDP.replace(b"40000", b"40006")):
+            peer.answer(await peer.request("INVITE"), 200, body=body)
+        told = await until(call, Reinvite)
+        assert (told.offer, told.answer, told.we_offered) == (body, OUR_SDP, True)
 
 
 async def test_a_session_the_far_end_does_not_refresh_is_hung_up(peer: RawPeer) -> None:

@@ -168,6 +168,7 @@ class CallDialog:
             outcome = await self.request("UPDATE")
         else:
             outcome = await self.reinvite(self.local_sdp)
+            self._take_answer(outcome)
         if outcome.code in (408, 481):
             self._lose()
         elif outcome.code == 491:
@@ -179,6 +180,13 @@ class CallDialog:
         elif outcome.code in (405, 501) and self.takes_update:
             self.takes_update = False
             self.session.try_again(0)
+
+    def _take_answer(self, outcome: Outcome) -> None:
+        """Tells of an answer to our refreshing offer that is not the one before."""
+        answer = outcome.response.sdp if outcome.ok and outcome.response is not None else None
+        if answer is not None and answer != self.remote_sdp:
+            self.remote_sdp = answer
+            self.events.push(Reinvite(answer, self.local_sdp, direction_of(answer), we_offered=True))
 
     async def probe(self) -> int | None:
         """OPTIONS inside the dialog: is the far end still there? None: no answer."""

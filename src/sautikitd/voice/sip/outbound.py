@@ -269,8 +269,9 @@ class OutboundCall:
                 self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
             await dialog.bye(self._cancel)
         else:
-            sdp = response.sdp or dialog.remote_sdp or self._early_sdp.get(tag)
-            self.events.push(Answered(sdp, dialog.state))
+            # An UPDATE since the reliable answer counts for more than a 200 that repeats that answer.
+            dialog.remote_sdp = dialog.remote_sdp or response.sdp or self._early_sdp.get(tag)
+            self.events.push(Answered(dialog.remote_sdp, dialog.state))
 
 
 class _Attempt:
