@@ -154,6 +154,23 @@ async def test_many_workers_share_one_token(office: Office) -> None:
         assert office.simulator.api.tokens_given == 2
 
 
+async def test_cancelled_requests_leave_room_for_others(office: Office) -> None:
+    """A pool of httpx loses the connections that tasks are cancelled in; ours must not, or nothing is sent after twenty."""
+    client = office.parts.clients["test"]
+    await client.query("unknown")  # a token: who dies fetching one holds up the others for 20 s
+    for delay in range(120):
+        asked = asyncio.gather(*(client.query("unknown") for _ in range(4)))
+        await asyncio.sleep(delay / 40_000)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*(client.query("unknown") for _ in range(20)))
+    assert all(isinstance(answer, OutcomeUnknown) for answer in answers)
+    assert {answer.why for answer in answers if isinstance(answer, OutcomeUnknown)} == {
+        "500.001.1001 The transaction does not Exist"
+    }
+
+
 async def test_the_token_is_kept_encrypted_and_renewed_in_time(database: Database) -> None:
     daraja = Answering(*[says(200, ACK)] * 3)
     async with client_of(database, daraja) as client:

@@ -3,7 +3,8 @@
 Logs hold neither secrets, nor phone numbers, nor CheckoutRequestIDs (they are made of phone digits).
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,11 +68,15 @@ class DarajaClient:
             transport=transport,
             trust_env=False,
         )
+        self._under_way: set[asyncio.Task[httpx.Response]] = set()
 
     async def __aenter__(self) -> "DarajaClient":
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._http.aclose()
 
     async def push(self, push: Push) -> Outcome[PushTicket]:
@@ -180,11 +185,27 @@ class DarajaClient:
     async def _post(self, path: str, body: dict[str, Any], token: Token) -> _RAW | Invalid:
         headers = {"Authorization": f"Bearer {token.value}"}
         try:
-            return read(await self._http.post(path, json=body, headers=headers))
+            return read(await self._to_its_end(self._http.post(path, json=body, headers=headers)))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
             return Rejected(UNREACHABLE, type(exc).__name__, retryable=True)
         except httpx.HTTPError as exc:
             return OutcomeUnknown(type(exc).__name__)
+
+    async def _to_its_end(self, request: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+        """Awaits a request that goes on by itself, within its time limits, should whoever awaits it be cancelled.
+
+        httpcore loses a connection of its pool for good when a task is cancelled in it: after twenty, nothing
+        would be sent any more (found by the chaos run).
+        """
+        task = asyncio.create_task(request)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[httpx.Response]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody warns of it where the one who waited is gone
 
     async def _token(self) -> Token | Rejected:
         mode = self.account.mode
@@ -208,10 +229,12 @@ class DarajaClient:
         why = ""
         for _ in range(2):
             try:
-                response = await self._http.get(
-                    "/oauth/v1/generate",
-                    params={"grant_type": "client_credentials"},
-                    headers={"Authorization": self.account.basic},
+                response = await self._to_its_end(
+                    self._http.get(
+                        "/oauth/v1/generate",
+                        params={"grant_type": "client_credentials"},
+                        headers={"Authorization": self.account.basic},
+                    )
                 )
                 answer = read(response)
             except httpx.HTTPError as exc:
