@@ -9,7 +9,7 @@ from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.user_agent import UserAgent
 from simulators.carrier.far_side import Phone, description_of
-from voice.media.rtp_peer import Peer, level, sine
+from voice.media.rtp_peer import Peer, Samples, level, sine
 from voice.sip.far_end import FAST
 
 PATIENCE_S = 12.0
@@ -107,10 +107,13 @@ async def hears(listener: Peer, speaker: Peer, hertz: float) -> bool:
 
 
 def hears_tone(listener: Peer, hertz: float) -> bool:
-    """Whether the last half second held that tone for at least a tenth of a second."""
-    recent = listener.recent(0.8)
-    pieces = [recent[start : start + 800] for start in range(0, len(recent) - 799, 400)]
-    return any(level(piece, hertz) > 3000 for piece in pieces)
+    """Whether the last 0.8 s held that tone for at least a tenth of a second."""
+    return holds_tone(listener.recent(0.8), hertz)
+
+
+def holds_tone(samples: Samples, hertz: float, amplitude: float = 3000) -> bool:
+    pieces = [samples[start : start + 800] for start in range(0, len(samples) - 799, 400)]
+    return any(level(piece, hertz) > amplitude for piece in pieces)
 
 
 async def hung_up(phone: Phone) -> None:

@@ -84,6 +84,15 @@ class Switchboard:
                     return found
                 await asyncio.sleep(0.02)
 
+    async def until_all(self, status: CallStatus) -> list[CallRecord]:
+        """Every call, legs included, as soon as they all have this status."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                found = await self.calls()
+                if all(call.status is status for call in found):
+                    return found
+                await asyncio.sleep(0.02)
+
     async def leave(self, amount_minor: int) -> None:
         """Takes all but so much out of the wallet."""
         change = amount_minor - (await self.balance())[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from flow.doubles import callback_server
-from node.exchange import PATIENCE_S, Exchange, hears, hears_tone, hung_up
+from node.exchange import PATIENCE_S, Exchange, hears, hears_tone, holds_tone, hung_up
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.voice.sip.events import Answered, Progress
@@ -113,17 +113,9 @@ async def test_a_recording_holds_the_caller_left_and_the_party_right(
     form = next(asked.form for asked in server.asked if asked.path == "/after")
     content = await _stored(board, form["recordingId"], tmp_path)
     left, right = content[:, 0].astype(float), content[:, 1].astype(float)
-    assert (form["recordingId"] in form["recordingUrl"], hears_in(left, 440), hears_in(right, 1000)) == (
-        True,
-        True,
-        True,
-    )
-    assert (hears_in(left, 1000), hears_in(right, 440)) == (False, False)
-
-
-def hears_in(samples: "np.typing.NDArray[np.float64]", hertz: float) -> bool:
-    pieces = [samples[start : start + 800] for start in range(0, len(samples) - 799, 400)]
-    return any(level(piece, hertz) > 3000 for piece in pieces)
+    assert form["recordingId"] in form["recordingUrl"]
+    assert (holds_tone(left, 440), holds_tone(right, 1000)) == (True, True)
+    assert (holds_tone(left, 1000), holds_tone(right, 440)) == (False, False)
 
 
 async def _stored(board: Switchboard, recording_id: str, folder: Path) -> "np.typing.NDArray[np.int16]":

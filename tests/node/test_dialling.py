@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flow.doubles import CallbackServer, callback_server
-from node.exchange import hears, hung_up
+from node.exchange import hears, holds_tone, hung_up
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.voice.sip.events import Answered, Progress
@@ -144,6 +144,8 @@ async def test_when_the_money_is_gone_only_the_leg_ends_and_the_flow_goes_on(boa
             await asyncio.sleep(0.02)
         (leg,) = await board.until_legs(COMPLETED)
         assert (leg.hangup_cause, leg.billed_seconds, leg.cost_minor) == ("insufficient_funds", 70, 350)
+        for phone in (caller, callee):  # both were warned
+            assert holds_tone(phone.peer.heard(), 480, 1000)
         root = next(call for call in await board.calls() if not call.parent_call_id)
         assert root.status is ANSWERED
         await caller.sip.bye()
@@ -188,9 +190,8 @@ async def test_a_reaper_finds_what_ends_both_parties_at_the_carrier(board: Switc
     caller = await board.exchange.call(NUMBER)
     callee = await (await board.exchange.ringing(FIRST)).answer()
     await caller.answered()
-    await board.until_legs(ANSWERED)
+    stored = [call.dialog for call in await board.until_all(ANSWERED)]
 
-    stored = [call.dialog for call in await board.calls()]
     assert all(dialog and "dialog" in dialog for dialog in stored)
     statuses = await asyncio.gather(*(board.parts.engine.end_detached(dialog) for dialog in stored if dialog))
     await hung_up(callee)

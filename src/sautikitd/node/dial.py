@@ -161,7 +161,11 @@ class Dial:
         if record.status is not CallStatus.RINGING:
             self._ended.append(record)
             return None
-        leg = await self._legs.dial(record, beside=self._near)
+        try:
+            leg = await self._legs.dial(record, beside=self._near)
+        except Exception:
+            await self._dialling.abandon(record.id)  # whatever went wrong, it does not ring for ever
+            raise
         if leg is None:
             return None
         rung = Rung(record, leg)

@@ -58,7 +58,7 @@ class Dialling:
                     connection, call, wish, node_id=self.node_id, prepare=self._prepare
                 )
         except DatabaseUnavailable:
-            self.see_through(self._end_unsure(wish.leg_id))
+            self.see_through(self.abandon(wish.leg_id))
             raise
 
     def _prepare(self, leg: CallRecord) -> dict[str, Any] | None:
@@ -74,7 +74,7 @@ class Dialling:
         task.add_done_callback(self._seen_through.discard)
         return task
 
-    async def _end_unsure(self, leg_id: UUID) -> None:
-        """Ends a leg that is not dialled, in case its row was committed and only the answer got lost."""
+    async def abandon(self, leg_id: UUID) -> None:
+        """Ends a leg that is not dialled, if its row is there: its commit may have succeeded unheard."""
         ending = Ending(cause=HangupCause.NETWORK_ERROR, by=HangupBy.PLATFORM, at=self.clock.now())
         await self.books.ended(leg_id, ending)
