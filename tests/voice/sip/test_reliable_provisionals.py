@@ -6,6 +6,7 @@ import pytest
 
 from sautikitd.voice.sip.events import Acknowledged, Answered, Failed, Lost, Progress, Reinvite, RemoteBye
 from sautikitd.voice.sip.provisional import Rack, read_rack
+from sautikitd.voice.sip.timers import Timers
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.sip.wire import Arrival
 from voice.sip.far_end import OUR_SDP, SippRunner, user_agent
@@ -199,7 +200,7 @@ async def test_a_prack_of_nothing_gets_481(peer: RawPeer) -> None:
 
 async def test_a_call_whose_provisional_nobody_confirms_is_over(peer: RawPeer) -> None:
     callee = Callee()
-    async with user_agent(on_invite=callee.take) as agent:
+    async with user_agent(on_invite=callee.take, timers=Timers(t1=0.01)) as agent:
         require(peer, agent.bound[1])
         call = await callee.call()
         call.ring(183, OUR_SDP)
