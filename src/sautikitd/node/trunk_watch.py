@@ -55,7 +55,7 @@ class TrunkWatch:
     async def _keep_registered(self) -> None:
         wanted = {one.trunk.id: one for one in self._routes.trunks if one.trunk.register}
         for trunk_id, (known, registration) in list(self._registrations.items()):
-            if wanted.get(trunk_id) != known:
+            if trunk_id not in wanted or wanted[trunk_id].route != known.route:
                 del self._registrations[trunk_id]
                 await registration.stop()
         for trunk_id, one in wanted.items():
