@@ -9,6 +9,7 @@ from litestar import Response
 from litestar.response import Stream
 
 from sautikitd.http.endpoint import Answer
+from sautikitd.http.wire import WireResponse
 from sautikitd.timestamps import encode_json
 
 SECURITY_HEADERS = {
@@ -86,7 +87,7 @@ def respond(
         if merged.get("Cache-Control") == "no-store":
             merged["Cache-Control"] = "private, no-cache"
         if _matches(asked.get("if-none-match", ""), tag):
-            return Response(b"", status_code=304, headers=merged, media_type=answer.media_type)
+            return WireResponse(b"", 304, merged, answer.media_type)
     if not answer.secret and len(content) >= _WORTH_COMPRESSING:
         merged["Vary"] = "Accept-Encoding"
         if _takes_gzip(asked.get("accept-encoding", "")):
@@ -95,7 +96,7 @@ def respond(
     if head:
         merged.setdefault("Content-Length", str(len(content)))
         content = b""
-    return Response(content, status_code=status, headers=merged, media_type=answer.media_type)
+    return WireResponse(content, status, merged, answer.media_type)
 
 
 def content_of(answer: Answer) -> bytes:

@@ -49,7 +49,9 @@ from sautikitd.identity.principal import Principal
 log = structlog.get_logger()
 ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", scopes=frozenset())
 _BODY_SECONDS = 30
-_MOST_DISCARDED = 1024 * 1024  # read and forgotten of a body that is too large, so that the connection can live on
+_MOST_DISCARDED = (
+    1024 * 1024
+)  # read and forgotten of a body that is too large, so that the connection can live on
 _LONGEST_PATH_VALUE = 2048
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -89,8 +91,7 @@ class Kernel:
         except Exception:
             log.exception("endpoint failed", request_id=request_id, endpoint=endpoint.path)
             answer = self.refuse(Refusal(), request_id)
-        metrics.REQUESTS.labels(endpoint.method, endpoint.path, str(answer.status)).inc()
-        metrics.DURATION.labels(endpoint.method, endpoint.path).observe(perf_counter() - started)
+        metrics.count(endpoint.method, endpoint.path, answer.status, perf_counter() - started)
         return respond(
             answer,
             headers,

@@ -78,10 +78,11 @@ def _litestar_path(path: str) -> str:
 
 async def _name_request(message: Any, scope: Any) -> None:
     """Every response has its request id, also where no endpoint answered: OPTIONS, /healthz and the like."""
-    if message["type"] == "http.response.start":
+    if message["type"] == "http.response.start" and not any(
+        name == b"x-request-id" for name, _ in message["headers"]
+    ):
         headers = MutableScopeHeaders.from_message(message)
-        if "X-Request-Id" not in headers:
-            headers["X-Request-Id"] = request_id_of(Request(scope))
+        headers["X-Request-Id"] = request_id_of(Request(scope))
 
 
 def _unrouted(kernel: Kernel) -> Any:
