@@ -118,7 +118,9 @@ async def test_a_dead_nodes_calls_end_billed_to_its_last_renewal(scene: Scene) -
         assert await leases.lapsed(connection, scene.now) == [scene.node_id]
         reaped = await leases.reap(connection, scene.lifecycle, scene.node_id, scene.now)
         orphans = await leases.orphan_dialogs(connection, scene.now - leases.LEASE * 10)
-    assert {one.call.id for one in reaped} == {answered.id, ringing.id} == {call_id for call_id, _ in orphans}
+    assert (
+        {one.call.id for one in reaped} == {answered.id, ringing.id} == {orphan.call_id for orphan in orphans}
+    )
     ended = await scene.call(answered.id)
     assert (ended.status, ended.failure_code, ended.billed_seconds) == ("failed", "node_lost", 5)
     assert (await scene.call(ringing.id)).status is CallStatus.FAILED

@@ -28,6 +28,15 @@ class Reaped:
     dialog: dict[str, Any] | None
 
 
+@dataclass(frozen=True)
+class Orphan:
+    """What a dead node left at a carrier: `dialog` is what a CANCEL or BYE needs, `trunk_id` the way there."""
+
+    call_id: UUID
+    trunk_id: UUID | None
+    dialog: dict[str, Any]
+
+
 async def register(connection: Connection, node_id: UUID, host: str, capacity: int, now: datetime) -> None:
     await connection.execute(_REGISTER, node_id, host, capacity, now, now + LEASE)
 
@@ -68,12 +77,10 @@ async def reap(
     return reaped
 
 
-async def orphan_dialogs(
-    connection: Connection, since: datetime, limit: int = 50
-) -> Sequence[tuple[UUID, dict[str, Any]]]:
+async def orphan_dialogs(connection: Connection, since: datetime, limit: int = 50) -> Sequence[Orphan]:
     """Ended calls whose carrier's leg has not been ended yet."""
     rows = await connection.fetch(_ORPHANS, since, limit)
-    return [(row["id"], row["dialog"]) for row in rows]
+    return [Orphan(row["id"], row["trunk_id"], row["dialog"]) for row in rows]
 
 
 async def forget_dialog(connection: Connection, call_id: UUID) -> None:
@@ -106,6 +113,6 @@ UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1 AND NOT EXISTS (
 """
 
 _ORPHANS = """
-SELECT id, dialog FROM calls WHERE dialog IS NOT NULL AND ended_at > $1
+SELECT id, trunk_id, dialog FROM calls WHERE dialog IS NOT NULL AND ended_at > $1
 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """

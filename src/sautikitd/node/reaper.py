@@ -3,15 +3,17 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
 
 from sautikitd.calls import leases, queue
+from sautikitd.calls.leases import Orphan
 from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.node.routes import Routes
+from sautikitd.voice.engine import VoiceEngine
 
 log = structlog.get_logger(__name__)
 
@@ -19,12 +21,20 @@ _EVERY_S = 1.0
 _CARRIER_FORGETS_AFTER = timedelta(hours=4)
 
 
-class CarrierLegs(Protocol):
-    async def end_detached(self, stored: dict[str, Any]) -> int | None: ...
+class CarrierLegs:
+    """Ends legs at carriers, with the credentials of their trunks."""
+
+    def __init__(self, engine: VoiceEngine, routes: Routes) -> None:
+        self._engine = engine
+        self._routes = routes
+
+    async def end(self, orphan: Orphan) -> int | None:
+        """The status of the BYE or CANCEL; None when nobody answered it."""
+        return await self._engine.end_detached(orphan.dialog, self._routes.credentials_of(orphan.trunk_id))
 
 
 class Reaper:
-    """`legs` is the engine of a voice node; without one only the records are ended."""
+    """`legs` is a voice node's; without it only the records are ended."""
 
     def __init__(
         self, database: Database, lifecycle: CallLifecycle, clock: Clock, legs: CarrierLegs | None = None
@@ -67,19 +77,22 @@ class Reaper:
         async with self._database.transaction() as connection:
             since = self._clock.now() - _CARRIER_FORGETS_AFTER
             orphans = await leases.orphan_dialogs(connection, since)
-        for call_id, dialog in orphans:
-            if call_id not in self._ending:
-                task = asyncio.ensure_future(self._end_orphan(legs, call_id, dialog))
-                self._ending[call_id] = task
-                task.add_done_callback(partial(self._ended, call_id))
+        for orphan in orphans:
+            if orphan.call_id not in self._ending:
+                task = asyncio.ensure_future(self._end_orphan(legs, orphan))
+                self._ending[orphan.call_id] = task
+                task.add_done_callback(partial(self._ended, orphan.call_id))
 
     def _ended(self, call_id: UUID, _: asyncio.Task[None]) -> None:
         del self._ending[call_id]
 
-    async def _end_orphan(self, legs: CarrierLegs, call_id: UUID, dialog: dict[str, Any]) -> None:
-        code = await legs.end_detached(dialog)
-        log.info("reaper.carrier_leg_ended", call_id=str(call_id), status=code)
+    async def _end_orphan(self, legs: CarrierLegs, orphan: Orphan) -> None:
+        code = await legs.end(orphan)
+        log.info("reaper.carrier_leg_ended", call_id=str(orphan.call_id), status=code)
         if code is None:
             return  # nobody answered: tried again
-        async with self._database.transaction() as connection:
-            await leases.forget_dialog(connection, call_id)
+        try:
+            async with self._database.transaction() as connection:
+                await leases.forget_dialog(connection, orphan.call_id)
+        except DatabaseUnavailable as exc:
+            log.warning("reaper.waits", error=repr(exc))

@@ -52,6 +52,10 @@ class Routes:
         trunk = self._trunks.get(call.trunk_id) if call.trunk_id else None
         return trunk.route if trunk else None
 
+    def credentials_of(self, trunk_id: UUID | None) -> Credentials | None:
+        one = self._trunks.get(trunk_id) if trunk_id else None
+        return one.route.credentials if one else None
+
     def knows(self, source: Source) -> str | None:
         """The trunk's id, `CARRIER`, or None for somebody we do not know."""
         if (source.host, source.port) == (self._carrier.hop.host, self._carrier.hop.port):

@@ -25,7 +25,7 @@ from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.node import VoiceNode
 from sautikitd.node.prompting import Prompting
-from sautikitd.node.reaper import Reaper
+from sautikitd.node.reaper import CarrierLegs, Reaper
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.routes import Routes
 from sautikitd.node.test_callers import TestCallers
@@ -197,7 +197,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             agent=agent,
             engine=engine,
             journal=journal,
-            reaper=Reaper(database, platform.lifecycle, clock, engine),
+            reaper=Reaper(database, platform.lifecycle, clock, CarrierLegs(engine, routes)),
             trunk_watch=TrunkWatch(agent, routes, platform.trunks, database, clock),
             recordings=recordings,
         )
