@@ -56,12 +56,16 @@ class Reconciler:
 
         Without pulls nothing is given up here: staff decides, who can look into M-PESA's own portal.
         """
-        async with self._database.transaction() as connection:
-            before = self._clock.now() - UNCONFIRMED_AFTER
-            topups = await repository.unconfirmed(connection, before, _BATCH)
-            for topup in topups:
-                await self._settlement.failed(connection, topup.mode, topup.id, FailureCode.UNCONFIRMED)
-        return len(topups)
+        given_up, found = 0, _BATCH
+        while found == _BATCH:
+            async with self._database.transaction() as connection:
+                before = self._clock.now() - UNCONFIRMED_AFTER
+                topups = await repository.unconfirmed(connection, before, _BATCH)
+                for topup in topups:
+                    await self._settlement.failed(connection, topup.mode, topup.id, FailureCode.UNCONFIRMED)
+            found = len(topups)
+            given_up += found
+        return given_up
 
     async def _ask(self, topup: TopUp) -> None:
         assert topup.checkout_request_id is not None

@@ -142,7 +142,7 @@ class Settlement:
         if receipt.amount_minor != payment.amount_minor:
             log.error("two channels tell different amounts of a receipt", receipt=payment.receipt)
             return
-        if topup is None or (receipt.topup_id == topup.id and receipt.place is Place.WALLET):
+        if topup is None or receipt.topup_id == topup.id:
             return
         if receipt.place is Place.SUSPENSE and await self._match(connection, receipt, topup, now):
             return
