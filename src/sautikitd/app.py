@@ -72,6 +72,7 @@ class Platform:
     retention: Retention
     releases: NumberReleases
     renewals: RentalRenewals
+    spend_guards: SpendGuards
     notices: OwnerNotices
     alert_links: AlertLinks
     daraja_accounts: DarajaAccounts
@@ -160,6 +161,7 @@ def _wire(
         releases=releases,
         renewals=RentalRenewals(wallets, events, releases, clock, notices),
         notices=notices,
+        spend_guards=guards,
         alert_links=alert_links,
         daraja_accounts=accounts_of(settings),
         callback_paths=CallbackPaths(_derived(instance, b"payment callback paths")),

@@ -78,15 +78,13 @@ async def limit(
     from sautikitd.cli.installation import installation
     from sautikitd.events.models import Mode
     from sautikitd.identity import audit
-    from sautikitd.wallet.limit_repository import WORKSPACE, lock_limit, set_limit
     from sautikitd.wallet.models import Account
 
     account = Account(workspace_id, cast("Mode", mode))
     caps = {"daily_minor": daily_minor, "per_call_minor": per_call_minor}
     async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
         await platform.workspaces.find(connection, workspace_id)
-        await lock_limit(connection, account, key_id or WORKSPACE)
-        await set_limit(connection, account, key_id or WORKSPACE, daily_minor, per_call_minor)
+        await platform.spend_guards.set_caps(connection, account, key_id, daily_minor, per_call_minor)
         actor = dataclasses.replace(audit.OPERATOR, workspace_id=workspace_id, mode=account.mode)
         target, now = str(key_id or ""), platform.clock.now()
         await audit.record(connection, actor, "limits.set", target, caps, now=now)
@@ -104,14 +102,13 @@ async def resume(invocation: Invocation, workspace_id: UUID, mode: str) -> None:
     from sautikitd.cli.installation import installation
     from sautikitd.events.models import Mode
     from sautikitd.identity import audit
-    from sautikitd.wallet.limit_repository import resume as lift
     from sautikitd.wallet.models import Account
 
     account = Account(workspace_id, cast("Mode", mode))
     async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
         await platform.workspaces.find(connection, workspace_id)
         now = platform.clock.now()
-        lifted = await lift(connection, account, now)
+        lifted = await platform.spend_guards.resume(connection, account)
         actor = dataclasses.replace(audit.OPERATOR, workspace_id=workspace_id, mode=account.mode)
         await audit.record(connection, actor, "outbound.resume", now=now)
     text = "Outbound calls go on." if lifted else "Outbound calls were not paused."

@@ -133,6 +133,22 @@ class SpendGuards:
         if spent >= ALARM_FLOOR_MINOR:
             await self._look_at_speed(connection, account, spent, hour, now)
 
+    async def set_caps(
+        self,
+        connection: Connection,
+        account: Account,
+        key_id: UUID | None,
+        daily_minor: int | None,
+        per_call_minor: int | None,
+    ) -> None:
+        """By staff: up, down or none at all (None); of the workspace, or of one key."""
+        await repository.lock_limit(connection, account, key_id or WORKSPACE)
+        await repository.set_limit(connection, account, key_id or WORKSPACE, daily_minor, per_call_minor)
+
+    async def resume(self, connection: Connection, account: Account) -> bool:
+        """By staff: outbound calls go on, and the alarm is quiet for an hour. False where they were not paused."""
+        return await repository.resume(connection, account, self._clock.now())
+
     async def _allowance(
         self,
         connection: Connection,
