@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import random
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +134,14 @@ class Baresip:
             async with self._arrived:
                 self.events.append(json.loads(body[:-1]))
                 self._arrived.notify_all()
+
+
+def sip_port() -> int:
+    """A port that is free together with the next one, where baresip speaks TLS. Below those the system gives out by
+    itself, one of which the phone is controlled on."""
+    for port in random.sample(range(20_000, 29_000), 200):
+        with socket.socket() as own, socket.socket() as tls, suppress(OSError):
+            own.bind(("127.0.0.1", port))
+            tls.bind(("127.0.0.1", port + 1))
+            return port
+    raise RuntimeError("no two free ports side by side between 20000 and 29000")

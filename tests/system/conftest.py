@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from system.baresip import Baresip
+from system.baresip import Baresip, sip_port
 from system.installation import Customer, Installation, free_ports
 from system.receiver import Receiver
 
@@ -69,7 +69,7 @@ async def make_phone(tmp_path: Path) -> AsyncIterator[MakePhone]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def trunk_port(installation: Installation) -> int:
     """The port of the one trunk, on which each test puts its own far end."""
-    port = free_ports(1)[0]
+    port = sip_port()
     await installation.command(
         *("trunk", "add", "nairobi", "--host", "127.0.0.1", "--port", str(port), "--transport", "udp")
     )

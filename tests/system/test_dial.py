@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from system.baresip import sip_port
 from system.conftest import CALLEE, MakePhone
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 from system.receiver import Receiver
 from system.sound import power_at, read_wav
 
@@ -45,7 +46,7 @@ async def test_two_phones_hear_each_other_and_either_may_hang_up(
     receiver.flow = flow
     number = await _number(installation, live_customer, receiver)
     callee = await make_phone(CALLEE, sip=trunk_port, tone=CALLEE_TONE)
-    caller = await make_phone(CALLER, sip=free_ports(1)[0], tone=CALLER_TONE)
+    caller = await make_phone(CALLER, sip=sip_port(), tone=CALLER_TONE)
 
     await caller.dial(f"sip:{number}@127.0.0.1:{installation.sip_port}")
     await callee.until("CALL_ESTABLISHED")
