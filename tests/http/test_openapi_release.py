@@ -106,3 +106,13 @@ def test_what_is_added_breaks_nothing(now: Document) -> None:
     new["paths"]["/v1/new"] = new["paths"]["/v1/me"]
     new["components"]["schemas"]["PlaceCall"]["properties"]["newer"] = {"type": "string"}
     assert breaking_changes(now, new) == []
+
+
+def test_nearly_every_field_says_what_it_is(now: Document) -> None:
+    fields = [
+        (name, field, "description" in schema)
+        for name, component in now["components"]["schemas"].items()
+        for field, schema in component.get("properties", {}).items()
+    ]
+    silent = [f"{name}.{field}" for name, field, described in fields if not described]
+    assert len(silent) < len(fields) / 10, silent
