@@ -18,12 +18,11 @@ def suspense() -> None:
 async def list_(invocation: Invocation) -> None:
     """List the open cases, oldest first."""
     from sautikitd.cli.installation import installation
-    from sautikitd.payments.receipt_repository import open_cases
     from sautikitd.timestamps import rfc3339
     from sautikitd.wallet.money import written
 
     async with installation(invocation.settings) as platform, platform.database.connection() as connection:
-        cases = await open_cases(connection)
+        cases = await platform.suspense.open_cases(connection)
     columns = ("case", "mode", "receipt", "amount", "reason", "typed", "payer", "since")
     rows = [
         (

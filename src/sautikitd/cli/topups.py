@@ -1,6 +1,5 @@
 """`sautikitd topups report | register-paybill | register-pull | give-up`."""
 
-import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -113,23 +112,12 @@ async def give_up(invocation: Invocation, topup_id: UUID, mode: str, reason: str
     """Fail a pending top-up that nobody paid, where no pull can prove it. Late money would still be credited."""
     from sautikitd.cli.installation import installation
     from sautikitd.events.models import Mode
-    from sautikitd.identity import audit
-    from sautikitd.payments import repository
-    from sautikitd.payments.errors import TopUpNotFound, TopUpNotPending
-    from sautikitd.payments.models import TopUpStatus
-    from sautikitd.payments.result_codes import FailureCode
+    from sautikitd.identity.audit import OPERATOR
+    from sautikitd.payments.giving_up import GiveUpTopUp
 
-    of_mode = cast("Mode", mode)
     async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
-        topup = await repository.lock(connection, of_mode, topup_id)
-        if topup is None:
-            raise TopUpNotFound(topup_id=topup_id)
-        if topup.status is not TopUpStatus.PENDING:
-            raise TopUpNotPending(status=topup.status)
-        await platform.settlement.failed(connection, of_mode, topup_id, FailureCode.UNCONFIRMED)
-        actor = dataclasses.replace(audit.OPERATOR, workspace_id=topup.workspace_id, mode=of_mode)
-        detail, now = {"reason": reason}, platform.clock.now()
-        await audit.record(connection, actor, "topup.give_up", str(topup_id), detail, now=now)
+        giving_up = GiveUpTopUp(platform.settlement, platform.clock)
+        await giving_up.give_up(connection, cast("Mode", mode), topup_id, reason, OPERATOR)
     invocation.result({"topup_id": topup_id, "status": "failed"}, lambda: click.echo("Given up."))
 
 

@@ -56,14 +56,10 @@ async def postpone(connection: Connection, posted_id: UUID, due_at: datetime, no
     await connection.execute(_POSTPONE, posted_id, due_at, note)
 
 
-async def forget_old(database: Database, now: datetime) -> int:
-    """Removes raw deliveries after 90 days: they hold people's numbers and names. Returns how many. Run it daily."""
-    removed, found = 0, _BATCH
-    while found == _BATCH:
-        async with database.connection() as connection:
-            found = len(await connection.fetch(_FORGET, now - KEPT, _BATCH))
-        removed += found
-    return removed
+async def forget_batch(database: Database, now: datetime) -> int:
+    """Removes some of the raw deliveries that are older than 90 days; how many, 0 when none are left."""
+    async with database.connection() as connection:
+        return len(await connection.fetch(_FORGET, now - KEPT, _BATCH))
 
 
 def context(posted_id: UUID) -> str:

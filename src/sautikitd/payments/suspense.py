@@ -1,6 +1,8 @@
 """What staff does with money that is in nobody's wallet: give it to a workspace, or note that it was sent back."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sautikitd.clock import Clock
@@ -22,6 +24,10 @@ class Suspense:
     def __init__(self, wallets: Wallets, clock: Clock) -> None:
         self._wallets = wallets
         self._clock = clock
+
+    async def open_cases(self, connection: Connection) -> Sequence[dict[str, Any]]:
+        """The open ones, oldest first, with what is known of their payments."""
+        return await receipts.open_cases(connection)
 
     async def assign(
         self, connection: Connection, case_id: UUID, workspace_id: UUID, note: str, actor: Actor

@@ -13,7 +13,7 @@ from sautikitd.app import Platform
 from sautikitd.calls import callbacks
 from sautikitd.mail.jobs import forget_old_mail
 from sautikitd.numbers.jobs import return_from_quarantine
-from sautikitd.payments.inbox_repository import forget_old
+from sautikitd.payments.jobs import forget_old_callbacks
 from sautikitd.recordings.jobs import tidy_recordings
 from sautikitd.webhooks.jobs import purge_delivery_log
 
@@ -42,7 +42,10 @@ async def _run(platform: Platform) -> None:
     _schedule(app, "delivery-log", "17 3 * * *", lambda: _purge_delivery_log(platform))
     _schedule(app, "callback-log", "27 3 * * *", lambda: forget_callbacks(platform))
     _schedule(
-        app, "payment-callbacks", "47 3 * * *", lambda: forget_old(platform.database, platform.clock.now())
+        app,
+        "payment-callbacks",
+        "47 3 * * *",
+        lambda: forget_old_callbacks(platform.database, platform.clock.now()),
     )
     _schedule(app, "old-mail", "57 3 * * *", lambda: _forget_mail(platform))
     _schedule(app, "finished-jobs", "37 3 * * *", lambda: _forget_jobs(app))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sautikitd.database.wake import Waker
 from sautikitd.errors import Invalid, Refusal
-from sautikitd.events import repository as events
+from sautikitd.events import history as events
 from sautikitd.events.envelope import Envelope
 from sautikitd.events.log import CHANNEL
 from sautikitd.events.models import Event
