@@ -60,6 +60,7 @@ async def import_tariffs(
 ) -> TariffReport:
     """Reads CSV with the columns `COLUMNS` in any order; an empty `effective_from` is now. Inside a transaction."""
     problems: list[TariffProblem] = []
+    now = _to_the_millisecond(now)
     rows = _read(lines, now, problems)
     known = {row.key: row for row in await tariffs_of(connection, workspace_id)}
     added, changed, unchanged = [], [], 0
@@ -195,7 +196,12 @@ def _moment(text: str) -> datetime | None:
     if not text:
         return None
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=NAIROBI)
+    return _to_the_millisecond(moment if moment.tzinfo else moment.replace(tzinfo=NAIROBI))
+
+
+def _to_the_millisecond(moment: datetime) -> datetime:
+    """As finely as a file tells it, so that a price read back is the same price."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 _ALL = """
