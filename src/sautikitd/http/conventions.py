@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from litestar import Response
@@ -80,9 +81,10 @@ def respond(
     if answer.stream is not None and not head:
         return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
     content, status = content_of(answer), answer.status
+    published = merged.get("Cache-Control", "").startswith("public")  # the same bytes for everybody
     asked = asked or {}
     if validated and status == 200 and not answer.secret and answer.stream is None:
-        tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+        tag = _tag_of(content) if published else _tag(content)
         merged["ETag"] = tag
         if merged.get("Cache-Control") == "no-store":
             merged["Cache-Control"] = "private, no-cache"
@@ -92,11 +94,25 @@ def respond(
         merged["Vary"] = "Accept-Encoding"
         if _takes_gzip(asked.get("accept-encoding", "")):
             merged["Content-Encoding"] = "gzip"
-            content = gzip.compress(content, _GZIP_LEVEL, mtime=0)
+            content = _packed(content) if published else _pack(content)
     if head:
         merged.setdefault("Content-Length", str(len(content)))
         content = b""
     return WireResponse(content, status, merged, answer.media_type)
+
+
+def _tag(content: bytes) -> str:
+    return f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+
+
+def _pack(content: bytes) -> bytes:
+    return gzip.compress(content, _GZIP_LEVEL, mtime=0)
+
+
+_tag_of = lru_cache(maxsize=8)(_tag)
+_packed = lru_cache(maxsize=8)(
+    _pack
+)  # half a megabyte of OpenAPI would cost anybody's request ten milliseconds
 
 
 def content_of(answer: Answer) -> bytes:
