@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.clock import Clock
-from sautikitd.database.pool import Database
+from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.egress.client import EgressClient
+from sautikitd.events.models import Mode
 from sautikitd.flow.callbacks.client import CallbackClient
 from sautikitd.flow.callbacks.formats import vocabulary_of
 from sautikitd.flow.callbacks.question import Method
@@ -44,6 +45,7 @@ class Conversations:
     dialling: Dialling
     clock: Clock
     public_url: str
+    known_secrets: dict[tuple[UUID, Mode], Sequence[str]] = field(default_factory=dict)
 
     async def hold(
         self, call: CallRecord, leg: MediaLeg, *, paid_leg: CallRecord | None = None
@@ -53,7 +55,10 @@ class Conversations:
         `call` is what the customer knows of (the parent of a group); `paid_leg` is whose money runs.
         """
         runner = self._runner(call, leg)
-        beside = [asyncio.ensure_future(self._beside(call, paid_leg or call, leg))]
+        beside = [
+            asyncio.ensure_future(self._watch_money(paid_leg or call, leg)),
+            asyncio.ensure_future(self._record(call, leg)),
+        ]
         try:
             await self._open(call, leg)
             await runner.run()
@@ -68,12 +73,14 @@ class Conversations:
                     log.error("node.beside_failed", call_id=str(call.id), exc_info=problem)
         return runner
 
-    async def report(self, runner: FlowRunner, ended: CallRecord) -> None:
-        """Tells the voice callback how the call ended."""
+    async def report(self, runner: FlowRunner, ended: CallRecord, leg: MediaLeg) -> None:
+        """Tells the voice callback how the call ended, and where its newest recording is."""
+        newest = leg.recordings.newest
         outcome = CallOutcome(
             duration_seconds=ended.billed_seconds or 0,
             cost_minor=ended.cost_minor,
             hangup_cause=ended.hangup_cause or HangupCause.NORMAL_CLEARING,
+            recording_url=self._recording_url(str(newest)) if newest else "",
         )
         await runner.report_end(outcome)
 
@@ -82,14 +89,23 @@ class Conversations:
         if call.direction == "outbound" and call.send_digits:
             await leg.play([Digits(digits=call.send_digits)])
 
-    async def _beside(self, call: CallRecord, paid_leg: CallRecord, leg: MediaLeg) -> None:
-        """What starts with the answer and runs beside the flow: the recording, and the watch over the money."""
+    async def _watch_money(self, paid_leg: CallRecord, leg: MediaLeg) -> None:
         answered_at = await leg.until_gone(leg.answer_time())
-        if call.record:
-            with suppress(MediaRefused):
-                channels = 2 if call.record == "dual" else 1
-                await leg.recordings.start(channels=channels, max_length_s=paid_leg.max_duration_seconds)
         await MoneyWatch(paid_leg, leg, answered_at, self.books, self.clock).run()
+
+    async def _record(self, call: CallRecord, leg: MediaLeg) -> None:
+        """The recording that was asked for with the call, from its answer to its end."""
+        if call.record is None:
+            return
+        await leg.until_gone(leg.answer_time())
+        channels = 2 if call.record == "dual" else 1
+        try:
+            await leg.recordings.start(channels=channels, max_length_s=call.max_duration_seconds)
+        except (MediaRefused, *DatabaseUnavailable) as exc:
+            log.error("node.not_recorded", call_id=str(call.id), error=repr(exc))
+
+    def _recording_url(self, recording_id: str) -> str:
+        return f"{self.public_url}/v1/recordings/{recording_id}/media"
 
     def _runner(self, call: CallRecord, leg: MediaLeg) -> FlowRunner:
         journal = self.journal.of(call)
@@ -105,8 +121,15 @@ class Conversations:
         return FlowRunner(leg, self._context(call, leg), client, journal, clock=self.clock, dialler=dialler)
 
     async def _secrets_of(self, call: CallRecord) -> Sequence[str]:
-        async with self.database.connection() as connection:
-            return await self.secrets.valid(connection, call.workspace_id, call.mode)
+        """The signing secrets; while the database is away, those it had last."""
+        place = (call.workspace_id, call.mode)
+        try:
+            async with self.database.connection() as connection:
+                self.known_secrets[place] = await self.secrets.valid(connection, *place)
+        except DatabaseUnavailable:
+            if place not in self.known_secrets:
+                raise
+        return self.known_secrets[place]
 
     def _context(self, call: CallRecord, leg: MediaLeg) -> FlowContext:
         return FlowContext(
@@ -127,7 +150,7 @@ class Conversations:
             callback_format=CallbackFormat(call.callback_format),
             workspace_id=call.workspace_id,
             started_at=call.started_at or call.created_at,
-            recording_url=f"{self.public_url}/v1/recordings/{{recording_id}}/media",
+            recording_url=self._recording_url("{recording_id}"),
         )
 
 

@@ -86,7 +86,7 @@ class InboundCall:
             )
             ended = await self._books.ended(self.call.id, ending)
         if ended:
-            await self._conversations.report(runner, ended)
+            await self._conversations.report(runner, ended, self.leg)
 
 
 class Reception:

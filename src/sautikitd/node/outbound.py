@@ -81,7 +81,7 @@ class OutboundCall:
         finally:
             ended = await self._dialled.close(record, leg)
         if runner and ended:
-            await self._conversations.report(runner, ended)
+            await self._conversations.report(runner, ended, leg)
 
     async def _run_group(self) -> None:
         """Everybody rings; the first answer that is committed wins, and the others are called off."""
@@ -127,7 +127,7 @@ class OutboundCall:
             end = await leg.gone()
             ended = await self._books.ended(self.call.id, ending_of(end))
         if ended:
-            await self._conversations.report(runner, ended)
+            await self._conversations.report(runner, ended, leg)
 
     def _nobody(self, ends: Sequence[CallRecord | None]) -> Ending:
         now = self._conversations.clock.now()

@@ -17,6 +17,8 @@ from sautikitd.voice.recording_book import RecordingPlace
 log = structlog.get_logger(__name__)
 
 RESUME_EVERY_S = 60.0
+_TRY_AGAIN_S = 0.25
+_PATIENCE = 40  # attempts: ten seconds, after which the node's lease is in danger anyway
 
 
 class NodeRecordings:
@@ -41,9 +43,18 @@ class NodeRecordings:
         self._calls.pop(leg_id, None)
 
     async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
-        """Raises one of `DatabaseUnavailable`: what is not in the books is not recorded."""
-        call = self._calls[call_id]
-        recording_id = uuid7()
+        """Waits a while for a database that is away, then raises one of `DatabaseUnavailable`: what is not in the
+        books is not recorded."""
+        call, recording_id = self._calls[call_id], uuid7()
+        for _ in range(_PATIENCE):
+            try:
+                return await self._enter(call, recording_id, channels)
+            except DatabaseUnavailable as exc:
+                log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
+            await self._clock.sleep(_TRY_AGAIN_S)
+        return await self._enter(call, recording_id, channels)
+
+    async def _enter(self, call: CallRecord, recording_id: UUID, channels: int) -> RecordingPlace:
         async with self._database.transaction() as connection:
             path = await self._service.begin(
                 connection,

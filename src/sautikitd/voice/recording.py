@@ -21,6 +21,7 @@ class LegRecordings:
         self._leg_id = leg_id
         self._media = media
         self._book = book
+        self.newest: UUID | None = None
         self._open: dict[str, RecordingPlace] = {}
         self._ended: dict[str, asyncio.Future[protocol.RecordingEnded]] = {}
         self._keys: dict[
@@ -106,4 +107,5 @@ class LegRecordings:
     async def _begin(self, channels: int) -> RecordingPlace:
         place = await self._book.begin(self._call_id, channels)
         self._open[str(place.recording_id)] = place
+        self.newest = place.recording_id
         return place
