@@ -132,3 +132,17 @@ async def test_suspension_empties_the_queue(scene: Scene) -> None:
         assert await scene.hang_up.end_all_of(connection, scene.workspace.id, scene.now) == 1
     ended = await scene.call(call.id)
     assert (ended.status, ended.failure_code) == ("canceled", "account.suspended")
+
+
+async def test_placing_calls_is_not_refused_for_rate(scene: Scene, tmp_path: Path) -> None:
+    platform = scene.platform
+    waker = Waker(platform.database)
+    routes = CallRoutes(
+        scene.placing, scene.finding(tmp_path), HangUp(scene.lifecycle), platform.database, waker
+    )
+    key = (await platform.key(scene.workspace.id)).key
+    async with client(platform.application(routes, limit=1), key) as api:
+        placed = [await api.post("/v1/calls", json={"from": NUMBER, "to": CALLEE}) for _ in range(4)]
+        assert {answer.status_code for answer in placed} == {201}
+        assert (await api.get("/v1/calls")).status_code == 429
+    await waker.close()

@@ -78,6 +78,7 @@ class CallRoutes:
         body=PlaceCall,
         answers={201: PlacedCall},
         errors=_PLACING_ERRORS,
+        rate_limited=False,
     )
     @endpoint(
         "POST",
@@ -86,6 +87,7 @@ class CallRoutes:
         body=PlaceCall,
         answers={201: PlacedCall},
         errors=_PLACING_ERRORS,
+        rate_limited=False,
     )
     async def place(self, request: ApiRequest[PlaceCall, None]) -> Answer:
         """Place an outbound call from a claimed number.

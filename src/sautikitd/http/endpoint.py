@@ -78,6 +78,9 @@ class Endpoint:
     body_limit: int
     allowed_while_suspended: bool
     needs_connection: bool
+    rate_limited: (
+        bool  # False: what is asked waits in a queue of its own, and is not refused for rate (contract §1)
+    )
     documented: bool
     browser_safe: bool
     audited: bool
@@ -125,6 +128,7 @@ def endpoint(
     body_limit: int = 256 * 1024,
     allowed_while_suspended: bool = False,
     needs_connection: bool = True,
+    rate_limited: bool = True,
     documented: bool = True,
     browser_safe: bool = False,
     audited: bool = True,
@@ -152,6 +156,7 @@ def endpoint(
             "body_limit": body_limit,
             "allowed_while_suspended": allowed_while_suspended,
             "needs_connection": needs_connection,
+            "rate_limited": rate_limited,
             "documented": documented,
             "browser_safe": browser_safe,
             "audited": audited,

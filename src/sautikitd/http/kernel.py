@@ -111,10 +111,10 @@ class Kernel:
         principal = ANONYMOUS
         if endpoint.authenticated:
             principal = await self.authenticator.authenticate(bearer(request), source)
-            self._limit(principal.id, headers)
+            self._limit(endpoint, principal.id, headers)
             self._authorise(endpoint, principal)
         elif endpoint.browser_safe:
-            self._limit(source, headers)
+            self._limit(endpoint, source, headers)
         self._negotiate(endpoint, request)
         raw = await self._body(endpoint, request)
         body = read_body(endpoint.body, raw) if endpoint.body else None
@@ -190,10 +190,10 @@ class Kernel:
         async with opened as connection:
             yield connection
 
-    def _limit(self, who: Hashable, headers: dict[str, str]) -> None:
+    def _limit(self, endpoint: Endpoint, who: Hashable, headers: dict[str, str]) -> None:
         allowance = self.limiter.take(who)
         headers.update(allowance.headers())
-        if not allowance.allowed:
+        if endpoint.rate_limited and not allowance.allowed:
             raise RateLimited
 
     @staticmethod
