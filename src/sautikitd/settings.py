@@ -5,13 +5,16 @@ documentation are made from it. Secrets come by variable or file only, never as 
 `ps` would show.
 """
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
+
+from sautikitd import settings_readers as readers
+from sautikitd.settings_readers import Address as Address
+from sautikitd.settings_readers import PortRange as PortRange
+from sautikitd.settings_readers import RateLimit as RateLimit
 
 # Where Daraja posts from, as its portal lists it under "Getting Started" (2026-08).
 SAFARICOM_SOURCES = tuple(
@@ -25,36 +28,6 @@ SAFARICOM_SOURCES = tuple(
 
 class SettingInvalid(Exception):
     """A setting has a value that cannot be used; the message names it and gives a good one."""
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where something listens: an IP address or host name and a port, 1 to 65535."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class PortRange(msgspec.Struct, frozen=True):
-    """Ports `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
-
-
-class RateLimit(msgspec.Struct, frozen=True):
-    """Requests of one API key: `per_second` in the long run, `burst` at once. Of the whole API, not of one process."""
-
-    per_second: int
-    burst: int
-
-    def __str__(self) -> str:
-        return f"{self.per_second}/{self.burst}"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +132,8 @@ def _read(variable: Variable, text: str) -> Any:
     try:
         return variable.read(text.strip())
     except ValueError as exc:
-        shown = "" if variable.read in (_database_url, _secret) else f"={text!r}"  # a password may be in it
+        hidden = variable.read in (readers.database_url, readers.secret)  # a password may be in it
+        shown = "" if hidden else f"={text!r}"
         raise SettingInvalid(
             f"{variable.name}{shown} cannot be used: {exc}. For example: {variable.name}={variable.example}"
         ) from exc
@@ -175,271 +149,172 @@ def _is_wildcard(host: str) -> bool:
     return host in ("0.0.0.0", "::", "")
 
 
-def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit():
-        raise ValueError("it is not HOST:PORT")
-    if not 1 <= int(port) <= 65535:
-        raise ValueError("a port is 1 to 65535")
-    if not host:
-        raise ValueError("the host is missing")
-    return Address(host.strip("[]"), int(port))
-
-
-def _port_range(text: str) -> PortRange:
-    first, dash, last = text.partition("-")
-    if not dash or not first.isdigit() or not last.isdigit():
-        raise ValueError("it is not FIRST-LAST")
-    span = PortRange(int(first), int(last))
-    if not 1024 <= span.first <= span.last <= 65535:
-        raise ValueError("the ports go from 1024 to 65535, the smaller first")
-    if span.last - span.first < 3:
-        raise ValueError("a leg takes two ports, so the range is at least four long")
-    return span
-
-
-def _rate_limit(text: str) -> RateLimit:
-    rate, slash, burst = text.partition("/")
-    if not rate.isdigit() or (slash and not burst.isdigit()):
-        raise ValueError("it is not PER_SECOND/BURST")
-    limit = RateLimit(int(rate), int(burst) if slash else 2 * int(rate))
-    if limit.per_second < 1 or limit.burst < 1:
-        raise ValueError("both are at least 1")
-    return limit
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError("it is not a whole number from 1 up")
-    return int(text)
-
-
-def _flag(text: str) -> bool:
-    known = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-    }
-    if text.lower() not in known:
-        raise ValueError("it is neither yes nor no")
-    return known[text.lower()]
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().resolve()
-
-
-def _web_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("it is not an http or https URL")
-    return text.rstrip("/")
-
-
-def _callback_url(text: str) -> str:
-    """Daraja takes lower-case hosts only, and no address with a word it bans (`mpesa.md` §3.1, §6.1)."""
-    banned = next((word for word in _BANNED_FROM_URLS if word in text.lower()), None)
-    if banned:
-        raise ValueError(f"Daraja refuses addresses with the word {banned} in them")
-    return _web_url(text.lower())
-
-
-_BANNED_FROM_URLS = ("m-pesa", "mpesa", "safaricom", "exe", "cmd", "sql", "query")
-
-
-def _secret(text: str) -> str:
-    """The secret itself, or @FILE to read it from there."""
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).expanduser().read_text().strip()
-    except OSError as exc:
-        raise ValueError(f"the file cannot be read ({exc.strerror})") from exc
-
-
-def _shortcode(text: str) -> str:
-    if not text.isascii() or not text.isdigit() or not 5 <= len(text) <= 7:
-        raise ValueError("it is not 5 to 7 digits")
-    return text
-
-
-def _database_url(text: str) -> str:
-    if urlsplit(text).scheme not in ("postgresql", "postgres"):
-        raise ValueError("it is not a PostgreSQL URL")
-    return text
-
-
-def _object_store(text: str) -> str:
-    if urlsplit(text).scheme not in ("file", "s3", "gs", "az"):
-        raise ValueError("it is not a file, s3, gs or az URL")
-    return text
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(part.strip())) for part in text.split(",") if part.strip())
-
-
-def _host(text: str) -> str:
-    if not text or any(c.isspace() or c == "/" for c in text):
-        raise ValueError("it is not an address")
-    return text
-
-
-def _smtp_url(text: str) -> str:
-    if urlsplit(text).scheme not in ("smtp", "smtps") or not urlsplit(text).hostname:
-        raise ValueError("it is not an smtp or smtps URL")
-    return text
-
-
 VARIABLES: tuple[Variable, ...] = (
-    Variable("SAUTIKIT_DATA_DIR", "data_dir", _path, "Folder of everything kept on this machine.", "./data"),
-    Variable("SAUTIKIT_HTTP", "http", _address, "Where the API listens.", "127.0.0.1:8080"),
     Variable(
-        "SAUTIKIT_SIP", "sip", _address, "Where the voice node speaks SIP, UDP and TCP.", "127.0.0.1:5060"
+        "SAUTIKIT_DATA_DIR", "data_dir", readers.path, "Folder of everything kept on this machine.", "./data"
+    ),
+    Variable("SAUTIKIT_HTTP", "http", readers.address, "Where the API listens.", "127.0.0.1:8080"),
+    Variable(
+        "SAUTIKIT_SIP",
+        "sip",
+        readers.address,
+        "Where the voice node speaks SIP, UDP and TCP.",
+        "127.0.0.1:5060",
     ),
     Variable(
         "SAUTIKIT_SIP_ADVERTISE",
         "sip_advertise",
-        _host,
+        readers.host,
         "The address far ends send SIP and RTP to, where it differs from the one listened on.",
         "203.0.113.7",
     ),
-    Variable("SAUTIKIT_RTP_PORTS", "rtp_ports", _port_range, "UDP ports for audio.", "20000-29999"),
+    Variable("SAUTIKIT_RTP_PORTS", "rtp_ports", readers.port_range, "UDP ports for audio.", "20000-29999"),
     Variable(
-        "SAUTIKIT_CARRIER", "carrier", _address, "The simulated carrier of test mode.", "127.0.0.1:5070"
+        "SAUTIKIT_CARRIER",
+        "carrier",
+        readers.address,
+        "The simulated carrier of test mode.",
+        "127.0.0.1:5070",
     ),
     Variable(
         "SAUTIKIT_CARRIER_CONTROL",
         "carrier_control",
-        _address,
+        readers.address,
         "Where the simulated carrier is told to place calls, HTTP; default the port after its SIP port.",
         "127.0.0.1:5071",
     ),
     Variable(
         "SAUTIKIT_PUBLIC_URL",
         "public_url",
-        _web_url,
+        readers.web_url,
         "The API as customers reach it.",
         "https://api.example.co.ke",
     ),
     Variable(
         "SAUTIKIT_DOCS_URL",
         "docs_url",
-        _web_url,
+        readers.web_url,
         "Where error pages are; default the public URL.",
         "https://example.co.ke",
     ),
     Variable(
         "DATABASE_URL",
         "database_url",
-        _database_url,
+        readers.database_url,
         "A PostgreSQL 16 or later of your own, as the owner of the database. Without it we run one in the data folder.",
         "postgresql://sautikit:secret@db.internal/sautikit",
     ),
     Variable(
         "SAUTIKIT_MASTER_KEYS",
         "master_keys",
-        _path,
+        readers.path,
         "File of master keys, 32 bytes in base64 a line: the first encrypts, all decrypt. Default: in the data folder.",
         "/etc/sautikit/master.keys",
     ),
     Variable(
         "SAUTIKIT_RECORDINGS",
         "recordings",
-        _object_store,
+        readers.object_store,
         "Where recordings are kept.",
         "s3://bucket/recordings",
     ),
     Variable(
         "SAUTIKIT_DEV",
         "dev",
-        _flag,
+        readers.flag,
         "Allow private addresses as targets; show mail instead of sending it.",
         "1",
     ),
-    Variable("SAUTIKIT_API_WORKERS", "api_workers", _count, "API processes.", "2"),
+    Variable("SAUTIKIT_API_WORKERS", "api_workers", readers.count, "API processes.", "2"),
     Variable(
         "SAUTIKIT_RATE_LIMIT",
         "rate_limit",
-        _rate_limit,
+        readers.rate_limit,
         "Requests a second of one key, and at once.",
         "50/100",
     ),
     Variable(
         "SAUTIKIT_TRUSTED_PROXIES",
         "trusted_proxies",
-        _networks,
+        readers.networks,
         "Networks whose X-Forwarded-For is believed, with commas.",
         "10.0.0.0/8,192.168.7.1/32",
     ),
     Variable(
-        "SAUTIKIT_VOICE_CAPACITY", "voice_capacity", _count, "Calls one voice node takes at once.", "500"
+        "SAUTIKIT_VOICE_CAPACITY",
+        "voice_capacity",
+        readers.count,
+        "Calls one voice node takes at once.",
+        "500",
     ),
     Variable(
         "SAUTIKIT_DARAJA_SIMULATOR",
         "daraja_simulator",
-        _address,
+        readers.address,
         "The simulated M-Pesa of test mode, and its page; default ten ports after the API.",
         "127.0.0.1:8090",
     ),
     Variable(
         "SAUTIKIT_DARAJA_URL",
         "daraja_url",
-        _web_url,
+        readers.web_url,
         "Safaricom's API for live top-ups. Without it and the four below, they are refused.",
         "https://api.safaricom.co.ke",
     ),
     Variable(
         "SAUTIKIT_DARAJA_CONSUMER_KEY",
         "daraja_consumer_key",
-        _secret,
+        readers.secret,
         "Consumer key of the Daraja app, or @FILE.",
         "the-consumer-key-of-your-app",
     ),
     Variable(
         "SAUTIKIT_DARAJA_CONSUMER_SECRET",
         "daraja_consumer_secret",
-        _secret,
+        readers.secret,
         "Consumer secret of the Daraja app, or @FILE.",
         "the-consumer-secret-of-your-app",
     ),
-    Variable("SAUTIKIT_DARAJA_SHORTCODE", "daraja_shortcode", _shortcode, "The Paybill number.", "600100"),
+    Variable(
+        "SAUTIKIT_DARAJA_SHORTCODE", "daraja_shortcode", readers.shortcode, "The Paybill number.", "600100"
+    ),
     Variable(
         "SAUTIKIT_DARAJA_PASSKEY",
         "daraja_passkey",
-        _secret,
+        readers.secret,
         "The passkey of the Paybill, or @FILE.",
         "the-passkey-of-your-paybill",
     ),
     Variable(
         "SAUTIKIT_DARAJA_SOURCES",
         "daraja_sources",
-        _networks,
+        readers.networks,
         "Networks whose live callbacks are believed, with commas; default the addresses Safaricom publishes.",
         "196.201.214.200/32,196.201.212.69/32",
     ),
     Variable(
         "SAUTIKIT_DARAJA_PULL",
         "daraja_pull",
-        _flag,
+        readers.flag,
         "The Pull Transactions product is enabled on the Paybill: reconcile by it.",
         "1",
     ),
     Variable(
         "SAUTIKIT_CALLBACK_URL",
         "callback_url",
-        _callback_url,
+        readers.callback_url,
         "The API as Daraja reaches it, where that is not the public URL.",
         "https://pay.example.co.ke",
     ),
-    Variable("SAUTIKIT_MAIL_SIMULATOR", "mail_simulator", _address, "With --dev: mail.", "127.0.0.1:8091"),
     Variable(
-        "SAUTIKIT_SMTP_URL", "smtp_url", _smtp_url, "Mail server.", "smtp://me:pass@mx.example.co.ke:587"
+        "SAUTIKIT_MAIL_SIMULATOR", "mail_simulator", readers.address, "With --dev: mail.", "127.0.0.1:8091"
+    ),
+    Variable(
+        "SAUTIKIT_SMTP_URL",
+        "smtp_url",
+        readers.smtp_url,
+        "Mail server.",
+        "smtp://me:pass@mx.example.co.ke:587",
     ),
     Variable("SAUTIKIT_MAIL_FROM", "mail_from", str, "Mail is from.", "Sautikit <hello@example.co.ke>"),
     Variable("SAUTIKIT_OPERATOR_NAME", "operator_name", str, "You, on statements.", "Example Ltd"),
