@@ -35,7 +35,7 @@ run: setup ## Serve everything here and show a first call as it happens.
 	@exec $(BIN)/sautikitd demo $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(if $(HTTP),--http $(HTTP)) $(if $(SIP),--sip $(SIP))
 
 test: setup ## Run the whole suite.
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 lint: setup ## Look for mistakes (ruff).
 	$(BIN)/ruff check src tests bench
