@@ -101,6 +101,27 @@ async def test_calls_in_parallel_do_not_pass_it_together(scene: Scene) -> None:
     assert states == ["failed", "failed", "ringing", "ringing"]
 
 
+async def test_a_queued_call_that_a_cap_stops_says_so(scene: Scene) -> None:
+    call, together = await scene.place(), await scene.place(to=["+254712345678", "+254712345679"])
+    await cap(scene, each=100)
+    assert await scene.claim()
+    assert await scene.claim()
+    for stopped in (await scene.call(call.id), await scene.call(together.id)):
+        assert (stopped.status, stopped.hangup_cause) == ("failed", "spend_limit")
+        assert stopped.failure_code == "wallet.spend_limit"
+    assert (await scene.balance())[1] == 0
+
+
+async def test_a_queued_call_that_the_alarm_stops_says_so(scene: Scene) -> None:
+    call = await scene.place()
+    async with scene.platform.database.transaction() as connection:
+        assert await limits.pause(connection, account(scene), "Too fast.", scene.now)
+    assert await scene.claim()
+    stopped = await scene.call(call.id)
+    assert (stopped.status, stopped.hangup_cause) == ("failed", "outbound_paused")
+    assert stopped.failure_code == "wallet.outbound_paused"
+
+
 async def test_a_call_is_not_let_grow_beyond_a_cap(scene: Scene) -> None:
     await cap(scene, each=450)
     call = await scene.place()

@@ -100,8 +100,8 @@ class AddLeg:
             return await self._fail(connection, leg, HangupCause.NO_TRUNK)
         try:
             await self._lifecycle.hold(connection, leg)
-        except InsufficientFunds:
-            return await self._fail(connection, leg, HangupCause.INSUFFICIENT_FUNDS)
+        except InsufficientFunds as exc:
+            return await self._fail(connection, leg, queue.refusal_cause(exc))
         dialog = prepare(msgspec.structs.replace(leg, trunk_id=trunk_id))
         now = self._clock.now()
         return await self._lifecycle.start(

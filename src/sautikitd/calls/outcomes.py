@@ -50,6 +50,8 @@ class HangupCause(StrEnum):
     # Ours alone.
     EXPIRED_IN_QUEUE = "expired_in_queue"
     INSUFFICIENT_FUNDS = "insufficient_funds"
+    SPEND_LIMIT = "spend_limit"  # a cap of the owner's leaves too little for the call
+    OUTBOUND_PAUSED = "outbound_paused"  # the alarm over the speed of spending
     MAX_DURATION = "max_duration"
     NO_TRUNK = "no_trunk"
     REJECTED = "rejected"  # our flow refused an inbound call
@@ -60,6 +62,8 @@ class HangupCause(StrEnum):
 # `failure_code` of the failures that a developer or an owner can do something about; else it is the cause itself.
 FAILURE_CODES = {
     HangupCause.INSUFFICIENT_FUNDS: "wallet.insufficient_funds",
+    HangupCause.SPEND_LIMIT: "wallet.spend_limit",
+    HangupCause.OUTBOUND_PAUSED: "wallet.outbound_paused",
     HangupCause.SUSPENDED: "account.suspended",
 }
 

@@ -20,6 +20,7 @@ from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.database.pool import Connection
 from sautikitd.events.models import Mode
 from sautikitd.wallet.errors import InsufficientFunds
+from sautikitd.wallet.limits import PausedAtDial, StoppedAtDial
 
 CHANNEL = "calls"
 """The NOTIFY channel that wakes voice nodes when a call is queued."""
@@ -68,7 +69,7 @@ async def claim(
         return await _refuse(connection, lifecycle, call, HangupCause.NO_TRUNK, now)
     if not call.is_parent:
         leg = await _dial(connection, lifecycle, call, node_id, trunk_id, now, prepare)
-        return Claimed(leg or call, [leg] if leg else [])
+        return Claimed(call, []) if isinstance(leg, HangupCause) else Claimed(leg, [leg])
     return await _claim_together(connection, lifecycle, call, node_id, trunk_id, now, prepare)
 
 
@@ -82,13 +83,15 @@ async def _claim_together(
     prepare: Prepare,
 ) -> Claimed:
     children = (await repository.legs_of(connection, [parent.id])).get(parent.id, [])
-    legs = []
+    legs, cause = [], HangupCause.INSUFFICIENT_FUNDS
     for child in children:  # each has its own hold, and the wallet row is locked already: at most ten
         leg = await _dial(connection, lifecycle, child, node_id, trunk_id, now, prepare)
-        if leg:
+        if isinstance(leg, HangupCause):
+            cause = leg
+        else:
             legs.append(leg)
     if not legs:
-        return await _refuse(connection, lifecycle, parent, HangupCause.INSUFFICIENT_FUNDS, now)
+        return await _refuse(connection, lifecycle, parent, cause, now)
     return Claimed(await lifecycle.start(connection, parent, now=now, node_id=node_id), legs)
 
 
@@ -100,15 +103,24 @@ async def _dial(
     trunk_id: UUID | None,
     now: datetime,
     prepare: Prepare,
-) -> CallRecord | None:
+) -> CallRecord | HangupCause:
+    """The leg as it rings, or why it has ended instead."""
     try:
         if call.direction == "outbound":
             await lifecycle.hold(connection, call)
-    except InsufficientFunds:
-        await _refuse(connection, lifecycle, call, HangupCause.INSUFFICIENT_FUNDS, now)
-        return None
+    except InsufficientFunds as exc:
+        cause = refusal_cause(exc)
+        await _refuse(connection, lifecycle, call, cause, now)
+        return cause
     dialog = prepare(msgspec.structs.replace(call, trunk_id=trunk_id))
     return await lifecycle.start(connection, call, now=now, node_id=node_id, trunk_id=trunk_id, dialog=dialog)
+
+
+def refusal_cause(refusal: InsufficientFunds) -> HangupCause:
+    """How a call ends that gets no hold: for want of money, by a cap, or by the alarm."""
+    if isinstance(refusal, PausedAtDial):
+        return HangupCause.OUTBOUND_PAUSED
+    return HangupCause.SPEND_LIMIT if isinstance(refusal, StoppedAtDial) else HangupCause.INSUFFICIENT_FUNDS
 
 
 async def _refuse(

@@ -57,7 +57,11 @@ class LimitRaiseDenied(Refusal):
 
 
 class StoppedAtDial(InsufficientFunds):
-    """The same to a queued call as an empty wallet: what a cap leaves is all it has."""
+    """A cap leaves less than the hold needs: whoever asks for money alone may take it for an empty wallet."""
+
+
+class PausedAtDial(StoppedAtDial):
+    """No hold at all, while the alarm has paused outbound calls."""
 
 
 class PauseNotice(Protocol):
@@ -95,9 +99,9 @@ class SpendGuards:
     async def authorise_dial(
         self, connection: Connection, account: Account, key_id: UUID | None, needed_minor: int
     ) -> None:
-        """The same for a hold about to be made; locks the wallet where there are caps. Raises `StoppedAtDial`."""
+        """The same for a hold about to be made; locks the wallet where there are caps. Raises `StoppedAtDial`, `PausedAtDial`."""
         if await repository.pause_reason(connection, account) is not None:
-            raise StoppedAtDial(needed_minor=needed_minor, available_minor=0)
+            raise PausedAtDial(needed_minor=needed_minor, available_minor=0)
         allowance = await self._allowance(connection, account, key_id, lock=True)
         if allowance.minor is not None and allowance.minor < needed_minor:
             raise StoppedAtDial(needed_minor=needed_minor, available_minor=max(allowance.minor, 0))

@@ -43,6 +43,8 @@ HANGUP_CAUSES: Mapping[str, str] = {
     "no_trunk": "SERVICE_UNAVAILABLE",
     "media_incompatible": "SERVICE_UNAVAILABLE",
     "insufficient_funds": "SERVICE_UNAVAILABLE",
+    "spend_limit": "SERVICE_UNAVAILABLE",
+    "outbound_paused": "SERVICE_UNAVAILABLE",
     "media_timeout": "RECOVERY_ON_TIMER_EXPIRE",
     "lost_race": "LOSE_RACE",
     "redirected": "UNSPECIFIED",

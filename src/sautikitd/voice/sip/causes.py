@@ -111,6 +111,16 @@ RULES: dict[HangupCause, CauseRule] = {
     HangupCause.INSUFFICIENT_FUNDS: CauseRule(
         _FAILED, (), (), True, "The wallet could not bear the call. Top up, then place it again."
     ),
+    HangupCause.SPEND_LIMIT: CauseRule(
+        _FAILED,
+        (),
+        (),
+        True,
+        "It would have passed a cap on spending. Have the cap raised, or wait for the next day in Nairobi.",
+    ),
+    HangupCause.OUTBOUND_PAUSED: CauseRule(
+        _FAILED, (), (), False, "Outbound calls are paused for unusual spending. Write to support."
+    ),
     HangupCause.MAX_DURATION: CauseRule(
         CallStatus.COMPLETED, (), (), False, "It lasted as long as `max_duration_seconds` allowed."
     ),
