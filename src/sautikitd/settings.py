@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     daraja_passkey: str | None = None
     daraja_sources: tuple[str, ...] = SAFARICOM_SOURCES
     daraja_pull: bool = False  # whether the Pull product is enabled on the shortcode
+    daraja_confirm_above: int = 10_000  # whole KES
     callback_url: str | None = None  # the API as Daraja reaches it; None: the public URL
     mail_simulator: Address  # with --dev: where mail is shown; the SMTP server behind it is on the next port
     smtp_url: str | None = None  # None: mail waits in the outbox
@@ -298,6 +299,13 @@ VARIABLES: tuple[Variable, ...] = (
         readers.flag,
         "The Pull Transactions product is enabled on the Paybill: reconcile by it.",
         "1",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_CONFIRM_ABOVE",
+        "daraja_confirm_above",
+        readers.count,
+        "A push's callback of more than so many shillings is credited when a query agrees with it.",
+        "10000",
     ),
     Variable(
         "SAUTIKIT_CALLBACK_URL",

@@ -5,6 +5,8 @@ import ipaddress
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
+
 from sautikitd.events.models import Mode
 from sautikitd.payments.daraja.account import (
     TEST_CONSUMER_KEY,
@@ -83,7 +85,10 @@ def test_account(simulator: Address, api: Address) -> DarajaAccount:
 
 def accounts_of(settings: Settings) -> DarajaAccounts:
     """Live is there when everything it needs is set: URL, key, secret, shortcode and passkey."""
-    test = test_account(settings.daraja_simulator, settings.http)
+    above = settings.daraja_confirm_above * 100
+    test = msgspec.structs.replace(
+        test_account(settings.daraja_simulator, settings.http), confirm_above_minor=above
+    )
     needed = (
         settings.daraja_url,
         settings.daraja_consumer_key,
@@ -104,5 +109,6 @@ def accounts_of(settings: Settings) -> DarajaAccounts:
         callback_base=settings.callback_url or settings.public_url,
         sources=tuple(ipaddress.ip_network(network) for network in settings.daraja_sources),
         pull=settings.daraja_pull,
+        confirm_above_minor=above,
     )
     return DarajaAccounts(test, live)

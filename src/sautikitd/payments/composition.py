@@ -56,6 +56,7 @@ async def open_payments(
             settlement=settlement,
             accounts=accounts,
             sources=Sources(accounts),
+            clients=clients,
             box=box,
             clock=clock,
         )

@@ -2,15 +2,19 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.events.models import Mode
 from sautikitd.payments import inbox_repository as inbox
 from sautikitd.payments import repository
 from sautikitd.payments.accounts import DarajaAccounts
+from sautikitd.payments.daraja.client import DarajaClient
+from sautikitd.payments.daraja.outcomes import Accepted
 from sautikitd.payments.inbox_repository import InboxState, Posted
-from sautikitd.payments.models import Payment, Source, TopUp
+from sautikitd.payments.models import Payment, Source, TopUp, TopUpStatus
 from sautikitd.payments.notices import StkNotice, read_c2b, read_stk
 from sautikitd.payments.result_codes import Verdict, meaning_of
 from sautikitd.payments.settlement import Settlement
@@ -21,8 +25,16 @@ log = structlog.get_logger()
 
 _ATTEMPTS = 10
 _BACKOFF = timedelta(seconds=15)
+_ASKING = timedelta(seconds=60)
+"""A query lasts 35 s at most; nobody else takes the delivery meanwhile."""
 
 Done = tuple[InboxState, str]
+
+
+class Unconfirmed(msgspec.Struct, frozen=True):
+    """A success too large for the word of a callback: a query is to agree first."""
+
+    checkout_request_id: str
 
 
 class Inbox:
@@ -33,6 +45,7 @@ class Inbox:
         settlement: Settlement,
         accounts: DarajaAccounts,
         sources: Sources,
+        clients: dict[Mode, DarajaClient],
         box: SecretBox,
         clock: Clock,
     ) -> None:
@@ -40,6 +53,7 @@ class Inbox:
         self._settlement = settlement
         self._accounts = accounts
         self._sources = sources
+        self._clients = clients
         self._box = box
         self._clock = clock
 
@@ -51,8 +65,14 @@ class Inbox:
                 posted = await inbox.take(connection, self._clock.now())
                 if posted is None:
                     return False
-                state, note = await self._read(connection, posted)
-                await inbox.finish(connection, posted.id, state, note)
+                done = await self._read(connection, posted, confirmed=False)
+                if isinstance(done, Unconfirmed):
+                    due_at = self._clock.now() + _ASKING * (posted.attempts + 1)
+                    await inbox.postpone(connection, posted.id, due_at, "waits for the query")
+                else:
+                    await inbox.finish(connection, posted.id, *done)
+            if isinstance(done, Unconfirmed):
+                await self._confirm(posted, done)
         except DatabaseUnavailable:
             raise
         except Exception as exc:
@@ -71,11 +91,27 @@ class Inbox:
                 due_at = self._clock.now() + _BACKOFF * (posted.attempts + 1)
                 await inbox.postpone(connection, posted.id, due_at, note)
 
-    async def _read(self, connection: Connection, posted: Posted) -> Done:
+    async def _confirm(self, posted: Posted, unconfirmed: Unconfirmed) -> None:
+        """Asks, with no transaction open, whether a large payment is true. Until the query agrees it is asked
+        again, ten times; then the delivery is given up, and C2B, pulls and the reconciler have the last word."""
+        outcome = await self._clients[posted.mode].query(unconfirmed.checkout_request_id)
+        verdict = meaning_of(outcome.value.code).verdict if isinstance(outcome, Accepted) else None
+        async with self._database.transaction() as connection:
+            if not await inbox.hold(connection, posted.id):
+                return
+            if verdict is Verdict.PAID:
+                done = await self._read(connection, posted, confirmed=True)
+                assert not isinstance(done, Unconfirmed)
+                await inbox.finish(connection, posted.id, *done)
+            elif posted.attempts + 1 >= _ATTEMPTS:
+                log.error("a large payment was never confirmed", topup=str(posted.topup_id))
+                await inbox.finish(connection, posted.id, "given_up", "no query confirmed it")
+
+    async def _read(self, connection: Connection, posted: Posted, *, confirmed: bool) -> Done | Unconfirmed:
         raw = self._box.open(posted.body_encrypted, context=inbox.context(posted.id))
         if posted.kind == "c2b":
             return await self._read_c2b(connection, posted, raw)
-        return await self._read_stk(connection, posted, raw)
+        return await self._read_stk(connection, posted, raw, confirmed=confirmed)
 
     async def _read_c2b(self, connection: Connection, posted: Posted, raw: bytes) -> Done:
         notice = read_c2b(raw)
@@ -102,7 +138,9 @@ class Inbox:
         await self._settlement.receive(connection, payment)
         return "processed", ""
 
-    async def _read_stk(self, connection: Connection, posted: Posted, raw: bytes) -> Done:
+    async def _read_stk(
+        self, connection: Connection, posted: Posted, raw: bytes, *, confirmed: bool
+    ) -> Done | Unconfirmed:
         now = self._clock.now()
         assert posted.topup_id is not None
         topup = await repository.lock(connection, posted.mode, posted.topup_id)
@@ -116,6 +154,8 @@ class Inbox:
             return "ignored", strange
         if notice.checkout_request_id:
             await repository.learn_checkout(connection, topup, notice.checkout_request_id)
+        if not confirmed and self._needs_query(topup, notice):
+            return Unconfirmed(notice.checkout_request_id)
         return await self._apply(connection, topup, notice, now)
 
     def _strange(self, topup: TopUp, posted: Posted, notice: StkNotice) -> str | None:
@@ -126,6 +166,16 @@ class Inbox:
         if known and notice.checkout_request_id != known:
             return "another CheckoutRequestID"
         return None
+
+    def _needs_query(self, topup: TopUp, notice: StkNotice) -> bool:
+        """Callbacks are not signed: more than the limit is credited when Daraja says it itself (`mpesa.md` §7)."""
+        account = self._accounts.of(topup.mode)
+        return (
+            account is not None
+            and topup.status is not TopUpStatus.SUCCEEDED
+            and meaning_of(notice.result_code).verdict is Verdict.PAID
+            and (notice.amount_minor or 0) > account.confirm_above_minor
+        )
 
     async def _apply(self, connection: Connection, topup: TopUp, notice: StkNotice, now: datetime) -> Done:
         meaning = meaning_of(notice.result_code)

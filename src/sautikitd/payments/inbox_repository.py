@@ -56,6 +56,11 @@ async def postpone(connection: Connection, posted_id: UUID, due_at: datetime, no
     await connection.execute(_POSTPONE, posted_id, due_at, note)
 
 
+async def hold(connection: Connection, posted_id: UUID) -> bool:
+    """Locks one that is still to be worked off; False when it no longer is."""
+    return bool(await connection.fetchval(_HOLD, posted_id))
+
+
 async def forget_batch(database: Database, now: datetime) -> int:
     """Removes some of the raw deliveries that are older than 90 days; how many, 0 when none are left."""
     async with database.connection() as connection:
@@ -80,6 +85,8 @@ WHERE state = 'received' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKI
 _FINISH = "UPDATE mpesa_inbox SET state = $2, note = $3, due_at = NULL WHERE id = $1"
 
 _POSTPONE = "UPDATE mpesa_inbox SET attempts = attempts + 1, due_at = $2, note = $3 WHERE id = $1 AND state = 'received'"
+
+_HOLD = "SELECT true FROM mpesa_inbox WHERE id = $1 AND state = 'received' FOR UPDATE"
 
 _FORGET = """
 DELETE FROM mpesa_inbox WHERE id IN (

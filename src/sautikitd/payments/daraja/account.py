@@ -24,6 +24,9 @@ class DarajaAccount(msgspec.Struct, frozen=True, kw_only=True):
     callback_base: str
     sources: tuple[Network, ...]
     pull: bool  # whether the Pull product is enabled on the shortcode
+    confirm_above_minor: int = (
+        10_000_00  # a push's callback of more, in KES cents, is believed when a query agrees
+    )
 
     def __repr__(self) -> str:
         return f"DarajaAccount({self.mode} {self.shortcode} at {self.base_url})"
