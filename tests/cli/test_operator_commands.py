@@ -77,7 +77,7 @@ def test_an_adjustment_moves_money_with_its_reason_and_the_books_stay_right(
     assert taken["balance_after_minor"] == 30000
     assert asked(owner_url, "SELECT count(*) FROM audit_log WHERE action = 'wallet.adjust'") == 2
     audit = sautikitd("ledger", "audit", "--json")
-    assert (audit.status, audit.data) == (Exit.OK, {"ok": True, "findings": []})
+    assert (audit.status, audit.data) == (Exit.OK, {"ok": True, "findings": [], "seal": None})
 
 
 def test_an_adjustment_by_nothing_or_for_no_reason_is_refused(sautikitd: Command, workspace_id: str) -> None:

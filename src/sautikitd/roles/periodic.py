@@ -15,6 +15,7 @@ from sautikitd.mail.jobs import forget_old_mail
 from sautikitd.numbers.jobs import return_from_quarantine
 from sautikitd.payments.jobs import forget_old_callbacks
 from sautikitd.recordings.jobs import tidy_recordings
+from sautikitd.wallet.seals import seal_settled
 from sautikitd.webhooks.jobs import purge_delivery_log
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ async def _run(platform: Platform) -> None:
     connector = PsycopgConnector(conninfo=platform.database_url, min_size=1, max_size=3)
     app = App(connector=connector)
     _schedule(app, "recordings", "* * * * *", lambda: _tidy_recordings(platform))
+    _schedule(app, "ledger-seals", "*/5 * * * *", lambda: seal_settled(platform.database, platform.clock))
     _schedule(app, "idempotency-keys", "*/10 * * * *", lambda: forget_idempotency_keys(platform))
     _schedule(app, "quarantine", "5 * * * *", lambda: _end_quarantine(platform))
     _schedule(app, "delivery-log", "17 3 * * *", lambda: _purge_delivery_log(platform))

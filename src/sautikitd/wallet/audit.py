@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sautikitd.database.pool import Connection
+from sautikitd.wallet.seals import first_broken
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,9 @@ _CHAIN = """
 """
 
 _WALLET_NAME = "format('%s %s', w.workspace_id, w.mode)"
+
+SEALS = "what was sealed is as it was, and the seals are an unbroken chain"
+"""The one rule that is no query, and tells its first breach only: the seals after that one say nothing any more."""
 
 RULES: Sequence[Rule] = (
     Rule(
@@ -157,7 +161,13 @@ async def audit(connection: Connection) -> list[Finding]:
     Run it outside a transaction: it opens a read-only one of its own. It takes no locks that stop payments.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        return [finding for rule in RULES if (finding := await _check(connection, rule))]
+        findings = [finding for rule in RULES if (finding := await _check(connection, rule))]
+        broken = await first_broken(connection)
+    if broken is not None:
+        findings.append(
+            Finding(rule=SEALS, table=broken.table, row=broken.row, problem=broken.problem, broken=1)
+        )
+    return findings
 
 
 async def _check(connection: Connection, rule: Rule) -> Finding | None:
