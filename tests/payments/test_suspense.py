@@ -103,10 +103,11 @@ async def test_the_daily_report_holds_receipts_against_the_books(office: Office)
     await in_suspense(office)
     await office.later(minutes=20)
     async with office.database.connection() as connection:
-        report = await daily_report(connection, "test", office.clock.now().date())
+        report = await daily_report(connection, "test", office.clock.now().date(), office.clock.now())
     assert (report.receipts, report.received_minor, report.cleared_minor) == (3, 17_200, 17_200)
     assert (report.in_wallets_minor, report.in_suspense_minor) == (13_000, 4_200)
     assert (report.topups_succeeded, report.topups_failed, report.told_by_pull_alone) == (2, 1, 1)
+    assert report.pushes_without_callback == 1  # of the phone whose callback is lost
     assert report.problems == []
 
 
@@ -116,6 +117,6 @@ async def test_the_report_names_money_the_books_do_not_have(office: Office, owne
     await owner.execute("UPDATE mpesa_receipts SET amount_minor = 1")
     await owner.close()
     async with office.database.connection() as connection:
-        report = await daily_report(connection, "test", office.clock.now().date())
+        report = await daily_report(connection, "test", office.clock.now().date(), office.clock.now())
     assert len(report.problems) == 1
     assert "10000 in the books, 1 received" in report.problems[0]

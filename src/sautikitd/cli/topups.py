@@ -35,7 +35,9 @@ async def report(invocation: Invocation, day: datetime | None, mode: str) -> Non
 
     async with installation(invocation.settings) as platform, platform.database.connection() as connection:
         yesterday = platform.clock.now().astimezone(NAIROBI).date() - timedelta(days=1)
-        found = await daily_report(connection, cast("Mode", mode), day.date() if day else yesterday)
+        found = await daily_report(
+            connection, cast("Mode", mode), day.date() if day else yesterday, platform.clock.now()
+        )
 
     def show() -> None:
         from sautikitd.wallet.money import written

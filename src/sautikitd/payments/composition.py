@@ -16,6 +16,7 @@ from sautikitd.payments.pulls import PullSweeps
 from sautikitd.payments.pushing import Pusher
 from sautikitd.payments.reconciler import Reconciler
 from sautikitd.payments.settlement import Settlement
+from sautikitd.payments.silence import Silence
 from sautikitd.payments.sources import Sources
 from sautikitd.payments.worker import PaymentsWorker
 from sautikitd.secretbox import SecretBox
@@ -70,6 +71,7 @@ async def open_payments(
             reconciler=reconciler,
             sweeps=sweeps,
             registration=registration,
+            silence=Silence(database, list(clients), clock),
             clock=clock,
         )
         yield PaymentParts(

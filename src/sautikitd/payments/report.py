@@ -9,6 +9,7 @@ import msgspec
 from sautikitd.clock import NAIROBI
 from sautikitd.database.pool import Connection
 from sautikitd.events.models import Mode
+from sautikitd.payments.silence import SILENT_AFTER, without_callback
 
 
 class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,17 +34,21 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
     cleared_minor: int
     topups_succeeded: int
     topups_failed: int
+    pushes_without_callback: int  # of the day, five minutes and more after they were sent
     without_receipt: list[UUID]
     pending_a_day: list[UUID]
     problems: list[str]
 
 
-async def daily_report(connection: Connection, mode: Mode, day: date) -> DailyReport:
+async def daily_report(connection: Connection, mode: Mode, day: date, now: datetime) -> DailyReport:
+    """`now` bounds the pushes that a callback may still come for."""
     start = datetime.combine(day, time(), NAIROBI)
     window = (mode, start, start + timedelta(days=1))
     figures = dict(await connection.fetchrow(_FIGURES, *window))
     figures |= dict(await connection.fetchrow(_CLEARED, *window))
     figures |= dict(await connection.fetchrow(_TOPUPS, *window))
+    silent_before = min(start + timedelta(days=1), now - SILENT_AFTER)
+    figures["pushes_without_callback"] = await without_callback(connection, mode, start, silent_before)
     problems = [row["problem"] for row in await connection.fetch(_PROBLEMS, mode)]
     return DailyReport(day=day.isoformat(), mode=mode, problems=problems, **figures)
 

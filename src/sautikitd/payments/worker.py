@@ -12,6 +12,7 @@ from sautikitd.payments.paybill import PaybillRegistration
 from sautikitd.payments.pulls import PullSweeps
 from sautikitd.payments.pushing import Pusher
 from sautikitd.payments.reconciler import Reconciler
+from sautikitd.payments.silence import Silence
 
 log = structlog.get_logger()
 
@@ -30,6 +31,7 @@ class PaymentsWorker:
         reconciler: Reconciler,
         sweeps: PullSweeps,
         registration: PaybillRegistration,
+        silence: Silence,
         clock: Clock,
     ) -> None:
         self._inbox = inbox
@@ -37,6 +39,7 @@ class PaymentsWorker:
         self._reconciler = reconciler
         self._sweeps = sweeps
         self._registration = registration
+        self._silence = silence
         self._clock = clock
         self._woken = [asyncio.Event(), asyncio.Event()]
 
@@ -63,6 +66,7 @@ class PaymentsWorker:
         await self._reconciler.release_prompts()
         await self._sweeps.work()
         await self._reconciler.give_up()
+        await self._silence.measure()
         return 0
 
     async def _repeat(self, work: Callable[[], Awaitable[int]], woken: asyncio.Event, seconds: float) -> None:
