@@ -32,6 +32,25 @@ def test_a_workspace_is_made_listed_suspended_and_let_go(sautikitd: Command, wor
     assert lifted.data["workspace"]["suspended_at"] is None
 
 
+def test_destinations_are_opened_and_closed_and_noted(
+    sautikitd: Command, workspace_id: str, owner_url: str
+) -> None:
+    change = ("workspace", "destinations", workspace_id, "--mode", "live", "--json")
+    assert sautikitd(*change, "--list").data == {"destination_prefixes": ["254"]}
+    opened = sautikitd(*change, "--open", "+256", "--open", "1876", "--close", "254")
+    assert opened.data == {"destination_prefixes": ["1876", "256"]}
+    assert sautikitd(*change, "--list").data == opened.data
+    assert asked(owner_url, "SELECT count(*) FROM audit_log WHERE action = 'workspace.destinations'") == 1
+    refused = sautikitd(*change, "--open", "210", "--open", "0722", "--close", "44")
+    assert refused.status == Exit.REFUSED
+    assert [field["pointer"] for field in refused.data["error"]["fields"]] == [
+        "/open/0",
+        "/open/1",
+        "/close/0",
+    ]
+    assert sautikitd(*change).status == Exit.USAGE
+
+
 def test_bad_values_are_refused_by_field_with_a_status_of_their_own(sautikitd: Command) -> None:
     answer = sautikitd("workspace", "create", "Duka", "--owner", "nobody", "--json")
     assert answer.status == Exit.REFUSED

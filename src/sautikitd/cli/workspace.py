@@ -1,4 +1,4 @@
-"""`sautikitd workspace create | list | limit | suspend | unsuspend`."""
+"""`sautikitd workspace create | list | limit | destinations | suspend | unsuspend`."""
 
 from uuid import UUID
 
@@ -74,6 +74,48 @@ async def limit(
         await platform.workspaces.set_limits(connection, workspace_id, mode, limits, OPERATOR, now)
     text = f"{calls_per_second:g} calls a second, {concurrent} at once, from now on."
     invocation.result({"limits": limits}, lambda: click.echo(text))
+
+
+@workspace.command()
+@click.argument("workspace_id", metavar="ID", type=click.UUID)
+@click.option("--mode", type=click.Choice(["live", "test"]), required=True)
+@click.option("--open", "opened", multiple=True, metavar="PREFIX", help="Leading digits, such as 256.")
+@click.option("--close", "closed", multiple=True, metavar="PREFIX", help="A prefix that is open.")
+@click.option("--list", "listed", is_flag=True, help="Change nothing.")
+@subcommand()
+async def destinations(
+    invocation: Invocation,
+    workspace_id: UUID,
+    mode: Mode,
+    opened: tuple[str, ...],
+    closed: tuple[str, ...],
+    listed: bool,
+) -> None:
+    """Open and close the destinations a workspace may call. A country's code opens its ordinary numbers only.
+
+    Premium, shared-cost, toll-free and special numbers need a prefix longer than the code.
+
+    \b
+    sautikitd workspace destinations 0198… --mode live --open 256 --close 255
+    sautikitd workspace destinations 0198… --mode live --list
+    """
+    if listed == bool(opened or closed):
+        raise click.UsageError("Give --list, or what to --open and --close.")
+    from sautikitd.cli.installation import installation
+    from sautikitd.identity.audit import OPERATOR
+    from sautikitd.identity.destinations import change_destinations
+    from sautikitd.numbering.prefixes import country_of_prefix
+
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        now = platform.clock.now()
+        prefixes = await change_destinations(
+            connection, workspace_id, mode, opened=opened, closed=closed, actor=OPERATOR, now=now
+        )
+    rows = [(f"+{prefix}", country_of_prefix(prefix) or "") for prefix in prefixes]
+    invocation.result(
+        {"destination_prefixes": prefixes},
+        lambda: show_table(("Open", "Country"), rows, empty="No destination is open."),
+    )
 
 
 @workspace.command()
