@@ -56,6 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     daraja_passkey: str | None = None
     daraja_sources: tuple[str, ...] = SAFARICOM_SOURCES
     daraja_pull: bool = False  # whether the Pull product is enabled on the shortcode
+    daraja_initiator: str | None = None  # reversals need it and the two below
+    daraja_initiator_password: str | None = None
+    daraja_certificate: Path | None = None
     daraja_confirm_above: int = 10_000  # whole KES
     callback_url: str | None = None  # the API as Daraja reaches it; None: the public URL
     mail_simulator: Address  # with --dev: where mail is shown; the SMTP server behind it is on the next port
@@ -299,6 +302,27 @@ VARIABLES: tuple[Variable, ...] = (
         readers.flag,
         "The Pull Transactions product is enabled on the Paybill: reconcile by it.",
         "1",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_INITIATOR",
+        "daraja_initiator",
+        str,
+        "The API operator who may reverse payments; with the two below.",
+        "sautikit-api",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_INITIATOR_PASSWORD",
+        "daraja_initiator_password",
+        readers.secret,
+        "His password, or @FILE.",
+        "@/etc/sautikit/initiator",
+    ),
+    Variable(
+        "SAUTIKIT_DARAJA_CERTIFICATE",
+        "daraja_certificate",
+        readers.path,
+        "Safaricom's certificate, PEM; the sandbox has another than production.",
+        "/etc/sautikit/daraja.pem",
     ),
     Variable(
         "SAUTIKIT_DARAJA_CONFIRM_ABOVE",

@@ -7,6 +7,8 @@ import click
 from sautikitd.cli.command import Invocation, subcommand
 from sautikitd.cli.show import show_fields, show_table
 
+_RECORDED = "Noted as sent back in M-PESA's portal; nothing was sent from here"
+
 
 @click.group()
 def suspense() -> None:
@@ -60,18 +62,33 @@ async def assign(invocation: Invocation, case_id: UUID, workspace_id: UUID, reas
 @suspense.command()
 @click.argument("case_id", metavar="CASE", type=click.UUID)
 @click.option("--reason", required=True, help="With the receipt of the reversal; kept in the audit log.")
+@click.option("--recorded", is_flag=True, help="It went back through the M-PESA portal: only note that.")
 @subcommand()
-async def reverse(invocation: Invocation, case_id: UUID, reason: str) -> None:
-    """Note that a payment was sent back. Send it back in the M-PESA organisation portal first."""
+async def reverse(invocation: Invocation, case_id: UUID, reason: str, recorded: bool) -> None:
+    """Send a payment back to its payer.
+
+    With SAUTIKIT_DARAJA_INITIATOR, its password and certificate set, Daraja is asked to, once, and the case closes
+    when M-PESA says that the money went. Without them (or with --recorded) nothing is sent: the case is noted as
+    reversed, so send the money back in the M-PESA organisation portal first.
+    """
     from sautikitd.cli.installation import installation
+    from sautikitd.cli.payment_parts import payments_of
     from sautikitd.identity.audit import OPERATOR
     from sautikitd.wallet.money import written
 
     note = _checked(reason)
-    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
-        case = await platform.suspense.reverse(connection, case_id, note, OPERATOR)
+    async with installation(invocation.settings) as platform, payments_of(platform) as parts:
+        async with platform.database.transaction() as connection:
+            case = await platform.suspense.reversible(connection, case_id)
+            sends = parts.reversals.available(case.mode) and not recorded
+            if not sends:
+                await platform.suspense.reverse(connection, case_id, note, OPERATOR)
+        if sends:
+            await parts.reversals.request(case_id, note)
     fields = {"receipt": case.receipt, "amount": written(case.amount_minor)}
-    invocation.result({"case_id": case.id}, lambda: show_fields("Sent back", fields))
+    title = "Daraja was asked to send it back; the case closes with M-PESA's result" if sends else _RECORDED
+    result = {"case_id": case.id, "sent": sends}
+    invocation.result(result, lambda: show_fields(title, fields))
 
 
 def _checked(reason: str) -> str:

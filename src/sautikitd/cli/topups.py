@@ -1,4 +1,4 @@
-"""`sautikitd topups report | register-paybill | register-pull | give-up`."""
+"""`sautikitd topups report | status | register-paybill | register-pull | give-up`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +14,7 @@ from sautikitd.cli.show import show_fields
 if TYPE_CHECKING:
     from sautikitd.payments.paybill import PaybillRegistration
 
+_PATIENCE_S = 40.0
 _MODE = click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
 
 
@@ -89,20 +90,40 @@ async def register_pull(invocation: Invocation, phone: str, mode: str) -> None:
 @asynccontextmanager
 async def _registration(invocation: Invocation) -> "AsyncIterator[PaybillRegistration]":
     from sautikitd.cli.installation import installation
-    from sautikitd.payments.composition import open_payments
+    from sautikitd.cli.payment_parts import payments_of
 
-    async with (
-        installation(invocation.settings) as platform,
-        open_payments(
-            database=platform.database,
-            accounts=platform.daraja_accounts,
-            paths=platform.callback_paths,
-            settlement=platform.settlement,
-            box=platform.box,
-            clock=platform.clock,
-        ) as payments,
-    ):
+    async with installation(invocation.settings) as platform, payments_of(platform) as payments:
         yield payments.registration
+
+
+@topups.command()
+@click.argument("receipt")
+@_MODE
+@subcommand()
+async def status(invocation: Invocation, receipt: str, mode: str) -> None:
+    """Ask M-PESA what became of a payment, by its receipt. The answer comes as a callback: `sautikitd serve` must run."""
+    from sautikitd.cli.installation import installation
+    from sautikitd.cli.payment_parts import payments_of
+    from sautikitd.events.models import Mode
+    from sautikitd.wallet.money import written
+
+    async with installation(invocation.settings) as platform, payments_of(platform) as parts:
+        asked = await parts.reversals.ask_status(cast("Mode", mode), receipt.strip().upper())
+        found = await parts.reversals.wait_for(asked, _PATIENCE_S)
+    if found is None:
+        invocation.result(
+            {"answered": False}, lambda: click.echo("M-PESA has not answered. Try again later.")
+        )
+        found_something()
+        return
+    amount = found.told_amount_minor
+    fields = {
+        "status": found.told or "not found",
+        "amount": written(amount) if amount is not None else "not told",
+        "result code": found.result_code or "",
+    }
+    answer = {"answered": True, "receipt": found.receipt, "status": found.told, "amount_minor": amount}
+    invocation.result(answer | {"result_code": found.result_code}, lambda: show_fields(receipt, fields))
 
 
 @topups.command("give-up")

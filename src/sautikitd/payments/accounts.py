@@ -11,11 +11,14 @@ from sautikitd.events.models import Mode
 from sautikitd.payments.daraja.account import (
     TEST_CONSUMER_KEY,
     TEST_CONSUMER_SECRET,
+    TEST_CREDENTIAL,
+    TEST_INITIATOR,
     TEST_PASSKEY,
     TEST_SHORTCODE,
     DarajaAccount,
 )
-from sautikitd.settings import Address, Settings
+from sautikitd.payments.daraja.credential import security_credential
+from sautikitd.settings import Address, SettingInvalid, Settings
 
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
@@ -52,6 +55,13 @@ class CallbackPaths:
         """`what` is `confirmation` or `validation`."""
         return f"/callbacks/paybill/{self._token(f'paybill {mode}')}/{what}"
 
+    def request(self, request_id: UUID, what: str) -> str:
+        """`what` is `result` or `timeout`."""
+        return f"/callbacks/request/{request_id.hex}/{self._token(f'request {request_id.hex}')}/{what}"
+
+    def opens_request(self, request_id: UUID, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self._token(f"request {request_id.hex}").encode())
+
     def opens_stk(self, topup_id: UUID, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token(f"stk {topup_id.hex}").encode())
 
@@ -80,6 +90,8 @@ def test_account(simulator: Address, api: Address) -> DarajaAccount:
         callback_base=f"http://{Address(host, api.port)}",
         sources=_LOOPBACK,
         pull=True,
+        initiator=TEST_INITIATOR,
+        security_credential=TEST_CREDENTIAL,
     )
 
 
@@ -109,6 +121,22 @@ def accounts_of(settings: Settings) -> DarajaAccounts:
         callback_base=settings.callback_url or settings.public_url,
         sources=tuple(ipaddress.ip_network(network) for network in settings.daraja_sources),
         pull=settings.daraja_pull,
+        initiator=settings.daraja_initiator or "",
+        security_credential=_credential(settings),
         confirm_above_minor=above,
     )
     return DarajaAccounts(test, live)
+
+
+def _credential(settings: Settings) -> str:
+    """Empty where initiator, password and certificate are not all set. Raises `SettingInvalid`."""
+    password, file = settings.daraja_initiator_password, settings.daraja_certificate
+    if not (settings.daraja_initiator and password and file):
+        return ""
+    try:
+        return security_credential(password, file.read_bytes())
+    except (OSError, ValueError) as exc:
+        raise SettingInvalid(
+            f"SAUTIKIT_DARAJA_CERTIFICATE={str(file)!r} cannot be used ({type(exc).__name__}): "
+            "it is the PEM file of Safaricom's certificate for production."
+        ) from exc

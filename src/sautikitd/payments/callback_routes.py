@@ -109,8 +109,32 @@ class CallbackRoutes:
             refusal = None
         return Answer(body=Acknowledged(refusal, "Rejected") if refusal else Acknowledged("0"))
 
+    @endpoint(
+        "POST",
+        "/callbacks/request/{request_id}/{token}/{what}",
+        authenticated=False,
+        answers={200: Acknowledged},
+        body_limit=_LARGEST_BODY,
+        documented=False,
+    )
+    async def request_result(self, request: ApiRequest[None, None]) -> Answer:
+        """Take the result of a reversal or of a question for a status. A time-out tells nothing: the status is asked for."""
+        request_id = _uuid(request.path["request_id"])
+        if request_id is None or not self._paths.opens_request(request_id, request.path["token"]):
+            log.warning("result with a forged path", source=request.source_address)
+            raise NotFound
+        mode = await request.connection.fetchval("SELECT mode FROM mpesa_requests WHERE id = $1", request_id)
+        if mode is None or request.path["what"] not in ("result", "timeout"):
+            raise NotFound
+        return await self._keep(request, mode, "result", None, request_id)
+
     async def _keep(
-        self, request: ApiRequest[None, None], mode: Mode, kind: inbox.InboxKind, topup_id: UUID | None
+        self,
+        request: ApiRequest[None, None],
+        mode: Mode,
+        kind: inbox.InboxKind,
+        topup_id: UUID | None,
+        request_id: UUID | None = None,
     ) -> Answer:
         posted_id = uuid7()
         posted = inbox.Posted(
@@ -121,6 +145,7 @@ class CallbackRoutes:
             body_encrypted=self._box.seal(request.raw, context=inbox.context(posted_id)),
             source_address=request.source_address,
             received_at=request.now,
+            request_id=request_id,
         )
         await inbox.keep(request.connection, posted)
         request.after_commit.append(lambda: self._waker.wake(CHANNEL))

@@ -15,9 +15,11 @@ from sautikitd.payments.paybill import PaybillRegistration
 from sautikitd.payments.pulls import PullSweeps
 from sautikitd.payments.pushing import Pusher
 from sautikitd.payments.reconciler import Reconciler
+from sautikitd.payments.reversals import Reversals
 from sautikitd.payments.settlement import Settlement
 from sautikitd.payments.silence import Silence
 from sautikitd.payments.sources import Sources
+from sautikitd.payments.suspense import Suspense
 from sautikitd.payments.worker import PaymentsWorker
 from sautikitd.secretbox import SecretBox
 
@@ -32,6 +34,7 @@ class PaymentParts:
     reconciler: Reconciler
     sweeps: PullSweeps
     registration: PaybillRegistration
+    reversals: Reversals
     worker: PaymentsWorker
 
 
@@ -52,12 +55,20 @@ async def open_payments(
             account.mode: await held.enter_async_context(DarajaClient(account, tokens, clock))
             for account in accounts.all
         }
+        reversals = Reversals(
+            database=database,
+            clients=clients,
+            paths=paths,
+            suspense=Suspense(settlement.wallets, clock),
+            clock=clock,
+        )
         inbox = Inbox(
             database=database,
             settlement=settlement,
             accounts=accounts,
             sources=Sources(accounts),
             clients=clients,
+            reversals=reversals,
             box=box,
             clock=clock,
         )
@@ -71,6 +82,7 @@ async def open_payments(
             reconciler=reconciler,
             sweeps=sweeps,
             registration=registration,
+            reversals=reversals,
             silence=Silence(database, list(clients), clock),
             clock=clock,
         )
@@ -81,5 +93,6 @@ async def open_payments(
             reconciler=reconciler,
             sweeps=sweeps,
             registration=registration,
+            reversals=reversals,
             worker=worker,
         )

@@ -63,6 +63,14 @@ class CaseNotReversible(Refusal):
     message = "Most of this payment is in a wallet, so it cannot be sent back from suspense. Assign the difference instead."
 
 
+class ReversalUnderWay(Refusal):
+    code = "suspense.reversal_under_way"
+    status = 409
+    message = (
+        "Payment {receipt} is being sent back already. Wait for M-PESA's result; it is never asked for twice."
+    )
+
+
 class DarajaRefused(Refusal):
     code = "daraja.refused"
     status = 502

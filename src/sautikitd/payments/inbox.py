@@ -15,8 +15,9 @@ from sautikitd.payments.daraja.client import DarajaClient
 from sautikitd.payments.daraja.outcomes import Accepted
 from sautikitd.payments.inbox_repository import InboxState, Posted
 from sautikitd.payments.models import Payment, Source, TopUp, TopUpStatus
-from sautikitd.payments.notices import StkNotice, read_c2b, read_stk
+from sautikitd.payments.notices import StkNotice, read_c2b, read_result, read_stk
 from sautikitd.payments.result_codes import Verdict, meaning_of
+from sautikitd.payments.reversals import Reversals
 from sautikitd.payments.settlement import Settlement
 from sautikitd.payments.sources import Sources
 from sautikitd.secretbox import SecretBox
@@ -46,6 +47,7 @@ class Inbox:
         accounts: DarajaAccounts,
         sources: Sources,
         clients: dict[Mode, DarajaClient],
+        reversals: Reversals,
         box: SecretBox,
         clock: Clock,
     ) -> None:
@@ -54,6 +56,7 @@ class Inbox:
         self._accounts = accounts
         self._sources = sources
         self._clients = clients
+        self._reversals = reversals
         self._box = box
         self._clock = clock
 
@@ -109,9 +112,21 @@ class Inbox:
 
     async def _read(self, connection: Connection, posted: Posted, *, confirmed: bool) -> Done | Unconfirmed:
         raw = self._box.open(posted.body_encrypted, context=inbox.context(posted.id))
+        if posted.kind == "result":
+            return await self._read_result(connection, posted, raw)
         if posted.kind == "c2b":
             return await self._read_c2b(connection, posted, raw)
         return await self._read_stk(connection, posted, raw, confirmed=confirmed)
+
+    async def _read_result(self, connection: Connection, posted: Posted, raw: bytes) -> Done:
+        notice = read_result(raw)
+        if notice is None or posted.request_id is None:
+            return "ignored", "not a result"
+        if not self._sources.believed(posted.mode, posted.source_address):
+            log.warning("result from a strange address", posted=str(posted.id), source=posted.source_address)
+            return "ignored", "strange address"
+        await self._reversals.take(connection, posted.request_id, notice)
+        return "processed", ""
 
     async def _read_c2b(self, connection: Connection, posted: Posted, raw: bytes) -> Done:
         notice = read_c2b(raw)

@@ -12,7 +12,7 @@ from sautikitd.events.models import Mode
 KEPT = timedelta(days=90)
 _BATCH = 1000
 
-InboxKind = Literal["stk", "c2b"]
+InboxKind = Literal["stk", "c2b", "result"]
 InboxState = Literal["processed", "ignored", "given_up"]
 
 
@@ -27,6 +27,7 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     source_address: str
     received_at: datetime
     attempts: int = 0
+    request_id: UUID | None = None
 
 
 async def keep(connection: Connection, posted: Posted) -> None:
@@ -39,6 +40,7 @@ async def keep(connection: Connection, posted: Posted) -> None:
         posted.body_encrypted,
         posted.source_address,
         posted.received_at,
+        posted.request_id,
     )
 
 
@@ -73,12 +75,12 @@ def context(posted_id: UUID) -> str:
 
 
 _KEEP = """
-INSERT INTO mpesa_inbox (id, mode, kind, topup_id, body_encrypted, source_address, received_at, due_at, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 'received')
+INSERT INTO mpesa_inbox (id, mode, kind, topup_id, body_encrypted, source_address, received_at, due_at, state, request_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 'received', $8)
 """
 
 _TAKE = """
-SELECT id, mode, kind, topup_id, body_encrypted, source_address, received_at, attempts FROM mpesa_inbox
+SELECT id, mode, kind, topup_id, body_encrypted, source_address, received_at, attempts, request_id FROM mpesa_inbox
 WHERE state = 'received' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 

@@ -71,6 +71,30 @@ def read_c2b(raw: bytes) -> C2bNotice | None:
     )
 
 
+class ResultNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """How a reversal or a question for a status ended. `status` is empty where none was told."""
+
+    result_code: str
+    status: str = ""
+    amount_minor: int | None = None
+
+
+def read_result(raw: bytes) -> ResultNotice | None:
+    """None for what is no result. `ResultParameter` comes as a list or as a single object (`mpesa.md` §5)."""
+    result = _object(_object(_decode(raw)).get("Result"))
+    code = result.get("ResultCode")
+    if code is None:
+        return None
+    listed = _object(result.get("ResultParameters")).get("ResultParameter")
+    rows = listed if isinstance(listed, list) else [listed]
+    told = {str(row.get("Key")): row.get("Value") for row in rows if isinstance(row, dict)}
+    return ResultNotice(
+        result_code=str(code).strip(),
+        status=_text(told.get("TransactionStatus")) or "",
+        amount_minor=read_amount(told.get("Amount")),
+    )
+
+
 def read_amount(value: Any) -> int | None:
     """KES cents of `1.00`, `"5.00"` or `5`; None for what is no amount above zero in whole cents."""
     if value is None or isinstance(value, bool):

@@ -16,6 +16,7 @@ from sautikitd.events.models import Event, Mode
 from sautikitd.ids import uuid7
 from sautikitd.payments import receipt_repository as receipts
 from sautikitd.payments import repository
+from sautikitd.payments import request_repository as requests
 from sautikitd.payments.models import (
     Payment,
     Place,
@@ -40,6 +41,10 @@ class Settlement:
         self._wallets = wallets
         self._events = events
         self._clock = clock
+
+    @property
+    def wallets(self) -> Wallets:
+        return self._wallets
 
     async def receive(self, connection: Connection, payment: Payment) -> None:
         """Money has arrived, so a channel says. Harmless to repeat, in any order and through any channel."""
@@ -155,6 +160,8 @@ class Settlement:
         """Takes a payment out of suspense for the top-up it turns out to pay. False where it does not fit."""
         case = await receipts.lock_case_of(connection, receipt.mode, receipt.receipt)
         if case is None or case.state is not SuspenseState.OPEN:
+            return False
+        if await requests.reversal_under_way(connection, case.id):
             return False
         if case.reason is not SuspenseReason.UNKNOWN_REFERENCE or receipt.amount_minor != topup.amount_minor:
             return False

@@ -10,7 +10,8 @@ from sautikitd.database.pool import Connection
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
 from sautikitd.payments import receipt_repository as receipts
-from sautikitd.payments.errors import CaseClosed, CaseNotFound, CaseNotReversible
+from sautikitd.payments import request_repository as requests
+from sautikitd.payments.errors import CaseClosed, CaseNotFound, CaseNotReversible, ReversalUnderWay
 from sautikitd.payments.models import Place, SuspenseCase, SuspenseReason, SuspenseState
 from sautikitd.payments.settlement import receipt_cause
 from sautikitd.wallet.models import Account, Cause, Details, EntryRef, EntryType, LedgerAccount
@@ -34,9 +35,11 @@ class Suspense:
     ) -> EntryRef:
         """Puts the money into the workspace's wallet of the case's mode; a case below zero takes it out again.
 
-        Raises `CaseNotFound`, `CaseClosed`, and what the wallet raises for a workspace without one.
+        Raises `CaseNotFound`, `CaseClosed`, `ReversalUnderWay`, and what the wallet raises for a workspace without one.
         """
         case = await self._open(connection, case_id)
+        if await requests.reversal_under_way(connection, case_id):
+            raise ReversalUnderWay(receipt=case.receipt)
         account, now = Account(workspace_id, case.mode), self._clock.now()
         close = (case.id, SuspenseState.ASSIGNED, note, now)
         await receipts.close_case(connection, *close, workspace_id=workspace_id)
@@ -49,9 +52,7 @@ class Suspense:
     async def reverse(self, connection: Connection, case_id: UUID, note: str, actor: Actor) -> SuspenseCase:
         """Notes that the payment was sent back to its payer, in M-PESA's portal. Raises `CaseNotFound`,
         `CaseClosed`, and `CaseNotReversible` for the difference of a payment that was credited."""
-        case, now = await self._open(connection, case_id), self._clock.now()
-        if case.reason is SuspenseReason.DIFFERENCE:
-            raise CaseNotReversible
+        case, now = await self.reversible(connection, case_id), self._clock.now()
         await receipts.close_case(connection, case.id, SuspenseState.REVERSED, note, now)
         await receipts.move(connection, case.mode, case.receipt, Place.REVERSED, topup_id=case.topup_id)
         moved = [
@@ -61,6 +62,18 @@ class Suspense:
         details = Details(description="Sent back to the payer", reference=case.receipt)
         await move_unowned(connection, case.mode, f"{case.id}/reversed", moved, details, now)
         await self._note(connection, case, "suspense.reverse", note, actor, None)
+        return case
+
+    async def find(self, connection: Connection, case_id: UUID) -> SuspenseCase | None:
+        """Locked, whatever its state."""
+        return await receipts.lock_case(connection, case_id)
+
+    async def reversible(self, connection: Connection, case_id: UUID) -> SuspenseCase:
+        """An open case that can be sent back, locked. Raises `CaseNotFound`, `CaseClosed`,
+        and `CaseNotReversible` for the difference of a payment that was credited."""
+        case = await self._open(connection, case_id)
+        if case.reason is SuspenseReason.DIFFERENCE:
+            raise CaseNotReversible
         return case
 
     @staticmethod

@@ -12,6 +12,7 @@ from sautikitd.payments.paybill import PaybillRegistration
 from sautikitd.payments.pulls import PullSweeps
 from sautikitd.payments.pushing import Pusher
 from sautikitd.payments.reconciler import Reconciler
+from sautikitd.payments.reversals import Reversals
 from sautikitd.payments.silence import Silence
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ class PaymentsWorker:
         reconciler: Reconciler,
         sweeps: PullSweeps,
         registration: PaybillRegistration,
+        reversals: Reversals,
         silence: Silence,
         clock: Clock,
     ) -> None:
@@ -39,6 +41,7 @@ class PaymentsWorker:
         self._reconciler = reconciler
         self._sweeps = sweeps
         self._registration = registration
+        self._reversals = reversals
         self._silence = silence
         self._clock = clock
         self._woken = [asyncio.Event(), asyncio.Event()]
@@ -66,6 +69,7 @@ class PaymentsWorker:
         await self._reconciler.release_prompts()
         await self._sweeps.work()
         await self._reconciler.give_up()
+        await self._reversals.check()
         await self._silence.measure()
         return 0
 

@@ -24,9 +24,16 @@ class DarajaAccount(msgspec.Struct, frozen=True, kw_only=True):
     callback_base: str
     sources: tuple[Network, ...]
     pull: bool  # whether the Pull product is enabled on the shortcode
+    initiator: str = ""
+    security_credential: str = ""
     confirm_above_minor: int = (
         10_000_00  # a push's callback of more, in KES cents, is believed when a query agrees
     )
+
+    @property
+    def has_initiator(self) -> bool:
+        """Whether it may reverse payments and ask for their status."""
+        return bool(self.initiator and self.security_credential)
 
     def __repr__(self) -> str:
         return f"DarajaAccount({self.mode} {self.shortcode} at {self.base_url})"
@@ -46,4 +53,6 @@ class DarajaAccount(msgspec.Struct, frozen=True, kw_only=True):
 TEST_CONSUMER_KEY = "simulated-consumer"
 TEST_CONSUMER_SECRET = "simulated-consumer-s3cret"  # opens nothing but the simulator on loopback
 TEST_SHORTCODE = "600100"
+TEST_INITIATOR = "simulated-initiator"
+TEST_CREDENTIAL = "c2ltdWxhdGVk"  # the simulator compares it, where Safaricom decrypts one
 TEST_PASSKEY = "simulated-passkey"

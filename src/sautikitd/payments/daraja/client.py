@@ -165,6 +165,50 @@ class DarajaClient:
             return Rejected(code or "no_code", answer.text("ResponseMessage"))
         return Accepted([_row(row) for row in _flattened(answer.values.get("Response"))])
 
+    async def reverse(self, receipt: str, shillings: int, result_url: str, timeout_url: str) -> Outcome[str]:
+        """Asks for a payment to be sent back: the ConversationID its result will come under. Sent at most once."""
+        return await self._initiate(
+            "/mpesa/reversal/v1/request",
+            {
+                "CommandID": "TransactionReversal",
+                "TransactionID": receipt,
+                "Amount": shillings,
+                "ReceiverParty": self.account.shortcode,
+                "RecieverIdentifierType": "11",  # Daraja's own spelling
+            },
+            (result_url, timeout_url),
+        )
+
+    async def transaction_status(
+        self, receipt: str, conversation_id: str, result_url: str, timeout_url: str
+    ) -> Outcome[str]:
+        """Asks what became of a request by its ConversationID, or (where that is empty) of a payment by its receipt."""
+        named = {"OriginalConversationID": conversation_id} if conversation_id else {"TransactionID": receipt}
+        party = {"PartyA": self.account.shortcode, "IdentifierType": "4"}
+        return await self._initiate(
+            "/mpesa/transactionstatus/v1/query",
+            {"CommandID": "TransactionStatusQuery", **named, **party},
+            (result_url, timeout_url),
+        )
+
+    async def _initiate(self, path: str, body: dict[str, Any], urls: tuple[str, str]) -> Outcome[str]:
+        """What takes the initiator's right. The answer only acknowledges; the result is posted to the first URL."""
+        common = {
+            "Initiator": self.account.initiator,
+            "SecurityCredential": self.account.security_credential,
+            "ResultURL": urls[0],
+            "QueueTimeOutURL": urls[1],
+            "Remarks": "Payment without an owner",
+            "Occasion": "",
+        }
+        answer = await self._send(path, body | common)
+        if not isinstance(answer, Fields):
+            return answer
+        code, conversation = answer.text("ResponseCode"), answer.text("ConversationID")
+        if code and code != "0":
+            return Rejected(code, answer.text("ResponseDescription"))
+        return Accepted(conversation) if code and conversation else OutcomeUnknown("no ConversationID")
+
     async def _send(self, path: str, body: dict[str, Any]) -> _RAW:
         """POSTs once; once more only with a new token, when the old one was refused and nothing executed."""
         answer: _RAW | Invalid = Invalid()

@@ -47,17 +47,17 @@ class DarajaApi:
         if request.headers.get("Authorization") != self._account.basic:
             return web.Response(status=400)
         if request.query.get("grant_type") != "client_credentials":
-            return _error(400, "400.008.02", "Invalid grant type passed")
+            return answer_error(400, "400.008.02", "Invalid grant type passed")
         self._token = secrets.token_urlsafe(21)  # 28 characters; the one before is dead now
         self.tokens_given += 1
         return _json({"access_token": self._token, "expires_in": str(_TOKEN_SECONDS)})
 
-    def _authorised(self, request: web.Request) -> bool:
+    def authorised(self, request: web.Request) -> bool:
         return bool(self._token) and request.headers.get("Authorization") == f"Bearer {self._token}"
 
     async def _push(self, request: web.Request) -> web.StreamResponse:
-        if not self._authorised(request):
-            return _error(404, "404.001.03", "Invalid Access Token")
+        if not self.authorised(request):
+            return answer_error(404, "404.001.03", "Invalid Access Token")
         body = await _body(request)
         problem = self._problem_of(body)
         if problem:
@@ -72,26 +72,26 @@ class DarajaApi:
                     phone, shillings, str(body["AccountReference"]), str(body["CallBackURL"])
                 )
             except PushRefused:
-                return _error(500, "500.001.1001", RESULT_WORDS["1001"])
+                return answer_error(500, "500.001.1001", RESULT_WORDS["1001"])
             if behaviour.callback_first:
                 await self._mpesa.answer_first(prompt)
         return _answer(request, behaviour.answer, prompt)
 
     def _problem_of(self, body: dict[str, Any]) -> web.Response | None:
         if str(body.get("BusinessShortCode")) != self._account.shortcode:
-            return _error(400, "400.002.02", "Bad Request - Invalid BusinessShortCode")
+            return answer_error(400, "400.002.02", "Bad Request - Invalid BusinessShortCode")
         if not self._password_fits(body):
-            return _error(500, "500.001.1001", "Wrong credentials")
+            return answer_error(500, "500.001.1001", "Wrong credentials")
         phone, amount = str(body.get("PhoneNumber", "")), str(body.get("Amount", ""))
         reference = str(body.get("AccountReference", ""))
         if not (phone.startswith("254") and phone.isdigit() and len(phone) == 12):
-            return _error(400, "400.002.02", "Bad Request - Invalid PhoneNumber")
+            return answer_error(400, "400.002.02", "Bad Request - Invalid PhoneNumber")
         if not amount.isdigit() or int(amount) < 1:
-            return _error(400, "400.002.02", "Bad Request - Invalid Amount")
+            return answer_error(400, "400.002.02", "Bad Request - Invalid Amount")
         if not 1 <= len(reference) <= 12:
-            return _error(400, "400.002.02", "Bad Request - Invalid AccountReference")
+            return answer_error(400, "400.002.02", "Bad Request - Invalid AccountReference")
         if not str(body.get("CallBackURL", "")).startswith("http"):
-            return _error(400, "400.002.02", "Bad Request - Invalid CallBackURL")
+            return answer_error(400, "400.002.02", "Bad Request - Invalid CallBackURL")
         return None
 
     def _password_fits(self, body: dict[str, Any]) -> bool:
@@ -99,21 +99,21 @@ class DarajaApi:
         return body.get("Password") == base64.b64encode(text.encode()).decode()
 
     async def _query(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
-            return _error(404, "404.001.03", "Invalid Access Token")
+        if not self.authorised(request):
+            return answer_error(404, "404.001.03", "Invalid Access Token")
         body = await _body(request)
         if not self._password_fits(body):
-            return _error(500, "500.001.1001", "Wrong credentials")
+            return answer_error(500, "500.001.1001", "Wrong credentials")
         prompt = self._mpesa.prompts.get(str(body.get("CheckoutRequestID")))
         if prompt is None:
-            return _error(500, "500.001.1001", "The transaction does not Exist")
+            return answer_error(500, "500.001.1001", "The transaction does not Exist")
         prompt.queries += 1
         if prompt.queries <= prompt.behaviour.query_faults:
-            return _error(500, "500.001.1001", "Internal Server Error")
+            return answer_error(500, "500.001.1001", "Internal Server Error")
         if prompt.open and prompt.behaviour.in_flight is InFlight.BUSY_500:
-            return _error(500, "500.001.1001", "The transaction is being processed")
+            return answer_error(500, "500.001.1001", "The transaction is being processed")
         if prompt.open and prompt.behaviour.in_flight is InFlight.EMPTY_200:
-            return _error(200, "500.001.1001", "")
+            return answer_error(200, "500.001.1001", "")
         code = prompt.result or "4999"
         words = (
             "The transaction is still under processing" if prompt.open else RESULT_WORDS.get(code, "Unknown")
@@ -130,8 +130,8 @@ class DarajaApi:
         )
 
     async def _register(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
-            return _error(400, "400.003.01", "Invalid Access Token")
+        if not self.authorised(request):
+            return answer_error(400, "400.003.01", "Invalid Access Token")
         body = await _body(request)
         wanted = Registration(
             confirmation_url=str(body.get("ConfirmationURL")),
@@ -140,22 +140,22 @@ class DarajaApi:
             masked=request.match_info["version"] == "v2",
         )
         if wanted.response_type not in ("Completed", "Cancelled"):
-            return _error(400, "400.002.02", "Bad Request - Invalid ResponseType")
+            return answer_error(400, "400.002.02", "Bad Request - Invalid ResponseType")
         if self._mpesa.registration not in (None, wanted):
-            return _error(500, "500.003.1001", "Urls are already registered")
+            return answer_error(500, "500.003.1001", "Urls are already registered")
         self._mpesa.registration = wanted
         return _json(
             {"OriginatorCoversationID": "7619-1", "ResponseCode": "0", "ResponseDescription": "Success"}
         )
 
     async def _simulate(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
-            return _error(400, "400.003.01", "Invalid Access Token")
+        if not self.authorised(request):
+            return answer_error(400, "400.003.01", "Invalid Access Token")
         body = await _body(request)
         try:
             phone, shillings = str(int(body["Msisdn"])), int(body["Amount"])
         except (KeyError, ValueError, TypeError):
-            return _error(400, "400.002.05", "Invalid Request Payload")
+            return answer_error(400, "400.002.05", "Invalid Request Payload")
         await self._mpesa.pay_paybill(phone, shillings, str(body.get("BillRefNumber", "")))
         return _json(
             {
@@ -166,8 +166,8 @@ class DarajaApi:
         )
 
     async def _register_pull(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
-            return _error(401, "401.001", "Invalid Access Token")
+        if not self.authorised(request):
+            return answer_error(401, "401.001", "Invalid Access Token")
         return _json(
             {
                 "ResponseRefID": "18633-1",
@@ -178,14 +178,14 @@ class DarajaApi:
         )
 
     async def _pull(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
-            return _error(401, "401.001", "Invalid Access Token")
+        if not self.authorised(request):
+            return answer_error(401, "401.001", "Invalid Access Token")
         body = await _body(request)
         try:
             start, end = _time(body["StartDate"]), _time(body["EndDate"])
             offset = int(body.get("OffSetValue") or 0)
         except (KeyError, ValueError, TypeError):
-            return _error(400, "400.002.05", "Invalid Request Payload")
+            return answer_error(400, "400.002.05", "Invalid Request Payload")
         start = max(start, self._mpesa.clock.now() - _PULL_REACH)
         end += timedelta(seconds=1)  # the request names whole seconds
         rows = [paid for paid in self._mpesa.paid if start <= paid.paid_at < end][offset : offset + _PAGE]
@@ -202,9 +202,9 @@ def _answer(request: web.Request, how: Answer, prompt: Prompt | None) -> web.Str
     if how is Answer.HTML:
         return web.Response(text=_HTML, content_type="text/html")
     if how is Answer.SPIKE:
-        return _error(500, "500.003.02", "Error Occurred: Spike Arrest Violation")
+        return answer_error(500, "500.003.02", "Error Occurred: Spike Arrest Violation")
     if how is Answer.ENVELOPE or prompt is None:
-        return _error(200, "500.001.1001", RESULT_WORDS["1001"])
+        return answer_error(200, "500.001.1001", RESULT_WORDS["1001"])
     return _json(
         {
             "MerchantRequestID": prompt.merchant_request_id,
@@ -241,7 +241,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _error(status: int, code: str, message: str) -> web.Response:
+def answer_error(status: int, code: str, message: str) -> web.Response:
     envelope = {"requestId": f"{secrets.token_hex(4)}-1", "errorCode": code, "errorMessage": message}
     return _json(envelope, status)
 

@@ -231,6 +231,10 @@ class SimulatedMpesa:
             "LastName": "",
         }
 
+    def post_later(self, url: str, body: dict[str, Any], *, late: bool) -> None:
+        """Posts it by itself, once, `late_s` late or at once."""
+        self._start(self._tell(url, body, late=late))
+
     async def _tell(self, url: str, body: dict[str, Any], *, late: bool) -> None:
         if late:
             await asyncio.sleep(self.late_s)

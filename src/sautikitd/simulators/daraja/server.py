@@ -9,6 +9,7 @@ from aiohttp import web
 from sautikitd.payments.daraja.account import DarajaAccount
 from sautikitd.simulators.daraja.api import DarajaApi
 from sautikitd.simulators.daraja.control import Control
+from sautikitd.simulators.daraja.initiator import InitiatorApi
 from sautikitd.simulators.daraja.mpesa import SimulatedMpesa
 from sautikitd.simulators.daraja.page import PhonePage
 
@@ -22,6 +23,7 @@ class Serving:
 
     mpesa: SimulatedMpesa
     api: DarajaApi
+    initiator: InitiatorApi
     host: str
     port: int
 
@@ -32,8 +34,9 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Serves meanwhile. Raises `OSError` when the address is taken; port 0 takes a free one."""
     api = DarajaApi(mpesa, account)
+    initiator = InitiatorApi(mpesa, account, api)
     application = web.Application(client_max_size=_LARGEST_BODY)
-    for part in (api, Control(mpesa, api), PhonePage(mpesa)):
+    for part in (api, initiator, Control(mpesa, api), PhonePage(mpesa)):
         application.add_routes(part.routes())
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
     async with mpesa:
@@ -41,6 +44,6 @@ async def serving(
         try:
             await web.TCPSite(runner, *address).start()
             host, port = runner.addresses[0][:2]
-            yield Serving(mpesa, api, host, port)
+            yield Serving(mpesa, api, initiator, host, port)
         finally:
             await runner.cleanup()
