@@ -26,6 +26,7 @@ from sautikitd.identity.routes import IdentityRoutes
 from sautikitd.numbers.claims import NumberClaims
 from sautikitd.numbers.routes import NumberRoutes
 from sautikitd.numbers.routing import NumberRouting
+from sautikitd.payments.auto_topups.routes import AutoTopUpRoutes
 from sautikitd.payments.callback_routes import CallbackRoutes
 from sautikitd.payments.routes import TopUpRoutes
 from sautikitd.payments.service import TopUps
@@ -105,6 +106,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
         SpendingRoutes(),
         LimitRoutes(),
         AlertRoutes(AlertSubscribers(platform.alert_links), platform.alert_links),
+        AutoTopUpRoutes(),
         TopUpRoutes(TopUps(platform.daraja_accounts, platform.clock), platform.waker),
         CallbackRoutes(
             database=platform.database,

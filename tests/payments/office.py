@@ -20,6 +20,7 @@ from sautikitd.events.log import EventLog
 from sautikitd.identity.workspaces import Workspace
 from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts
 from sautikitd.payments.accounts import test_account as simulated_account
+from sautikitd.payments.auto_topups.routes import AutoTopUpRoutes
 from sautikitd.payments.callback_routes import CallbackRoutes
 from sautikitd.payments.composition import PaymentParts, open_payments
 from sautikitd.payments.report import problems
@@ -139,6 +140,7 @@ async def open_office(database: Database) -> AsyncIterator[Office]:
         held.push_async_callback(waker.close)
         routes = (
             TopUpRoutes(TopUps(accounts, clock), waker),
+            AutoTopUpRoutes(),
             CallbackRoutes(database=database, paths=paths, sources=Sources(accounts), box=BOX, waker=waker),
         )
         url = f"http://127.0.0.1:{api_port}"

@@ -27,11 +27,15 @@ def e164_of(phone: str) -> str:
     return parsed.e164
 
 
+SavedPhone = Annotated[str, msgspec.Meta(extra={"check": _check_phone})]
+"""A Kenyan mobile number, as a client writes it."""
+
+
 class CreateTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A top-up: `phone_e164` gets an M-PESA prompt for `amount_minor` (100 is KES 1.00, whole shillings, 1 to 250,000)."""
 
     amount_minor: WholeShillings
-    phone_e164: Annotated[str, msgspec.Meta(extra={"check": _check_phone})]
+    phone_e164: SavedPhone
     provider: Literal["mpesa"] = "mpesa"
     currency: Literal["KES"] = "KES"
 

@@ -10,8 +10,10 @@ from sautikitd.events.log import CHANNEL
 from sautikitd.mail.sender import MailSender
 from sautikitd.node.reaper import Reaper
 from sautikitd.numbers.jobs import keep_renewing
+from sautikitd.payments.auto_topups.service import AutoTopUps
 from sautikitd.payments.composition import open_payments
 from sautikitd.payments.service import CHANNEL as PAYMENTS
+from sautikitd.payments.service import TopUps
 from sautikitd.roles.periodic import run_periodic_jobs
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
@@ -55,6 +57,8 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             asyncio.create_task(keep_renewing(platform.renewals, platform.database, platform.clock)),
             asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
         ]
+        topups = TopUps(platform.daraja_accounts, platform.clock)
+        beside.append(asyncio.create_task(AutoTopUps(topups, platform.database, platform.clock).run()))
         stopping = asyncio.create_task(process.until_stopped())
         process.ready()
         try:

@@ -1,0 +1,1 @@
+"""Top-ups that are offered of themselves when the balance is low."""
