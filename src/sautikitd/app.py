@@ -121,7 +121,7 @@ def _wire(
     notices = OwnerNotices(clock)
     alert_links = AlertLinks(_derived(instance, b"alert links"), settings.public_url)
     wallets = Wallets(events, clock, AlertMails(clock, alert_links))
-    releases = NumberReleases(wallets, events)
+    releases = NumberReleases(wallets, events, notices)
     signing_secrets = SigningSecrets(box, clock)
     guards = SpendGuards(events, clock, notices)
     lifecycle = CallLifecycle(wallets, events, guards)

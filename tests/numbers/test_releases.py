@@ -3,9 +3,15 @@ import asyncio
 import httpx
 
 from factories import Platform, advance
+from sautikitd.events.log import EventLog
+from sautikitd.identity.audit import OPERATOR
+from sautikitd.identity.principal import Principal
 from sautikitd.identity.workspaces import Workspace
+from sautikitd.ids import uuid7
+from sautikitd.mail.notices import OwnerNotices
 from sautikitd.numbers.jobs import return_from_quarantine
 from sautikitd.numbers.models import TRANSITIONS
+from sautikitd.numbers.releases import NumberReleases
 
 E164 = "+254205000001"
 
@@ -44,6 +50,19 @@ async def test_repeating_it_is_harmless(live: httpx.AsyncClient, platform: Platf
         kinds = await connection.fetch("SELECT kind, data FROM events WHERE kind LIKE 'number.%' ORDER BY id")
     assert [row["kind"] for row in kinds] == ["number.provisioned", "number.released"]
     assert kinds[1]["data"]["refund_minor"] == again.json()["refund"]["total_minor"]
+
+
+async def test_the_owner_is_told_once_by_mail(platform: Platform, duka: Workspace) -> None:
+    notices = OwnerNotices(platform.clock)
+    releases = NumberReleases(platform.wallets, EventLog(), notices)
+    number = await platform.number(duka.id)
+    principal = Principal(id=uuid7(), workspace_id=duka.id, mode="test", scopes=frozenset("*"))
+    for _ in range(2):
+        async with platform.database.transaction() as connection:
+            await releases.release(connection, principal, number.id, OPERATOR, platform.clock.now())
+    async with platform.database.connection() as connection:
+        (mail,) = await connection.fetch("SELECT subject, plain FROM mails")
+    assert mail["subject"] == f"[Test] {number.e164} has been released"
 
 
 async def test_on_the_last_day_and_after_nothing_comes_back(

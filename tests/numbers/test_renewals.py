@@ -17,6 +17,7 @@ from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.events.log import EventLog
 from sautikitd.identity.workspaces import Workspace
+from sautikitd.mail.notices import OwnerNotices
 from sautikitd.numbers.renewals import RentalRenewals
 from sautikitd.numbers.rental_rules import rental_due, status_unpaid
 from sautikitd.wallet.audit import audit
@@ -68,6 +69,22 @@ async def test_the_month_is_charged_on_the_first_in_nairobi(
     assert (status, paid_through) == ("active", date(2026, 12, 31))
     assert kinds == ["number.provisioned", "number.renewed"]
     assert await rentals(database) == [("2026-11", 2_667 + 427), ("2026-12", FULL)]
+
+
+async def test_one_mail_sums_up_what_a_run_renewed(
+    platform: Platform, duka: Workspace, database: Database
+) -> None:
+    notices = OwnerNotices(platform.clock)
+    renewals = RentalRenewals(platform.wallets, EventLog(), platform.releases, platform.clock, notices)
+    numbers = [await platform.number(duka.id), await platform.number(duka.id, e164="+254200000002")]
+    set_clock(platform, datetime(2026, 11, 30, 21, 0, tzinfo=UTC))
+    assert await renewals.run_due(database) == 2
+    assert await renewals.run_due(database) == 0
+    async with database.connection() as connection:
+        (mail,) = await connection.fetch("SELECT subject, plain FROM mails")
+    assert mail["subject"] == "[Test] The rental of 2 numbers has been renewed"
+    assert all(number.e164 in mail["plain"] for number in numbers)
+    assert "31 December 2026" in mail["plain"]
 
 
 async def test_a_number_nobody_pays_for_falls_due_is_suspended_and_given_up(

@@ -1,5 +1,6 @@
 """What each mail says."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from sautikitd.events.kinds import EventKind
@@ -8,6 +9,8 @@ from sautikitd.mail.letter import Letter
 from sautikitd.numbers.models import NumberRecord
 from sautikitd.numbers.rental_rules import RELEASED_AFTER, SUSPENDED_AFTER
 from sautikitd.wallet.money import written
+
+_NAMED = 50
 
 
 def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
@@ -66,6 +69,38 @@ def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
         ],
         facts=facts,
         tone="warning",
+    )
+
+
+def renewals(numbers: Sequence[NumberRecord], workspace: str) -> Letter:
+    """Of numbers of one mode whose rental was taken; the first fifty are named."""
+    count = f"{len(numbers)} numbers" if len(numbers) > 1 else numbers[0].e164
+    facts = [(one.e164, f"paid through {_day(one.paid_through)}") for one in numbers[:_NAMED]]
+    if len(numbers) > _NAMED:
+        facts.append(("Others", str(len(numbers) - _NAMED)))
+    return Letter(
+        subject=_subject(numbers[0].mode, f"The rental of {count} has been renewed"),
+        summary="The rentals have been taken from your wallet.",
+        title="Rentals renewed",
+        paragraphs=[
+            "The rentals below have been taken from your wallet; your statement has the amounts and VAT."
+        ],
+        facts=[("Workspace", workspace), *facts],
+        tone="good",
+    )
+
+
+def given_back(number: NumberRecord, workspace: str) -> Letter:
+    """Of a number released on request, by a person or a key."""
+    return Letter(
+        subject=_subject(number.mode, f"{number.e164} has been released"),
+        summary=f"{written(number.refund.total)} came back to your wallet.",
+        title="A number has been released",
+        paragraphs=[
+            "It was released on request and is no longer yours; what was paid for unused days is in your wallet.",
+            "If that was not you, revoke your API keys and write to support.",
+        ],
+        facts=[("Workspace", workspace), ("Number", number.e164), ("Refund", written(number.refund.total))],
     )
 
 

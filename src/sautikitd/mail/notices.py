@@ -1,5 +1,6 @@
 """What other rooms have told to the owners of a workspace. Each writes rows in the transaction of the change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from sautikitd.webhooks.models import DisableReason, FailingEndpoint
 
 
 class OwnerNotices:
-    """Fits `RentalNotices` (numbers), `DisabledNotice` (webhooks) and `PauseNotice` (wallet)."""
+    """Fits `RentalNotices`, `ReleaseNotice` (numbers), `DisabledNotice` (webhooks) and `PauseNotice` (wallet)."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -26,6 +27,16 @@ class OwnerNotices:
     ) -> None:
         owners = await owners_of(connection, number.workspace_id)
         letter = letters.rental(kind, number, owners.workspace)
+        await self._post(connection, number.workspace_id, owners, letter)
+
+    async def about_renewals(self, connection: Connection, numbers: Sequence[NumberRecord]) -> None:
+        owners = await owners_of(connection, numbers[0].workspace_id)
+        letter = letters.renewals(numbers, owners.workspace)
+        await self._post(connection, numbers[0].workspace_id, owners, letter)
+
+    async def about_release(self, connection: Connection, number: NumberRecord) -> None:
+        owners = await owners_of(connection, number.workspace_id)
+        letter = letters.given_back(number, owners.workspace)
         await self._post(connection, number.workspace_id, owners, letter)
 
     async def about_disabled_webhook(

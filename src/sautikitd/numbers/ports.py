@@ -48,6 +48,16 @@ class RentalNotices(Protocol):
         """Writes a mail to the workspace's owners: rental due, suspended, released, working again. Sent after commit."""
         ...
 
+    async def about_renewals(self, connection: Connection, numbers: Sequence[NumberRecord]) -> None:
+        """Writes one mail about the numbers of one workspace and mode that were renewed in a run; at least one."""
+        ...
+
+
+class ReleaseNotice(Protocol):
+    async def about_release(self, connection: Connection, number: NumberRecord) -> None:
+        """Writes a mail to the owners about a number that was given back."""
+        ...
+
 
 class EventRecorder(Protocol):
     async def record(self, connection: Connection, event: Event) -> None: ...

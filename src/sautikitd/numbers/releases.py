@@ -11,7 +11,7 @@ from sautikitd.identity.principal import Principal
 from sautikitd.numbers import inventory_repository, repository
 from sautikitd.numbers.errors import NumberNotFound
 from sautikitd.numbers.models import NumberRecord, NumberStatus
-from sautikitd.numbers.ports import EventRecorder, RentalWallet, number_event
+from sautikitd.numbers.ports import EventRecorder, ReleaseNotice, RentalWallet, number_event
 from sautikitd.numbers.views import payload, rates_of
 from sautikitd.wallet.models import Account, Cause, Details, EntryType, LedgerAccount, Line
 from sautikitd.wallet.money import Minor
@@ -24,10 +24,16 @@ class NumberReleases:
     """`quarantine` is how long a live number rests before others may have it; test numbers never rest."""
 
     def __init__(
-        self, wallets: RentalWallet, events: EventRecorder, *, quarantine: timedelta = timedelta(days=30)
+        self,
+        wallets: RentalWallet,
+        events: EventRecorder,
+        notice: ReleaseNotice | None = None,
+        *,
+        quarantine: timedelta = timedelta(days=30),
     ) -> None:
         self._wallets = wallets
         self._events = events
+        self._notice = notice
         self._quarantine = quarantine
 
     async def release(
@@ -42,7 +48,10 @@ class NumberReleases:
             raise NumberNotFound
         if number.status is NumberStatus.RELEASED:
             return number
-        return await self.end(connection, number, actor, now)
+        released = await self.end(connection, number, actor, now)
+        if self._notice:
+            await self._notice.about_release(connection, released)
+        return released
 
     async def end(
         self, connection: Connection, number: NumberRecord, actor: Actor, now: datetime

@@ -5,7 +5,7 @@ leaves nothing, one after it leaves everything; two workers meet at the number's
 for a number and month.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -51,8 +51,10 @@ class RentalRenewals:
         """Brings every number up to date whose rental is owed now; returns how many were looked at.
 
         Harmless to run at any time, as often as one likes and in several processes: each number is taken by one.
+        The mail that sums up a workspace's renewals follows at the end; a crash before that spares it, never an event.
         """
         done, after = 0, UUID(int=0)
+        renewed: dict[Account, list[NumberRecord]] = {}
         while True:
             async with database.connection() as connection:
                 due = await rental_repository.due(connection, self._clock.now(), after, _BATCH)
@@ -61,11 +63,21 @@ class RentalRenewals:
                     number = await rental_repository.lock(connection, number_id)
                     if number is not None:
                         now = self._clock.now() + timedelta(seconds=ahead_seconds)
-                        await self.bring_up_to_date(connection, number, now)
+                        current = await self.bring_up_to_date(connection, number, now)
+                if number is not None and _went_on(number, current):
+                    renewed.setdefault(Account(number.workspace_id, number.mode), []).append(current)
             done += len(due)
             if len(due) < _BATCH:
+                await self._sum_up(database, renewed)
                 return done
             after = due[-1][0]
+
+    async def _sum_up(self, database: Database, renewed: Mapping[Account, Sequence[NumberRecord]]) -> None:
+        if self._notices is None:
+            return
+        for numbers in renewed.values():
+            async with database.transaction() as connection:
+                await self._notices.about_renewals(connection, numbers)
 
     async def pass_days(
         self, connection: Connection, workspace_id: UUID, before: datetime, now: datetime
@@ -171,3 +183,9 @@ class RentalRenewals:
         rates = await rates_of(connection, number.workspace_id, now)
         data = payload(number, rates, charge=charge)
         await self._events.record(connection, number_event(kind, number, data, now))
+
+
+def _went_on(before: NumberRecord, after: NumberRecord) -> bool:
+    """Renewed without a hitch; a number that had fallen behind has mails of its own."""
+    smooth = before.status is NumberStatus.ACTIVE and after.status is NumberStatus.ACTIVE
+    return smooth and before.paid_through != after.paid_through
