@@ -315,7 +315,7 @@ VARIABLES: tuple[Variable, ...] = (
         "daraja_initiator_password",
         readers.secret,
         "His password, or @FILE.",
-        "@/etc/sautikit/initiator",
+        "the-password-of-your-initiator",
     ),
     Variable(
         "SAUTIKIT_DARAJA_CERTIFICATE",

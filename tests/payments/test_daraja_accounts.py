@@ -73,3 +73,15 @@ def test_paths_are_unguessable_and_hold_no_banned_word() -> None:
     assert not paths.opens_stk(UUID(int=6), token)
     assert not paths.opens_stk(topup_id, "é" * 40)
     assert CallbackPaths(b"another key").stk(topup_id) != paths.stk(topup_id)
+
+
+def test_reversals_need_initiator_password_and_certificate(tmp_path: Path) -> None:
+    assert of(LIVE).live is not None
+    initiator = {"SAUTIKIT_DARAJA_INITIATOR": "api", "SAUTIKIT_DARAJA_INITIATOR_PASSWORD": "hush"}
+    without = of(LIVE | initiator).live
+    assert without is not None
+    assert not without.has_initiator
+    (tmp_path / "daraja.pem").write_text("no certificate")
+    with pytest.raises(SettingInvalid, match="SAUTIKIT_DARAJA_CERTIFICATE") as refused:
+        of({**LIVE, **initiator, "SAUTIKIT_DARAJA_CERTIFICATE": f"{tmp_path}/daraja.pem"})
+    assert "hush" not in str(refused.value)

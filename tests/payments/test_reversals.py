@@ -96,6 +96,12 @@ async def test_a_result_is_taken_on_its_own_path_only(office: Office) -> None:
     body = {"Result": {"ResultCode": "0"}}
     forged = f"/callbacks/request/{request.id.hex}/{'0' * 40}/result"
     assert (await office.client.post(forged, json=body)).status_code == 404
+    timed_out = {"Result": {"ResultCode": "1"}}
+    assert (
+        await office.client.post(office.paths.request(request.id, "timeout"), json=timed_out)
+    ).status_code == 200
+    await office.settle()
+    assert await states(office) == ("open", "suspense", "waiting")
     assert (
         await office.client.post(office.paths.request(request.id, "result"), json=body)
     ).status_code == 200

@@ -126,6 +126,9 @@ class CallbackRoutes:
         mode = await request.connection.fetchval("SELECT mode FROM mpesa_requests WHERE id = $1", request_id)
         if mode is None or request.path["what"] not in ("result", "timeout"):
             raise NotFound
+        if request.path["what"] == "timeout":  # whatever code is in it, it is no verdict
+            log.warning("M-PESA timed out on a request", request=str(request_id))
+            return Answer(body=Acknowledged())
         return await self._keep(request, mode, "result", None, request_id)
 
     async def _keep(
