@@ -65,7 +65,13 @@ class FlowRoutes:
         verdict = FlowVerdict(valid=True, flow=normalise(flow), problems=[], warnings=warnings)
         return Answer(body=verdict)
 
-    @endpoint("GET", "/v1/voice/schema", authenticated=False, browser_safe=True, answers={200: "application/schema+json"})
+    @endpoint(
+        "GET",
+        "/v1/voice/schema",
+        authenticated=False,
+        browser_safe=True,
+        answers={200: "application/schema+json"},
+    )
     async def schema(self, request: ApiRequest[None, None]) -> Answer:
         """The JSON Schema of voice actions."""
         return Answer(
