@@ -254,3 +254,19 @@ async def test_a_suspended_workspace_is_hung_up_and_can_change_nothing(
     assert call["hangup_cause"] == "suspended"
     refused = await installation.api("POST", "/v1/calls", customer.key, body, expect=403)
     assert refused["error"]["code"] == "account.suspended"
+
+
+async def test_digits_that_we_send_arrive_at_the_far_end(
+    installation: Installation,
+    live_customer: Customer,
+    trunk_port: int,
+    receiver: Receiver,
+    make_phone: MakePhone,
+) -> None:
+    receiver.flow = lambda _: [{"pause": {"length": 1}}]
+    phone = await make_phone(CALLEE, sip=trunk_port)
+    call_id = await _place(installation, live_customer, receiver, send_digits="1590#")
+    await installation.call_when(live_customer, call_id, "completed")
+    await phone.until("CALL_CLOSED")
+    pressed = [event["param"] for event in phone.events if event.get("type") == "CALL_DTMF_START"]
+    assert "".join(pressed) == "1590#"
