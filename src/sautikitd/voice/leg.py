@@ -60,7 +60,6 @@ class MediaLeg(ABC):
     ) -> None:
         self.call_id = call_id
         self.answered_at: datetime | None = None
-        self.first_audio_at: datetime | None = None
         self._media = media
         self._prompts = prompts
         self._clock = clock
@@ -314,8 +313,6 @@ class MediaLeg(ABC):
                 self.take_digit(event.digit)
             case protocol.RecordingEnded():
                 self.recordings.on_ended(event)
-            case protocol.FirstPacket():
-                self.first_audio_at = event.at
             case protocol.MediaSilent() if self.answered:
                 self._spawn(self._on_silence(event.last_received_at))
 
