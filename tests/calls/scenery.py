@@ -9,7 +9,7 @@ from uuid import UUID
 from factories import Platform
 from sautikitd.calls import leases, queue, repository
 from sautikitd.calls.control import HangUp
-from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.lifecycle import CallLifecycle, Covered, Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.calls.placing import PlaceOutboundCall
@@ -113,7 +113,7 @@ class Scene:
         async with self.platform.database.transaction() as connection:
             return await self.lifecycle.answer(connection, call_id, self.now, {"dialog": {}})
 
-    async def extend(self, call_id: UUID, seconds: int) -> int:
+    async def extend(self, call_id: UUID, seconds: int) -> Covered:
         async with self.platform.database.transaction() as connection:
             return await self.lifecycle.extend_hold(connection, call_id, seconds)
 

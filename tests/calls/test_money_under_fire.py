@@ -116,9 +116,10 @@ class Gambler:
         await self._end(call_id, CallStatus.FAILED, dice.uniform(0, min(covered, 200)))
 
     async def _grow(self, call_id: UUID, wanted: int) -> int:
-        return await self.step(
+        covered = await self.step(
             lambda connection: self._scene.lifecycle.extend_hold(connection, call_id, wanted)
         )
+        return covered.seconds
 
     async def _end(self, call_id: UUID, status: CallStatus, after_s: float) -> None:
         scene = self._scene

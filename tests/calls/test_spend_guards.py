@@ -9,7 +9,8 @@ import pytest
 
 from calls.scenery import Scene
 from factories import advance, client
-from sautikitd.calls.lifecycle import CallLifecycle
+from sautikitd.calls.lifecycle import CallLifecycle, Covered
+from sautikitd.calls.outcomes import HangupCause
 from sautikitd.calls.placing import PlaceOutboundCall
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import ManualClock
@@ -127,7 +128,7 @@ async def test_a_call_is_not_let_grow_beyond_a_cap(scene: Scene) -> None:
     call = await scene.place()
     await scene.claim()
     await scene.answer(call.id)
-    assert await scene.extend(call.id, 120) == 90
+    assert await scene.extend(call.id, 120) == Covered(seconds=90, short_of=HangupCause.SPEND_LIMIT)
     assert (await scene.balance())[1] == 450
     assert (await scene.end(call.id, after_s=90)).cost_minor == 450
 

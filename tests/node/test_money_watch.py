@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from calls.scenery import Scene
+from sautikitd.calls.lifecycle import Covered
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.clock import ManualClock
@@ -25,10 +26,13 @@ class Purse:
 
     seconds: int | None
     asked: list[int] = field(default_factory=list)
+    short_of: HangupCause = HangupCause.INSUFFICIENT_FUNDS
 
-    async def extend(self, call_id: UUID, covered_seconds: int) -> int | None:
-        self.asked.append(covered_seconds)
-        return None if self.seconds is None else min(covered_seconds, self.seconds)
+    async def extend(self, call_id: UUID, wanted_seconds: int) -> Covered | None:
+        self.asked.append(wanted_seconds)
+        if self.seconds is None:
+            return None
+        return Covered(seconds=min(wanted_seconds, self.seconds), short_of=self.short_of)
 
 
 @dataclass
@@ -98,6 +102,11 @@ async def test_money_that_comes_in_meanwhile_saves_the_call(call: CallRecord) ->
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert line.ended is None
+
+
+async def test_a_call_that_a_cap_stops_says_so(call: CallRecord) -> None:
+    line = await _talk(call, Purse(100, short_of=HangupCause.SPEND_LIMIT), 120)
+    assert line.ended == (HangupCause.SPEND_LIMIT, 100)
 
 
 async def test_a_call_outlives_a_database_outage_but_not_its_held_seconds(call: CallRecord) -> None:

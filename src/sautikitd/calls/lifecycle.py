@@ -43,6 +43,14 @@ class Ending:
     quality: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Covered:
+    """How far a call's hold reaches, in seconds since the answer, and what stands in the way of more."""
+
+    seconds: int
+    short_of: HangupCause = HangupCause.INSUFFICIENT_FUNDS
+
+
 class CallLifecycle:
     def __init__(self, wallets: Wallets, events: EventLog, guards: SpendGuards | None = None) -> None:
         self._wallets = wallets
@@ -159,29 +167,34 @@ class CallLifecycle:
         await self.emit(connection, ended, kind, ending.at)
         return ended, True
 
-    async def extend_hold(self, connection: Connection, call_id: UUID, covered_seconds: int) -> int:
-        """Grows the hold to cover `covered_seconds` since the answer, or as many whole seconds as can be paid.
+    async def extend_hold(self, connection: Connection, call_id: UUID, wanted_seconds: int) -> Covered:
+        """Grows the hold to cover `wanted_seconds` since the answer, or as many whole seconds as can be paid.
 
-        Returns the seconds now covered; fewer than asked means that the wallet has nothing more.
+        Fewer seconds than wanted mean that the wallet has nothing more, or that a cap allows no more.
         """
         call = await repository.lock(connection, call_id)
         if call is None or call.status is not CallStatus.ANSWERED:
-            return 0
+            return Covered(seconds=0)
         rate = call.rate_per_minute_minor
         if rate == 0:
-            return covered_seconds
+            return Covered(seconds=wanted_seconds)
+        allowed = wanted_seconds
         if self._guards:
             held = await self._wallets.held(connection, cause_of(call_id))
-            covered_seconds = await self._guards.seconds_allowed(
+            allowed = await self._guards.seconds_allowed(
                 connection,
                 account_of(call),
                 call.api_key_id,
                 held_minor=held,
-                wanted_seconds=covered_seconds,
+                wanted_seconds=wanted_seconds,
                 rate_per_minute=rate,
             )
-        coverage = await self._wallets.extend_hold(connection, cause_of(call_id), covered_seconds, rate)
-        return coverage.seconds
+        coverage = await self._wallets.extend_hold(connection, cause_of(call_id), allowed, rate)
+        capped = coverage.seconds >= allowed  # the wallet would have borne more
+        return Covered(
+            seconds=coverage.seconds,
+            short_of=HangupCause.SPEND_LIMIT if capped else HangupCause.INSUFFICIENT_FUNDS,
+        )
 
     async def _settle(self, connection: Connection, call: CallRecord, spoken: int) -> tuple[int, int]:
         """Charges the leg what its seconds cost; returns the billed seconds and the charge.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.lifecycle import CallLifecycle, Covered, Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
@@ -47,11 +47,11 @@ class Books:
         outcome = await self._persist(lambda connection: self._lifecycle.end(connection, call_id, ending))
         return outcome[0] if outcome else None
 
-    async def extend(self, call_id: UUID, covered_seconds: int) -> int | None:
-        """The seconds the hold covers now; None when the database did not say."""
+    async def extend(self, call_id: UUID, wanted_seconds: int) -> Covered | None:
+        """What the hold covers now; None when the database did not say."""
         try:
             async with self._database.transaction() as connection:
-                return await self._lifecycle.extend_hold(connection, call_id, covered_seconds)
+                return await self._lifecycle.extend_hold(connection, call_id, wanted_seconds)
         except DatabaseUnavailable as exc:
             log.warning("node.hold_not_extended", call_id=str(call_id), error=repr(exc))
             return None

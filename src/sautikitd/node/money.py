@@ -55,9 +55,11 @@ class MoneyWatch:
 
     async def _grow(self, wanted: int) -> bool:
         """Covers `wanted` seconds, asking again until time is up: money may come in. False when the leg was ended."""
+        short_of = HangupCause.INSUFFICIENT_FUNDS
         while True:
-            covered = await self._books.extend(self._call.id, wanted)
-            self._covered = max(self._covered, covered or 0)
+            if covered := await self._books.extend(self._call.id, wanted):
+                self._covered = max(self._covered, covered.seconds)
+                short_of = covered.short_of
             if self._covered >= wanted:
                 self._warned = False
                 return True
@@ -66,7 +68,7 @@ class MoneyWatch:
                 self._warned = True
                 await self._warn()
             if left <= 0:
-                self._end(HangupCause.INSUFFICIENT_FUNDS, self._covered)
+                self._end(short_of, self._covered)
                 return False
             await self._clock.sleep(min(_TRY_AGAIN_S, left))
 
