@@ -14,6 +14,7 @@ from sautikitd.voice import negotiation
 from sautikitd.voice.inbound_leg import AnswerBook, InboundLeg
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaClient
+from sautikitd.voice.media_encryption import MediaEncryption
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.outbound_leg import OutboundLeg
 from sautikitd.voice.prompts import PromptRenderer
@@ -36,6 +37,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     hop: Hop
     credentials: Credentials | None = None
     codecs: Sequence[str] = ("PCMU", "PCMA")
+    srtp: MediaEncryption = MediaEncryption.NONE
 
 
 class VoiceEngine:
