@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sautikitd.settings import VARIABLES, Address, SettingInvalid, from_environment
+from sautikitd.settings import Address, SettingInvalid, from_environment
+from sautikitd.settings_variables import VARIABLES
 
 
 def test_without_anything_said_everything_is_on_this_machine() -> None:

@@ -1,11 +1,11 @@
 """What an installation is told from outside: `SAUTIKIT_*` variables, overruled by flags of the same name.
 
-`VARIABLES` is the whole list, with a sentence and an example each; `sautikitd serve --help` and the
-documentation are made from it. Secrets come by variable or file only, never as an argument that
+`settings_variables.VARIABLES` is the whole list, with a sentence and an example each; `sautikitd serve --help`
+and the documentation are made from it. Secrets come by variable or file only, never as an argument that
 `ps` would show.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sautikitd import settings_readers as readers
 from sautikitd.settings_readers import Address as Address
 from sautikitd.settings_readers import PortRange as PortRange
 from sautikitd.settings_readers import RateLimit as RateLimit
+from sautikitd.settings_variables import VARIABLES, Variable
 
 # Where Daraja posts from, as its portal lists it under "Getting Started" (2026-08).
 SAFARICOM_SOURCES = tuple(
@@ -48,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: RateLimit = RateLimit(50, 100)
     trusted_proxies: tuple[str, ...] = ()
     voice_capacity: int = 500
+    voice_metrics: Address | None = None
+    worker_metrics: Address | None = None
     daraja_simulator: Address  # the simulated M-Pesa of test mode, loopback
     daraja_url: str | None = None  # the real one; live top-ups need it and the four below
     daraja_consumer_key: str | None = None
@@ -79,14 +82,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def database_folder(self) -> Path:
         return self.data_dir / "postgres"
-
-
-class Variable(msgspec.Struct, frozen=True):
-    name: str
-    field: str
-    read: Callable[[str], Any]
-    help: str
-    example: str
 
 
 def from_environment(environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
@@ -151,205 +146,3 @@ def _written(value: Any) -> str:
 
 def _is_wildcard(host: str) -> bool:
     return host in ("0.0.0.0", "::", "")
-
-
-VARIABLES: tuple[Variable, ...] = (
-    Variable(
-        "SAUTIKIT_DATA_DIR", "data_dir", readers.path, "Folder of everything kept on this machine.", "./data"
-    ),
-    Variable("SAUTIKIT_HTTP", "http", readers.address, "Where the API listens.", "127.0.0.1:8080"),
-    Variable(
-        "SAUTIKIT_SIP",
-        "sip",
-        readers.address,
-        "Where the voice node speaks SIP, UDP and TCP.",
-        "127.0.0.1:5060",
-    ),
-    Variable(
-        "SAUTIKIT_SIP_ADVERTISE",
-        "sip_advertise",
-        readers.host,
-        "The address far ends send SIP and RTP to, where it differs from the one listened on.",
-        "203.0.113.7",
-    ),
-    Variable("SAUTIKIT_RTP_PORTS", "rtp_ports", readers.port_range, "UDP ports for audio.", "20000-29999"),
-    Variable(
-        "SAUTIKIT_CARRIER",
-        "carrier",
-        readers.address,
-        "The simulated carrier of test mode.",
-        "127.0.0.1:5070",
-    ),
-    Variable(
-        "SAUTIKIT_CARRIER_CONTROL",
-        "carrier_control",
-        readers.address,
-        "Where the simulated carrier is told to place calls, HTTP; default the port after its SIP port.",
-        "127.0.0.1:5071",
-    ),
-    Variable(
-        "SAUTIKIT_PUBLIC_URL",
-        "public_url",
-        readers.web_url,
-        "The API as customers reach it.",
-        "https://api.example.co.ke",
-    ),
-    Variable(
-        "SAUTIKIT_DOCS_URL",
-        "docs_url",
-        readers.web_url,
-        "Where error pages are; default the public URL.",
-        "https://example.co.ke",
-    ),
-    Variable(
-        "DATABASE_URL",
-        "database_url",
-        readers.database_url,
-        "A PostgreSQL 16 or later of your own, as the owner of the database. Without it we run one in the data folder.",
-        "postgresql://sautikit:secret@db.internal/sautikit",
-    ),
-    Variable(
-        "SAUTIKIT_MASTER_KEYS",
-        "master_keys",
-        readers.path,
-        "File of master keys, 32 bytes in base64 a line: the first encrypts, all decrypt. Default: in the data folder.",
-        "/etc/sautikit/master.keys",
-    ),
-    Variable(
-        "SAUTIKIT_RECORDINGS",
-        "recordings",
-        readers.object_store,
-        "Where recordings are kept.",
-        "s3://bucket/recordings",
-    ),
-    Variable(
-        "SAUTIKIT_DEV",
-        "dev",
-        readers.flag,
-        "Allow private addresses as targets; show mail instead of sending it.",
-        "1",
-    ),
-    Variable("SAUTIKIT_API_WORKERS", "api_workers", readers.count, "API processes.", "2"),
-    Variable(
-        "SAUTIKIT_RATE_LIMIT",
-        "rate_limit",
-        readers.rate_limit,
-        "Requests a second of one key, and at once.",
-        "50/100",
-    ),
-    Variable(
-        "SAUTIKIT_TRUSTED_PROXIES",
-        "trusted_proxies",
-        readers.networks,
-        "Networks whose X-Forwarded-For is believed, with commas.",
-        "10.0.0.0/8,192.168.7.1/32",
-    ),
-    Variable(
-        "SAUTIKIT_VOICE_CAPACITY",
-        "voice_capacity",
-        readers.count,
-        "Calls one voice node takes at once.",
-        "500",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_SIMULATOR",
-        "daraja_simulator",
-        readers.address,
-        "The simulated M-Pesa of test mode, and its page; default ten ports after the API.",
-        "127.0.0.1:8090",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_URL",
-        "daraja_url",
-        readers.web_url,
-        "Safaricom's API for live top-ups. Without it and the four below, they are refused.",
-        "https://api.safaricom.co.ke",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_CONSUMER_KEY",
-        "daraja_consumer_key",
-        readers.secret,
-        "Consumer key of the Daraja app, or @FILE.",
-        "the-consumer-key-of-your-app",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_CONSUMER_SECRET",
-        "daraja_consumer_secret",
-        readers.secret,
-        "Consumer secret of the Daraja app, or @FILE.",
-        "the-consumer-secret-of-your-app",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_SHORTCODE", "daraja_shortcode", readers.shortcode, "The Paybill number.", "600100"
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_PASSKEY",
-        "daraja_passkey",
-        readers.secret,
-        "The passkey of the Paybill, or @FILE.",
-        "the-passkey-of-your-paybill",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_SOURCES",
-        "daraja_sources",
-        readers.networks,
-        "Networks whose live callbacks are believed, with commas; default the addresses Safaricom publishes.",
-        "196.201.214.200/32,196.201.212.69/32",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_PULL",
-        "daraja_pull",
-        readers.flag,
-        "The Pull Transactions product is enabled on the Paybill: reconcile by it.",
-        "1",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_INITIATOR",
-        "daraja_initiator",
-        str,
-        "The API operator who may reverse payments; with the two below.",
-        "sautikit-api",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_INITIATOR_PASSWORD",
-        "daraja_initiator_password",
-        readers.secret,
-        "His password, or @FILE.",
-        "the-password-of-your-initiator",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_CERTIFICATE",
-        "daraja_certificate",
-        readers.path,
-        "Safaricom's certificate, PEM; the sandbox has another than production.",
-        "/etc/sautikit/daraja.pem",
-    ),
-    Variable(
-        "SAUTIKIT_DARAJA_CONFIRM_ABOVE",
-        "daraja_confirm_above",
-        readers.count,
-        "A push's callback of more than so many shillings is credited when a query agrees with it.",
-        "10000",
-    ),
-    Variable(
-        "SAUTIKIT_CALLBACK_URL",
-        "callback_url",
-        readers.callback_url,
-        "The API as Daraja reaches it, where that is not the public URL.",
-        "https://pay.example.co.ke",
-    ),
-    Variable(
-        "SAUTIKIT_MAIL_SIMULATOR", "mail_simulator", readers.address, "With --dev: mail.", "127.0.0.1:8091"
-    ),
-    Variable(
-        "SAUTIKIT_SMTP_URL",
-        "smtp_url",
-        readers.smtp_url,
-        "Mail server.",
-        "smtp://me:pass@mx.example.co.ke:587",
-    ),
-    Variable("SAUTIKIT_MAIL_FROM", "mail_from", str, "Mail is from.", "Sautikit <hello@example.co.ke>"),
-    Variable("SAUTIKIT_OPERATOR_NAME", "operator_name", str, "You, on statements.", "Example Ltd"),
-    Variable("SAUTIKIT_OPERATOR_ADDRESS", "operator_address", str, "Your address.", "PO Box 1, Nairobi"),
-    Variable("SAUTIKIT_OPERATOR_KRA_PIN", "operator_kra_pin", str, "Your KRA PIN.", "P051234567X"),
-)

@@ -6,7 +6,7 @@ import sys
 import click
 
 from sautikitd.cli.command import Invocation, subcommand
-from sautikitd.settings import VARIABLES
+from sautikitd.settings_variables import VARIABLES
 
 _EPILOG = "\b\nVariables (a flag goes before its variable):\n" + "\n".join(
     f"  {variable.name}\n      {variable.help}\n      {variable.name}={variable.example}"

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from sautikitd.observability import configure_logs
+from sautikitd.roles.metrics import metrics_of
 from sautikitd.settings import Settings
 from sautikitd.supervisor.lifeline import Lifeline
 
@@ -38,7 +39,7 @@ def run_role(name: str, role: Role, settings: Settings) -> None:
     lifeline = Lifeline.from_environment()
     configure_logs(name, plain=lifeline.supervised)
     lifeline.end_with_parent()
-    with asyncio.Runner(loop_factory=_event_loop) as runner:
+    with metrics_of(name, settings), asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(_run(name, role, settings, lifeline))
 
 
