@@ -7,6 +7,11 @@ from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused
 
 
+def room_of(far: MediaLeg) -> str:
+    """The room of the bridge that `far` was dialled for; a third leg of its media process may take a seat there."""
+    return f"bridge-{far.call_id}"
+
+
 class Bridge:
     """Of two legs of one media process: a room for two. Opening it again does no harm.
 
@@ -16,7 +21,7 @@ class Bridge:
     def __init__(self, near: MediaLeg, far: MediaLeg) -> None:
         self._near = near
         self._far = far
-        self._room = f"bridge-{far.call_id}"
+        self.room = room_of(far)
 
     async def listen(self) -> None:
         """The near party hears the far one, who does not hear him: early media (RFC 3960), before any answer."""
@@ -47,8 +52,8 @@ class Bridge:
 
     async def _join(self, *, near_muted: bool) -> None:
         try:
-            await self._far.join(self._room)
-            await self._near.join(self._room, muted=near_muted)
+            await self._far.join(self.room)
+            await self._near.join(self.room, muted=near_muted)
         except (MediaLost, MediaRefused):
             if not (self._near.ended or self._far.ended):
                 raise

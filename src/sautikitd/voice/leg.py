@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,6 +132,11 @@ class MediaLeg(ABC):
     # What the node asks besides.
 
     @property
+    def media_id(self) -> str:
+        """Its name in the media process, by which others of a room are told to be heard by it (`heard_by`)."""
+        return self._leg_id
+
+    @property
     def media(self) -> MediaClient:
         """The media process it is on: legs that are to hear each other must be on the same."""
         return self._media
@@ -149,9 +154,19 @@ class MediaLeg(ABC):
         """Lets an unanswered caller hear us; nothing to do on any other leg. Raises `LegGone`."""
         await self.until_gone(asyncio.sleep(0))
 
-    async def join(self, room: str, *, muted: bool = False) -> None:
-        """Into a room of the media process, or to another seat in it. Raises `MediaRefused`, `MediaLost`."""
-        await self._media.join(room, self._leg_id, muted=muted)
+    async def join(
+        self,
+        room: str,
+        *,
+        muted: bool = False,
+        deaf: bool = False,
+        heard_by: Collection[str] | None = None,
+    ) -> None:
+        """Into a room of the media process, or to another seat in it: see `MediaClient.join`.
+
+        Raises `MediaRefused`, `MediaLost`.
+        """
+        await self._media.join(room, self._leg_id, muted=muted, deaf=deaf, heard_by=heard_by)
 
     async def leave(self) -> None:
         """Out of its room. Raises `MediaRefused`, `MediaLost`."""

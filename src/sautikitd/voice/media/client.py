@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -204,13 +204,52 @@ class MediaClient:
 
     # Rooms
 
-    async def join(self, room: str, leg_id: str, *, muted: bool = False, deaf: bool = False) -> None:
+    async def join(
+        self,
+        room: str,
+        leg_id: str,
+        *,
+        muted: bool = False,
+        deaf: bool = False,
+        heard_by: Collection[str] | None = None,
+    ) -> None:
         """Puts a leg into a room, where each hears the sum of the others; again to change its seat. What it is
-        being played is heard on top, by it alone."""
-        await self._do(protocol.Join(leg_id=leg_id, room=room, muted=muted, deaf=deaf))
+        being played is heard on top, by it alone. With `heard_by` (leg ids, now in the room or later) only these
+        hear it: a coach whispers to one, a listener (the empty list) to nobody."""
+        named = None if heard_by is None else list(heard_by)
+        await self._do(protocol.Join(leg_id=leg_id, room=room, muted=muted, deaf=deaf, heard_by=named))
 
     async def leave(self, leg_id: str) -> None:
         await self._do(protocol.Leave(leg_id=leg_id))
+
+    async def open_booth(self, booth_id: str, room: str, on_event: OnEvent | None = None) -> None:
+        """A seat without a phone, from which a room is spoken to (`announce`) and recorded: `start_recording` with
+        the booth's id and `include_sent`. `on_event` takes its events. Close it after the room's last leg left."""
+        if on_event is not None:
+            self._listeners[booth_id] = on_event
+        try:
+            await self._do(protocol.OpenBooth(booth_id=booth_id, room=room))
+        except MediaRefused:
+            self._listeners.pop(booth_id, None)
+            raise
+
+    async def close_booth(self, booth_id: str) -> None:
+        """Ends its announcements and recordings first, each with its event."""
+        try:
+            await self._do(protocol.CloseBooth(booth_id=booth_id))
+        finally:
+            self._listeners.pop(booth_id, None)
+
+    async def announce(self, booth_id: str, play_id: str, segments: Sequence[Segment], loop: int = 1) -> None:
+        """Plays to everybody in the booth's room who hears, on top of what is said; `PlayFinished` tells the end.
+        Several at once are heard together. No digits."""
+        await self._do(
+            protocol.Announce(booth_id=booth_id, play_id=play_id, segments=list(segments), loop=loop)
+        )
+
+    async def hush(self, booth_id: str, play_id: str | None = None) -> None:
+        """Cuts an announcement short, or all of the booth's."""
+        await self._do(protocol.Hush(booth_id=booth_id, play_id=play_id))
 
     # The wire
 

@@ -1,4 +1,7 @@
-"""Rooms: everybody in a room hears the sum of the others. All rooms are mixed in one pass over the rows."""
+"""Rooms: who hears whom. Everybody hears the sum of the others; a coach is heard by those he is there for alone.
+
+All rooms are mixed in one pass over the rows.
+"""
 
 from dataclasses import dataclass
 
@@ -10,9 +13,14 @@ from sautikitd.voice.media.rows import Rows
 
 @dataclass(frozen=True, slots=True)
 class Seat:
+    """`muted` is heard by nobody, `deaf` hears nobody. With `heard_by` (leg ids) only these, where they sit in the
+    same room, hear him, and he hears everybody: an empty set listens, a set of one whispers."""
+
+    leg_id: str
     room: str
-    muted: bool
-    deaf: bool
+    muted: bool = False
+    deaf: bool = False
+    heard_by: frozenset[str] | None = None
 
 
 class Rooms:
@@ -23,6 +31,9 @@ class Rooms:
         self._room_of = np.zeros(0, np.int64)
         self._speaks = np.zeros((0, 1), np.int32)
         self._hears = np.zeros((0, 1), np.int32)
+        # Whispers, as places in the order: who speaks to whom.
+        self._whisperers = np.zeros(0, np.int64)
+        self._whispered_to = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -38,21 +49,42 @@ class Rooms:
 
     def _arrange(self) -> None:
         rows = sorted(self._seats, key=lambda row: self._seats[row].room)
-        rooms = [self._seats[row].room for row in rows]
+        seats = [self._seats[row] for row in rows]
+        rooms = [seat.room for seat in seats]
         starts = [index for index, room in enumerate(rooms) if index == 0 or rooms[index - 1] != room]
         self._order = np.array(rows, np.int64)
         self._starts = np.array(starts, np.int64)
         self._room_of = (
             np.repeat(np.arange(len(starts)), np.diff([*starts, len(rows)])) if rows else self._order
         )
-        self._speaks = np.array([[not self._seats[row].muted] for row in rows], np.int32).reshape(-1, 1)
-        self._hears = np.array([[not self._seats[row].deaf] for row in rows], np.int32).reshape(-1, 1)
+        aloud = [not seat.muted and seat.heard_by is None for seat in seats]
+        self._speaks = np.array(aloud, np.int32).reshape(-1, 1)
+        self._hears = np.array([not seat.deaf for seat in seats], np.int32).reshape(-1, 1)
+        whispers = list(_whispers(seats))
+        self._whisperers = np.array([speaker for speaker, _ in whispers], np.int64)
+        self._whispered_to = np.array([hearer for _, hearer in whispers], np.int64)
 
     def mix(self, rows: Rows) -> None:
         """Writes into `rows.said` of each seated row the saturated sum of what the others of its room say."""
         if not len(self._starts):
             return
-        spoken = rows.heard[self._order].astype(np.int32) * self._speaks
-        totals: NDArray[np.int32] = np.add.reduceat(spoken, self._starts, axis=0)
-        others = (totals[self._room_of] - spoken) * self._hears
+        said = rows.heard[self._order].astype(np.int32)
+        aloud = said * self._speaks
+        totals: NDArray[np.int32] = np.add.reduceat(aloud, self._starts, axis=0)
+        others = totals[self._room_of] - aloud
+        if self._whisperers.size:
+            np.add.at(others, self._whispered_to, said[self._whisperers])
+        others *= self._hears
         rows.said[self._order] = np.clip(others, -32768, 32767)
+
+
+def _whispers(seats: list[Seat]) -> list[tuple[int, int]]:
+    """Pairs of places: who whispers, and who hears it."""
+    place_of = {(seat.room, seat.leg_id): place for place, seat in enumerate(seats)}
+    return [
+        (place, place_of[seat.room, name])
+        for place, seat in enumerate(seats)
+        if seat.heard_by and not seat.muted
+        for name in seat.heard_by
+        if (seat.room, name) in place_of and name != seat.leg_id
+    ]

@@ -4,21 +4,23 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sautikitd.voice.media import jitter
+from sautikitd.voice.media.booths import Booth, Booths
 from sautikitd.voice.media.g711 import LAW_INDEX
 from sautikitd.voice.media.goertzel import InBandDigits
 from sautikitd.voice.media.latch import Latch, SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
 from sautikitd.voice.media.mixing import Rooms, Seat
-from sautikitd.voice.media.playback import SampleStore, load_playback
+from sautikitd.voice.media.playback import DigitQueue, SampleStore, load_playback
 from sautikitd.voice.media.ports import Ports
 from sautikitd.voice.media.protocol import (
     DigitReceived,
+    Dtmf,
     Event,
     Gauges,
     LegStats,
@@ -30,7 +32,7 @@ from sautikitd.voice.media.protocol import (
     Segment,
 )
 from sautikitd.voice.media.receive import Receiver
-from sautikitd.voice.media.recorder import Recorder
+from sautikitd.voice.media.recorder import Recorded, Recorder
 from sautikitd.voice.media.recording import WriterThread
 from sautikitd.voice.media.reports import INTERVAL_S, Reports
 from sautikitd.voice.media.rows import Rows
@@ -64,6 +66,7 @@ class Plane:
         self._reports = Reports(self._rows, f"{secrets.token_hex(6)}@{ports.address}")
         self._in_band = InBandDigits(capacity)
         self._rooms = Rooms()
+        self._booths = Booths(self._rows, self._rooms, emit)
         self._speaking = Speaking(self._rows, emit)
         self.recorder = Recorder(self._rows, emit, WriterThread())
         self._store = SampleStore()
@@ -140,7 +143,7 @@ class Plane:
     def gauges(self) -> Gauges:
         return Gauges(
             legs=len(self._legs),
-            plays=self._speaking.plays,
+            plays=self._speaking.plays + self._booths.plays,
             recordings=self.recorder.open,
             rooms=len(self._rooms),
             sockets=2 * len(self._legs),
@@ -177,15 +180,60 @@ class Plane:
         """Raises `UnknownLeg`, `BadDigits`."""
         self._speaking.send_digits(self._leg(leg_id), digits)
 
-    def join(self, leg_id: str, room: str, *, muted: bool, deaf: bool) -> None:
+    def join(
+        self,
+        leg_id: str,
+        room: str,
+        *,
+        muted: bool,
+        deaf: bool,
+        heard_by: Collection[str] | None = None,
+    ) -> None:
         leg = self._leg(leg_id)
         leg.room = room
-        self._rooms.join(leg.row, Seat(room, muted, deaf))
+        named = None if heard_by is None else frozenset(heard_by)
+        self._rooms.join(leg.row, Seat(leg_id, room, muted, deaf, named))
 
     def leave(self, leg_id: str) -> None:
         leg = self._leg(leg_id)
         leg.room = None
         self._rooms.leave(leg.row)
+
+    # What a room does
+
+    def open_booth(self, booth_id: str, room: str) -> None:
+        """Raises `LegExists`, `NoRows`, ValueError."""
+        if booth_id in self._legs:
+            raise LegExists(booth_id)
+        self._booths.open(booth_id, room)
+
+    async def close_booth(self, booth_id: str) -> None:
+        booth = self._booth(booth_id)
+        await asyncio.gather(*self.recorder.stop_all(booth, RecordingEnd.LEG_CLOSED))
+        self._booths.close(booth)
+
+    async def announce(self, booth_id: str, play_id: str, segments: Sequence[Segment], loop: int) -> None:
+        """Raises as `play` does, and ValueError for digits: a room has no keys."""
+        booth = self._booth(booth_id)
+        if any(isinstance(segment, Dtmf) for segment in segments):
+            raise ValueError("digits cannot be sent to a room")
+        playback = await load_playback(self._store, play_id, segments, loop, DigitQueue())
+        if self._booths.find(booth_id) is not booth:
+            raise UnknownLeg(booth_id)
+        self._booths.announce(booth, playback)
+
+    def hush(self, booth_id: str, play_id: str | None) -> None:
+        self._booths.hush(self._booth(booth_id), play_id)
+
+    def recorded(self, leg_id: str) -> Recorded:
+        """A leg, or the booth of a room. Raises `UnknownLeg`."""
+        return self._booths.find(leg_id) or self._leg(leg_id)
+
+    def _booth(self, booth_id: str) -> Booth:
+        booth = self._booths.find(booth_id)
+        if booth is None:
+            raise UnknownLeg(booth_id)
+        return booth
 
     # The tick
 
@@ -196,6 +244,7 @@ class Plane:
         jitter.play_out(rows)
         self._hear_tones()
         rows.said[: rows.high] = 0
+        self._booths.speak()
         self._rooms.mix(rows)
         events, finished = self._speaking.speak()
         self.recorder.record()

@@ -130,6 +130,10 @@ class Control:
                 return plane.recorder.stop(command.recording_id)
             case protocol.Play():
                 await plane.play(command.leg_id, command.play_id, command.segments, command.loop)
+            case protocol.Announce():
+                await plane.announce(command.booth_id, command.play_id, command.segments, command.loop)
+            case protocol.CloseBooth():
+                return plane.close_booth(command.booth_id)
             case _:
                 self._at_once(plane, command)
         return Done()
@@ -143,13 +147,23 @@ class Control:
             case protocol.SendDigits():
                 plane.send_digits(command.leg_id, command.digits)
             case protocol.StartRecording():
-                plane.recorder.start(plane.leg(command.leg_id), command)
+                plane.recorder.start(plane.recorded(command.leg_id), command)
             case protocol.PauseRecording():
                 plane.recorder.pause(command.recording_id, paused=True)
             case protocol.ResumeRecording():
                 plane.recorder.pause(command.recording_id, paused=False)
             case protocol.Join():
-                plane.join(command.leg_id, command.room, muted=command.muted, deaf=command.deaf)
+                plane.join(
+                    command.leg_id,
+                    command.room,
+                    muted=command.muted,
+                    deaf=command.deaf,
+                    heard_by=command.heard_by,
+                )
+            case protocol.OpenBooth():
+                plane.open_booth(command.booth_id, command.room)
+            case protocol.Hush():
+                plane.hush(command.booth_id, command.play_id)
             case protocol.Leave():
                 plane.leave(command.leg_id)
 

@@ -140,6 +140,30 @@ class Join(Struct, frozen=True):
     room: str
     muted: bool
     deaf: bool
+    heard_by: list[str] | None = None
+
+
+class OpenBooth(Struct, frozen=True):
+    """See `voice.media.booths`."""
+
+    booth_id: str
+    room: str
+
+
+class CloseBooth(Struct, frozen=True):
+    booth_id: str
+
+
+class Announce(Struct, frozen=True):
+    booth_id: str
+    play_id: str
+    segments: list[Segment]
+    loop: int
+
+
+class Hush(Struct, frozen=True):
+    booth_id: str
+    play_id: str | None
 
 
 class Leave(Struct, frozen=True):
@@ -164,6 +188,10 @@ Command = (
     | StopRecording
     | Join
     | Leave
+    | OpenBooth
+    | CloseBooth
+    | Announce
+    | Hush
     | ReadGauges
 )
 

@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
-from sautikitd.voice.media.leg import Leg
 from sautikitd.voice.media.protocol import Event, RecordingEnd, RecordingEnded, StartRecording
 from sautikitd.voice.media.recording import Recording, WriterThread
 from sautikitd.voice.media.rows import Rows
+
+
+class Recorded(Protocol):
+    """What can be recorded: a row, with a name for events and its recordings. A leg, or the booth of a room."""
+
+    leg_id: str
+    row: int
+    recordings: list[Recording]
 
 
 class UnknownRecording(KeyError):
@@ -24,13 +32,13 @@ class Recorder:
         self._rows = rows
         self._emit = emit
         self._writer = writer
-        self._running: dict[str, tuple[Leg, Recording]] = {}
+        self._running: dict[str, tuple[Recorded, Recording]] = {}
 
     @property
     def open(self) -> int:
         return len(self._running)
 
-    def start(self, leg: Leg, order: StartRecording) -> None:
+    def start(self, leg: Recorded, order: StartRecording) -> None:
         """Raises `CannotRecord`."""
         if order.channels not in (1, 2) or order.max_ms <= 0:
             raise CannotRecord("a recording has one channel or two, and a positive length")
@@ -52,7 +60,7 @@ class Recorder:
         leg, recording = self._find(recording_id)
         return self._finish(leg, recording, RecordingEnd.STOPPED)
 
-    def stop_all(self, leg: Leg, reason: RecordingEnd) -> list[asyncio.Future[None]]:
+    def stop_all(self, leg: Recorded, reason: RecordingEnd) -> list[asyncio.Future[None]]:
         return [self._finish(leg, recording, reason) for recording in list(leg.recordings)]
 
     def record(self) -> None:
@@ -62,7 +70,7 @@ class Recorder:
         rows = np.array([leg.row for leg, _ in self._running.values()])
         audio = self._rows.heard[rows].astype(np.float32)
         levels = np.sqrt(np.einsum("ij,ij->i", audio, audio) / audio.shape[1]).tolist()
-        over: list[tuple[Leg, Recording, RecordingEnd]] = []
+        over: list[tuple[Recorded, Recording, RecordingEnd]] = []
         for level, (leg, recording) in zip(levels, self._running.values(), strict=True):
             recording.frame(self._rows.heard[leg.row], self._rows.said[leg.row], level)
             if recording.ended is not None:
@@ -74,13 +82,13 @@ class Recorder:
         """Writes what is left; nothing may be recorded afterwards."""
         self._writer.finish()
 
-    def _find(self, recording_id: str) -> tuple[Leg, Recording]:
+    def _find(self, recording_id: str) -> tuple[Recorded, Recording]:
         found = self._running.get(recording_id)
         if found is None:
             raise UnknownRecording(recording_id)
         return found
 
-    def _finish(self, leg: Leg, recording: Recording, reason: RecordingEnd) -> asyncio.Future[None]:
+    def _finish(self, leg: Recorded, recording: Recording, reason: RecordingEnd) -> asyncio.Future[None]:
         del self._running[recording.recording_id]
         leg.recordings.remove(recording)
         loop = asyncio.get_running_loop()
