@@ -16,6 +16,13 @@ CHANNEL = "call_commands"
 
 class CommandKind(StrEnum):
     HANGUP = "hangup"
+    DTMF = "dtmf"
+    FLOW_REPLACE = "flow.replace"
+    CONTROL_RESPOND = "control.respond"
+    SUPERVISION_START = "supervision.start"
+    SUPERVISION_CHANGE = "supervision.change"
+    SUPERVISION_STOP = "supervision.stop"
+    RECORDING_START = "recording.start"
     RECORDING_PAUSE = "recording.pause"
     RECORDING_RESUME = "recording.resume"
     RECORDING_STOP = "recording.stop"

@@ -21,6 +21,8 @@ class EntryKind(StrEnum):
     ENDED = "flow.verb_ended"  # position, verb, duration_ms, outcome, facts
     DEFAULT = "flow.default"  # nobody was there to ask: what is done instead
     APOLOGY = "flow.apology"  # the flow is given up: why
+    TAKEN_OVER = "flow.replaced"  # a new flow came from outside while this one ran: text
+    COMMANDED = "flow.commanded"  # something was asked of the call from outside, beside its flow: text
 
 
 class VerbOutcome(StrEnum):

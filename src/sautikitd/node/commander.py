@@ -1,7 +1,7 @@
 """Carries out what was asked of live calls: rows, polled ten times a second and woken for."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from sautikitd.voice.media.client import MediaLost, MediaRefused
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.1
+
+Handler = Callable[[Command], Awaitable[str]]
+"""Carries out one kind of command and says what it came to; quick, for the next command waits for it."""
 
 
 class RunningCall(Protocol):
@@ -37,7 +40,12 @@ class Commander:
         self._database = database
         self._clock = clock
         self._calls = calls
+        self._handlers: dict[str, Handler] = {}
         self._woken = asyncio.Event()
+
+    def handle(self, handlers: Mapping[CommandKind, Handler]) -> None:
+        """Gives further kinds of commands to those who know how to carry them out."""
+        self._handlers.update({kind.value: handler for kind, handler in handlers.items()})
 
     def wake(self) -> None:
         self._woken.set()
@@ -59,14 +67,26 @@ class Commander:
             async with self._database.connection() as connection:
                 waiting = await commands.take(connection, self._node_id)
             if waiting:
-                outcomes = {command.id: await self._do(command) for command in waiting}
+                outcomes = {command.id: await self._attempt(command) for command in waiting}
                 async with self._database.connection() as connection:
                     await commands.done(connection, outcomes, self._clock.now())
         except DatabaseUnavailable as exc:
             log.warning("node.commands_wait", error=repr(exc))
 
+    async def _attempt(self, command: Command) -> str:
+        """One command that goes wrong costs neither the others nor the node."""
+        try:
+            return await self._do(command)
+        except DatabaseUnavailable:
+            raise
+        except Exception as fault:
+            log.exception("node.command_failed", call_id=str(command.call_id), kind=command.kind)
+            return f"failed: {type(fault).__name__}"
+
     async def _do(self, command: Command) -> str:
         """Carries it out; what it came to. A command told twice does no harm."""
+        if handler := self._handlers.get(command.kind):
+            return await handler(command)
         call = self._calls.get(command.call_id)
         if call is None:
             return "not here"
