@@ -251,6 +251,17 @@ class MediaClient:
         """Cuts an announcement short, or all of the booth's."""
         await self._do(protocol.Hush(booth_id=booth_id, play_id=play_id))
 
+    # Streams
+
+    async def start_fork(
+        self, leg_id: str, stream_id: str, path: Path, *, heard: bool = True, said: bool = False
+    ) -> None:
+        """Connects the leg to the stream process that listens at `path`: what it hears and says goes there, and
+        what comes from there is said on top. It ends when either process closes the connection, or with the leg."""
+        await self._do(
+            protocol.StartFork(leg_id=leg_id, stream_id=stream_id, path=str(path), heard=heard, said=said)
+        )
+
     # The wire
 
     async def _do(self, command: protocol.Command) -> None:

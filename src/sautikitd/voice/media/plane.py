@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sautikitd.voice.media import jitter
 from sautikitd.voice.media.booths import Booth, Booths
+from sautikitd.voice.media.forks import Forks
 from sautikitd.voice.media.g711 import LAW_INDEX
 from sautikitd.voice.media.goertzel import InBandDigits
 from sautikitd.voice.media.latch import Latch, SocketAddress
@@ -69,6 +70,7 @@ class Plane:
         self._booths = Booths(self._rows, self._rooms, emit)
         self._speaking = Speaking(self._rows, emit)
         self.recorder = Recorder(self._rows, emit, WriterThread())
+        self.forks = Forks(self._rows)
         self._store = SampleStore()
         self._legs: dict[str, Leg] = {}
         self._by_row: dict[int, Leg] = {}
@@ -128,6 +130,7 @@ class Plane:
         stats = self._reports.stats(leg, now)
         self._reports.send(leg, now, goodbye=True)
         self._speaking.forget(leg)
+        self.forks.stop_all(leg)
         self._rooms.leave(leg.row)
         self._receiver.remove(leg)
         leg.sockets.close()
@@ -147,6 +150,7 @@ class Plane:
             recordings=self.recorder.open,
             rooms=len(self._rooms),
             sockets=2 * len(self._legs),
+            forks=len(self.forks),
         )
 
     def leg(self, leg_id: str) -> Leg:
@@ -247,6 +251,7 @@ class Plane:
         self._booths.speak()
         self._rooms.mix(rows)
         events, finished = self._speaking.speak()
+        self.forks.run()
         self.recorder.record()
         self._sender.send(self._senders, events)
         for event in finished:

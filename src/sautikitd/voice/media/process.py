@@ -17,6 +17,7 @@ import msgspec
 import uvloop
 
 from sautikitd.voice.media import protocol
+from sautikitd.voice.media.forks import CannotFork
 from sautikitd.voice.media.g711 import FRAME_S
 from sautikitd.voice.media.plane import LegExists, Plane, UnknownLeg
 from sautikitd.voice.media.playback import UnreadableFile
@@ -166,6 +167,8 @@ class Control:
                 plane.hush(command.booth_id, command.play_id)
             case protocol.Leave():
                 plane.leave(command.leg_id)
+            case protocol.StartFork():
+                plane.forks.start(plane.leg(command.leg_id), command)
 
 
 # What a command may be refused for; anything else is a fault of ours and ends the process, loudly.
@@ -174,6 +177,7 @@ _REFUSALS = (
     LegExists,
     UnknownRecording,
     CannotRecord,
+    CannotFork,
     UnreadableFile,
     NoPorts,
     NoRows,

@@ -170,6 +170,16 @@ class Leave(Struct, frozen=True):
     leg_id: str
 
 
+class StartFork(Struct, frozen=True):
+    """Connects a leg to the stream process at `path`. `heard` and `said` are the tracks to send there."""
+
+    leg_id: str
+    stream_id: str
+    path: str
+    heard: bool
+    said: bool
+
+
 class ReadGauges(Struct, frozen=True):
     pass
 
@@ -192,6 +202,7 @@ Command = (
     | CloseBooth
     | Announce
     | Hush
+    | StartFork
     | ReadGauges
 )
 
@@ -232,6 +243,7 @@ class Gauges(Struct, frozen=True):
     recordings: int
     rooms: int
     sockets: int
+    forks: int = 0
 
 
 class Done(Struct, frozen=True):
