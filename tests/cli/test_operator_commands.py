@@ -117,6 +117,14 @@ def test_the_ledger_audit_ends_with_1_when_the_books_are_wrong(
     assert audit.data["findings"]
 
 
+def test_a_seal_that_was_noted_down_has_to_be_there_unchanged(sautikitd: Command) -> None:
+    noted = f"7:{'ab' * 32}"
+    audit = sautikitd("ledger", "audit", "--seal", noted, "--json")
+    assert audit.status == Exit.FOUND
+    assert [finding["problem"] for finding in audit.data["findings"]] == ["it was noted, and is not there"]
+    assert sautikitd("ledger", "audit", "--seal", "7:abc", "--json").status == Exit.REFUSED
+
+
 def test_an_inventory_file_is_taken_whole_or_not_at_all(sautikitd: Command, tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     header = "e164,type,locality,monthly_price_minor\n"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +17,7 @@ from sautikitd.identity.audit import OPERATOR
 from sautikitd.payments.daraja.credential import security_credential
 from sautikitd.payments.errors import DarajaRefused, ReversalUnderWay
 from sautikitd.payments.models import Payment, Source
+from sautikitd.payments.request_repository import claim_checks
 
 PHONE = "+254712340080"
 
@@ -127,3 +129,39 @@ def test_the_password_is_encrypted_for_the_holder_of_the_certificate() -> None:
     certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     sealed = base64.b64decode(security_credential("Safaricom123!", certificate))
     assert key.decrypt(sealed, padding.PKCS1v15()) == b"Safaricom123!"
+
+
+async def test_a_reversal_is_in_the_audit_log_from_when_it_was_asked_for(office: Office) -> None:
+    case_id = await in_suspense(office)
+    office.script(PHONE, callbacks=0)
+    await office.parts.reversals.request(case_id, "Nobody's")
+    told = await office.value(
+        "SELECT detail->>'reason' FROM audit_log WHERE action = 'suspense.reversal_request' AND target = $1",
+        str(case_id),
+    )
+    assert told == "Nobody's"
+
+
+async def test_a_reversal_without_a_result_is_asked_about_ever_more_rarely(office: Office) -> None:
+    case_id = await in_suspense(office)
+    office.script(PHONE, callbacks=0)
+    await office.parts.reversals.request(case_id, "Nobody's")
+    gaps = []
+    for _ in range(70):
+        due = await office.value("SELECT next_check_at FROM mpesa_requests WHERE kind = 'reversal'")
+        gaps.append(round((due - office.clock.now()).total_seconds()))
+        office.clock.advance(gaps[-1])
+        async with office.database.transaction() as connection:
+            assert len(await claim_checks(connection, office.clock.now())) == 1
+            assert await claim_checks(connection, office.clock.now()) == []
+    assert gaps[:12] == [300] * 12
+    assert gaps[12:59] == [3600] * 47
+    assert set(gaps[60:]) == {86400}
+
+
+async def test_a_request_that_was_answered_is_never_open_again(office: Office) -> None:
+    await office.parts.reversals.request(await in_suspense(office), "Nobody's")
+    await office.settle()
+    for state in ("sending", "waiting", "refused"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await office.value("UPDATE mpesa_requests SET state = $1 WHERE kind = 'reversal'", state)

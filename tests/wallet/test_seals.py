@@ -9,7 +9,7 @@ import pytest
 from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.wallet.audit import audit
-from sautikitd.wallet.seals import newest_seal, seal_settled
+from sautikitd.wallet.seals import NotedSeal, newest_seal, seal_numbered, seal_settled
 from wallet.scenery import Money
 
 # An amount, its counterpart, every balance after it and the wallet itself: all other rules hold.
@@ -120,3 +120,21 @@ async def test_the_application_cannot_touch_a_seal(money: Money, sealed: list[UU
         newest = await newest_seal(connection)
     assert newest is not None
     assert (newest.sequence, newest.transaction_count, newest.entry_count) == (2, 2, 4)
+
+
+async def test_a_chain_that_was_rewritten_whole_differs_from_what_was_noted(
+    money: Money, sealed: list[UUID], owner: Connection
+) -> None:
+    async with money.database.connection() as connection:
+        first = await seal_numbered(connection, 1)
+        assert first is not None
+        noted = NotedSeal(1, first.hash.hex())
+        assert await audit(connection, [noted]) == []
+    gone = "DELETE FROM ledger_seals WHERE $1::uuid IS NOT NULL"
+    await tamper(owner, *CONSISTENT, gone, row=sealed[0])
+    await seal_settled(money.database, later())
+    async with money.database.connection() as connection:
+        assert await audit(connection) == []
+        (finding,) = await audit(connection, [noted])
+    assert finding.row == "1"
+    assert f"was noted as {noted.hash}" in finding.problem

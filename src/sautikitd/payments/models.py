@@ -46,6 +46,15 @@ class SuspenseState(StrEnum):
     MATCHED = "matched"
 
 
+class RequestState(StrEnum):
+    """Of a reversal, or of a question for a status, that we sent to M-PESA."""
+
+    SENDING = "sending"
+    WAITING = "waiting"  # it may have left us: only a result ends it
+    DONE = "done"
+    REFUSED = "refused"
+
+
 TRANSITIONS: dict[str, frozenset[tuple[str, str]]] = {
     "status": frozenset(
         {
@@ -68,6 +77,16 @@ TRANSITIONS: dict[str, frozenset[tuple[str, str]]] = {
     "suspense": frozenset(
         (SuspenseState.OPEN, end)
         for end in (SuspenseState.ASSIGNED, SuspenseState.REVERSED, SuspenseState.MATCHED)
+    ),
+    "request": frozenset(
+        {
+            (RequestState.SENDING, RequestState.WAITING),
+            (RequestState.SENDING, RequestState.DONE),  # the result overtook the answer
+            (RequestState.SENDING, RequestState.REFUSED),
+            (RequestState.WAITING, RequestState.DONE),
+            (RequestState.WAITING, RequestState.REFUSED),
+            (RequestState.REFUSED, RequestState.DONE),  # the money went back after all
+        }
     ),
 }
 """Every change of state there is, by machine; the database holds the same table and refuses any other."""

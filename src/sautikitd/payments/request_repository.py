@@ -8,8 +8,7 @@ import msgspec
 
 from sautikitd.database.pool import Connection
 from sautikitd.events.models import Mode
-
-RequestState = Literal["sending", "waiting", "done", "refused"]
+from sautikitd.payments.models import RequestState
 
 
 class MpesaRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +76,12 @@ async def finish(
     await connection.execute(_FINISH, request_id, state, code, told, told_amount_minor, now)
 
 
-async def claim_checks(connection: Connection, now: datetime, again_at: datetime) -> list[MpesaRequest]:
-    """Reversals without a result whose time has come; nobody else asks before `again_at`."""
-    rows = await connection.fetch(_CHECKS, now, again_at)
+async def claim_checks(connection: Connection, now: datetime) -> list[MpesaRequest]:
+    """Reversals without a result whose time has come; nobody else asks meanwhile.
+
+    The next time is five minutes on in the first hour, an hour on for two days, and a day on after that.
+    """
+    rows = await connection.fetch(_CHECKS, now)
     return [msgspec.convert(dict(row), MpesaRequest) for row in rows]
 
 
@@ -104,7 +106,9 @@ WHERE id = $1
 """
 
 _CHECKS = f"""
-UPDATE mpesa_requests SET next_check_at = $2
+UPDATE mpesa_requests SET next_check_at = $1 + CASE
+    WHEN $1 - asked_at < interval '1 hour' THEN interval '5 minutes'
+    WHEN $1 - asked_at < interval '2 days' THEN interval '1 hour' ELSE interval '1 day' END
 WHERE id IN (SELECT id FROM mpesa_requests WHERE kind = 'reversal' AND state IN ('sending', 'waiting')
              AND next_check_at <= $1 ORDER BY next_check_at LIMIT 5 FOR UPDATE SKIP LOCKED)
 RETURNING {_NAMES}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sautikitd.database.pool import Connection
-from sautikitd.wallet.seals import first_broken
+from sautikitd.wallet.seals import BrokenSeal, NotedSeal, first_broken, noted_difference, seal_numbered
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,19 +155,22 @@ RULES: Sequence[Rule] = (
 )
 
 
-async def audit(connection: Connection) -> list[Finding]:
+async def audit(connection: Connection, noted: Sequence[NotedSeal] = ()) -> list[Finding]:
     """Checks every rule over the whole ledger, in one snapshot; an empty list means the books are right.
 
+    `noted` are seals that were written down outside, to be found unchanged.
     Run it outside a transaction: it opens a read-only one of its own. It takes no locks that stop payments.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         findings = [finding for rule in RULES if (finding := await _check(connection, rule))]
-        broken = await first_broken(connection)
-    if broken is not None:
-        findings.append(
-            Finding(rule=SEALS, table=broken.table, row=broken.row, problem=broken.problem, broken=1)
-        )
-    return findings
+        if broken := await first_broken(connection):
+            findings.append(_seal_finding(broken))
+        changed = [noted_difference(seal, await seal_numbered(connection, seal.sequence)) for seal in noted]
+    return findings + [_seal_finding(broken) for broken in changed if broken]
+
+
+def _seal_finding(broken: BrokenSeal) -> Finding:
+    return Finding(rule=SEALS, table=broken.table, row=broken.row, problem=broken.problem, broken=1)
 
 
 async def _check(connection: Connection, rule: Rule) -> Finding | None:

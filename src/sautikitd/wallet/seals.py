@@ -51,6 +51,13 @@ class BrokenSeal(msgspec.Struct, frozen=True):
     problem: str
 
 
+class NotedSeal(msgspec.Struct, frozen=True):
+    """A seal as it was written down outside: its sequence and its hash, 64 lowercase hex digits."""
+
+    sequence: int
+    hash: str
+
+
 async def seal_settled(database: Database, clock: Clock) -> int:
     """Seals what is settled and not yet sealed; returns how many transactions. Harmless to repeat, or to run twice at once."""
     horizon = _first_id_of(clock.now() - SETTLED_AFTER)
@@ -68,6 +75,23 @@ async def seal_settled(database: Database, clock: Clock) -> int:
 async def newest_seal(connection: Connection) -> Seal | None:
     row = await connection.fetchrow(_NEWEST)
     return None if row is None else Seal(**dict(row))
+
+
+async def seal_numbered(connection: Connection, sequence: int) -> Seal | None:
+    row = await connection.fetchrow(_NUMBERED, sequence)
+    return None if row is None else Seal(**dict(row))
+
+
+def noted_difference(noted: NotedSeal, found: Seal | None) -> BrokenSeal | None:
+    """What somebody wrote down against what is here now: whoever can rewrite the whole chain cannot rewrite his note."""
+    row = str(noted.sequence)
+    if found is None:
+        return BrokenSeal("ledger_seals", row, "it was noted, and is not there")
+    if found.hash.hex() != noted.hash:
+        return BrokenSeal(
+            "ledger_seals", row, f"its hash is {found.hash.hex()}, and was noted as {noted.hash}"
+        )
+    return None
 
 
 async def first_broken(connection: Connection) -> BrokenSeal | None:
@@ -173,6 +197,8 @@ _COLUMNS = (
 )
 
 _NEWEST = f"SELECT {_COLUMNS} FROM ledger_seals ORDER BY sequence DESC LIMIT 1"
+
+_NUMBERED = f"SELECT {_COLUMNS} FROM ledger_seals WHERE sequence = $1"
 
 _NEXT = f"SELECT {_COLUMNS} FROM ledger_seals WHERE sequence > $1 ORDER BY sequence LIMIT 1"
 

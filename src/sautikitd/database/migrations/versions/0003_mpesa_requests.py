@@ -28,6 +28,14 @@ CREATE TABLE mpesa_requests (
 CREATE UNIQUE INDEX mpesa_requests_one_reversal ON mpesa_requests (mode, receipt)
     WHERE kind = 'reversal' AND state <> 'refused';
 CREATE INDEX mpesa_requests_check ON mpesa_requests (next_check_at) WHERE kind = 'reversal' AND state IN ('sending', 'waiting');
+INSERT INTO topup_transitions VALUES
+    ('request', 'sending', 'waiting'), ('request', 'sending', 'done'), ('request', 'sending', 'refused'),
+    ('request', 'waiting', 'done'), ('request', 'waiting', 'refused'), ('request', 'refused', 'done');
+CREATE FUNCTION check_mpesa_request_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM check_transition('request', OLD.state, NEW.state);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER transitions BEFORE UPDATE ON mpesa_requests FOR EACH ROW EXECUTE FUNCTION check_mpesa_request_change();
 REVOKE DELETE, TRUNCATE ON mpesa_requests FROM sautikit_app;
 GRANT SELECT, INSERT, UPDATE ON mpesa_requests TO sautikit_app;
 ALTER TABLE mpesa_inbox ADD COLUMN request_id uuid REFERENCES mpesa_requests;
