@@ -11,6 +11,7 @@ from sautikitd.flow.asker import Asker
 from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed
 from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.context import CallOutcome, Direction, FlowContext
+from sautikitd.flow.control import CONTROLLER, ControlledCall, Done
 from sautikitd.flow.discretion import DiscreetJournal, Discretion
 from sautikitd.flow.document import Flow, FlowWarning
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal, VerbOutcome
@@ -39,7 +40,7 @@ class FlowRunner:
     """One flow of one call, from its first question to the end of the leg. It is the `Run` of its verbs.
 
     To replace a running flow, cancel the task that runs it and start a new runner on the same leg. Without a
-    `dialler` every dial fails.
+    `dialler` every dial fails. `control` is of a call that is driven by a controller instead of callbacks.
     """
 
     def __init__(
@@ -53,11 +54,14 @@ class FlowRunner:
         clock: Clock | None = None,
         state: FlowState | None = None,
         dialler: Dialler | None = None,
+        control: ControlledCall | None = None,
+        discretion: Discretion | None = None,
     ) -> None:
         self._leg = leg
         self._dialler = dialler
         self._context = context
-        self._discretion = Discretion()
+        self._discretion = discretion or Discretion()
+        self._control = control
         self._journal = DiscreetJournal(journal, self._discretion)
         self._prompts = prompts or StockPrompts()
         self._clock = clock or SystemClock()
@@ -76,7 +80,7 @@ class FlowRunner:
         try:
             if self._state is None:
                 self._state = await self._first_state()
-            while (verb := self._state.next_action()) is not None:
+            while (verb := await self._next_action()) is not None:
                 await self._perform(verb, self._state.position - 1)
             await self._perform(HangupVerb(), None)
         except LegGone as gone:
@@ -94,7 +98,8 @@ class FlowRunner:
         """Sends the last report to the voice callback, or where the vocabulary has it go, if the call has
         such a URL. For the node to call once the call is settled; takes up to ten seconds and never raises
         `CallbackFailed`."""
-        await self._asker.report_end(self.voice_callback, outcome)
+        if self._control is None:
+            await self._asker.report_end(self.voice_callback, outcome)
 
     @property
     def state(self) -> FlowState | None:
@@ -111,6 +116,8 @@ class FlowRunner:
 
     @property
     def voice_callback(self) -> Question | None:
+        if self._controlled:
+            return Question(url=CONTROLLER)
         url = self._context.voice_callback_url
         return Question(url=url, method=self._context.voice_method) if url else None
 
@@ -145,8 +152,22 @@ class FlowRunner:
 
     async def ask(self, question: Question) -> None:
         await self._leg.wait(0)  # raises where the leg is gone: nobody is asked on behalf of a dead call
+        if self._control is not None and question.url == CONTROLLER:
+            self._state = FlowState(flow=await self._control.ask(self._leg, question))
+            return
         reply = await self._asker.ask(question, self.absolute(question.url))
         self._state = FlowState(flow=reply.flow, base_url=reply.url)
+
+    @property
+    def _controlled(self) -> bool:
+        return self._control is not None and not self._control.given_up
+
+    async def _next_action(self) -> AnyVerb | None:
+        """The next action of the flow; when they run out, the controller of a controlled call is asked for more."""
+        assert self._state is not None
+        while (verb := self._state.next_action()) is None and self._controlled:
+            await self.ask(Question(url=CONTROLLER))
+        return verb
 
     async def _first_state(self) -> FlowState:
         """Inline actions, else what the voice callback answers, else the default (contract §5, at its end)."""
@@ -154,6 +175,10 @@ class FlowRunner:
         if context.actions is not None:
             self._warn_of(context.actions.warnings)
             return FlowState(flow=context.actions, base_url=context.voice_callback_url)
+        if self._control is not None:
+            opening = self._control.terms.opening or Flow()
+            self._warn_of(opening.warnings)
+            return FlowState(flow=opening)
         if callback is not None:
             reply = await self._asker.ask(callback, callback.url)
             return FlowState(flow=reply.flow, base_url=reply.url)
@@ -187,12 +212,18 @@ class FlowRunner:
         finally:
             if verb.takes_time:
                 self._asker.took_time()
+            took = round((self._clock.monotonic() - started) * 1000)
+            if self._control is not None and outcome is not VerbOutcome.REPLACED:
+                ran = Done(
+                    verb=verb.verb_name(), outcome=outcome.value, duration_ms=took, facts=dict(self._facts)
+                )
+                self._control.ran(ran)
             self._write(
                 EntryKind.ENDED,
                 verb=verb.verb_name(),
                 position=position,
                 outcome=outcome.value,
-                duration_ms=round((self._clock.monotonic() - started) * 1000),
+                duration_ms=took,
                 facts=self._facts,
             )
             self._pointer = ""

@@ -42,10 +42,16 @@ class NodeRecordings:
     def forget(self, leg_id: UUID) -> None:
         self._calls.pop(leg_id, None)
 
-    async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
+    def known(self, leg_id: UUID) -> CallRecord | None:
+        """The call that the leg `leg_id` is of, as it was when the leg was made."""
+        return self._calls.get(leg_id)
+
+    async def begin(
+        self, call_id: UUID, channels: int, recording_id: UUID | None = None
+    ) -> RecordingPlace:
         """Waits a while for a database that is away, then raises one of `DatabaseUnavailable`: what is not in the
         books is not recorded."""
-        call, recording_id = self._calls[call_id], uuid7()
+        call, recording_id = self._calls[call_id], recording_id or uuid7()
         for _ in range(_PATIENCE):
             try:
                 return await self._enter(call, recording_id, channels)

@@ -28,9 +28,9 @@ class LegRecordings:
             str, tuple[str, asyncio.Future[str]]
         ] = {}  # finish keys of the recordings that have some
 
-    async def start(self, *, channels: int, max_length_s: int) -> UUID:
+    async def start(self, *, channels: int, max_length_s: int, recording_id: UUID | None = None) -> UUID:
         """Records both sides beside whatever else goes on: mixed into one channel, or theirs left and ours right."""
-        place = await self._begin(channels)
+        place = await self._begin(channels, recording_id)
         await self._media.start_recording(
             self._leg_id,
             str(place.recording_id),
@@ -104,8 +104,8 @@ class LegRecordings:
             self._book.finished(self._call_id, place, 0, None)
         self._open.clear()
 
-    async def _begin(self, channels: int) -> RecordingPlace:
-        place = await self._book.begin(self._call_id, channels)
+    async def _begin(self, channels: int, recording_id: UUID | None = None) -> RecordingPlace:
+        place = await self._book.begin(self._call_id, channels, recording_id)
         self._open[str(place.recording_id)] = place
         self.newest = place.recording_id
         return place

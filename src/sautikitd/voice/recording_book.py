@@ -15,8 +15,10 @@ class RecordingPlace(msgspec.Struct, frozen=True):
 
 
 class RecordingBook(Protocol):
-    async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
-        """Enters a recording that is about to start."""
+    async def begin(
+        self, call_id: UUID, channels: int, recording_id: UUID | None = None
+    ) -> RecordingPlace:
+        """Enters a recording that is about to start, under `recording_id` where it has been given one already."""
         ...
 
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:

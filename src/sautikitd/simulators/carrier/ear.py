@@ -38,8 +38,10 @@ class CarrierBook:
         """The call is over."""
         self._names.pop(call_id, None)
 
-    async def begin(self, call_id: UUID, channels: int) -> RecordingPlace:
-        recording_id = uuid7()
+    async def begin(
+        self, call_id: UUID, channels: int, recording_id: UUID | None = None
+    ) -> RecordingPlace:
+        recording_id = recording_id or uuid7()
         if channels == _RECORD and self._record_to is not None:
             return RecordingPlace(recording_id, self._record_to / self._names[call_id])
         return RecordingPlace(recording_id, self._scratch / f"{recording_id}.wav")
