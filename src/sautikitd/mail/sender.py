@@ -1,6 +1,7 @@
 """Sends what is in the outbox over SMTP (RFC 5321), a mail at a time, with retries."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from datetime import datetime
 from email.message import EmailMessage
@@ -21,13 +22,25 @@ ATTEMPTS = 10
 
 
 class MailSender:
-    """`smtp_url`: smtp://user:password@host:587 (STARTTLS where offered; required with a password) or smtps://host:465."""
+    """`smtp_url`: smtp://user:password@host:587 (STARTTLS where offered; required with a password) or smtps://host:465.
 
-    def __init__(self, database: Database, clock: Clock, *, smtp_url: str | None, sender: str) -> None:
+    `tls` says whom to trust, for servers with a certificate of the operator's own; default the system's authorities.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        smtp_url: str | None,
+        sender: str,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._server = urlsplit(smtp_url) if smtp_url else None
         self._sender = sender
+        self._tls = tls
 
     async def run(self) -> None:
         """Sends until cancelled. Without a server to send to, mails wait in the outbox."""
@@ -59,6 +72,8 @@ class MailSender:
         permanent = False
         try:
             await self._deliver(row)
+        except aiosmtplib.SMTPAuthenticationError as exc:
+            error = f"{exc.code} {exc.message}"  # ours to mend: no word about this mail
         except aiosmtplib.SMTPResponseException as exc:
             error, permanent = f"{exc.code} {exc.message}", 500 <= exc.code < 600
         except aiosmtplib.SMTPRecipientsRefused as exc:
@@ -85,6 +100,7 @@ class MailSender:
             password=password,
             use_tls=server.scheme == "smtps",
             start_tls=True if password and server.scheme == "smtp" else None,
+            tls_context=self._tls,
             timeout=_TIMEOUT_SECONDS,
         )
 
