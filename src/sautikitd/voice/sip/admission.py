@@ -3,7 +3,7 @@
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -12,12 +12,15 @@ from sautikitd.voice.sip.digest import read_digest, verify
 from sautikitd.voice.sip.wire import Arrival
 
 _NONCE_SECONDS = 120
+STRONGEST_FIRST = ("SHA-256", "MD5")
 
 
 class Admit(msgspec.Struct, frozen=True):
-    """Let in as `identity`, which the call carries."""
+    """Let in as `identity`, which the call carries. `proved`: a device that has shown its secret. It is spoken to
+    where it was heard from, since its address cannot be made up any more and its Contact may lie behind a NAT."""
 
     identity: str
+    proved: bool = False
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -56,8 +59,8 @@ class DigestVerifier:
         self._now = now
         self._spent: dict[tuple[str, str], int] = {}  # nonce and response, the oldest first: its time
 
-    def demand(self, *, stale: bool = False, algorithms: tuple[str, ...] = ("SHA-256", "MD5")) -> Demand:
-        """One challenge per algorithm, the strongest first (RFC 8760 §2.3)."""
+    def demand(self, *, stale: bool = False, algorithms: tuple[str, ...] = STRONGEST_FIRST) -> Demand:
+        """One challenge per algorithm, the strongest first (RFC 8760 §2.3) unless told otherwise."""
         nonce = self._nonce(int(self._now()))
         tail = ", stale=true" if stale else ""
         return Demand(
@@ -76,26 +79,37 @@ class DigestVerifier:
         return None
 
     def check(
-        self, request: Arrival, params: dict[str, str], secrets_by_algorithm: dict[str, str]
+        self,
+        request: Arrival,
+        params: dict[str, str],
+        secrets_by_algorithm: Mapping[str, str],
+        *,
+        algorithms: tuple[str, ...] = STRONGEST_FIRST,
     ) -> Verdict | None:
-        """None: proved. A `Demand` when the nonce is old or not ours, or these very credentials came before
-        (RFC 7616 §3.4: a nonce count must grow, and the response with it); `Refuse` for a wrong secret.
+        """None: proved. `Refuse` for a wrong secret. With the right one a `Demand`, marked stale so that the device
+        tries again by itself, when the nonce is old or another process's, or these very credentials came before
+        (RFC 7616 §3.4: a nonce count must grow, and the response with it).
 
         `secrets_by_algorithm`: HA1 by algorithm ("MD5", "SHA-256"), as `digest.ha1` makes them.
         """
         nonce = params.get("nonce", "")
-        stamp = nonce.partition("-")[0]
-        if not stamp.isdecimal() or not hmac.compare_digest(nonce, self._nonce(int(stamp[:12]))):
-            return self.demand()
         algorithm = params.get("algorithm", "MD5").upper()
         secret = secrets_by_algorithm.get(algorithm)
         method, uri = request.request.method, str(request.request.uri)
         if secret is None or params.get("uri") != uri or not verify(secret, method, params, algorithm):
             return Refuse(403)
         now = self._now()
-        if now - int(stamp) > _NONCE_SECONDS or not self._first_use(nonce, params["response"].lower(), now):
-            return self.demand(stale=True)
+        if not self._fresh(nonce, now) or not self._first_use(nonce, params["response"].lower(), now):
+            return self.demand(stale=True, algorithms=algorithms)
         return None
+
+    def _fresh(self, nonce: str, now: float) -> bool:
+        """Whether we made the nonce, not long ago."""
+        stamp = nonce.partition("-")[0]
+        if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12):
+            return False
+        ours = hmac.compare_digest(nonce.encode(), self._nonce(int(stamp)).encode())
+        return ours and now - int(stamp) <= _NONCE_SECONDS
 
     def _first_use(self, nonce: str, response: str, now: float) -> bool:
         while self._spent:

@@ -102,6 +102,9 @@ class CallDialog:
     async def locate(self, source: Source) -> None:
         """Finds the address of the next hop, now that the far end has shown himself at `source`."""
         self.state = await self._stack.locate(self.state)
+        if self.state.hop.fixed:
+            self.flow = None
+            return
         near = not self.state.routes and self.state.hop.host == source.host
         self.flow = source.flow if near and self.state.hop.transport is source.transport else None
 
@@ -241,6 +244,8 @@ class CallDialog:
             self._respond(transaction, 500)  # out of order, RFC 3261 §12.2.2
             return
         self.state = msgspec.structs.replace(self.state, remote_cseq=request.cseq)
+        if self.state.hop.fixed:  # it may have come back over another connection
+            self.state = msgspec.structs.replace(self.state, hop=request.source.fixed_hop)
         match transaction.method:
             case "BYE":
                 self._on_bye(transaction)

@@ -140,6 +140,7 @@ class ConnectionPool:
         self._receive = receive
         self._on_lost = on_lost
         self._by_peer: dict[Address, StreamConnection] = {}
+        self._accepted: dict[Address, StreamConnection] = {}
         self._all: set[StreamConnection] = set()
         self._connecting: dict[tuple[Address, str], asyncio.Task[StreamConnection]] = {}
         self._empty = asyncio.Event()
@@ -157,14 +158,20 @@ class ConnectionPool:
 
     def add(self, connection: StreamConnection) -> None:
         self._all.add(connection)
+        if connection.name is None:
+            self._accepted[connection.peer] = connection
         if self.transport is not Transport.TLS or connection.name is not None:
             self._by_peer[connection.peer] = connection
         self._empty.clear()
 
     def drop(self, connection: StreamConnection) -> None:
         self._all.discard(connection)
-        if self._by_peer.get(connection.peer) is connection:
-            del self._by_peer[connection.peer]
+        known = False
+        for connections in (self._by_peer, self._accepted):
+            if connections.get(connection.peer) is connection:
+                del connections[connection.peer]
+                known = True
+        if known:
             host, port = connection.peer
             self._on_lost(Hop(host=host, port=port, transport=self.transport))
         if not self._all:
@@ -175,6 +182,11 @@ class ConnectionPool:
         if connection is None or not connection.open:
             return None
         return connection if self.transport is not Transport.TLS or connection.name == name else None
+
+    def accepted(self, peer: Address) -> StreamConnection | None:
+        """The open connection that a device made to us from there."""
+        connection = self._accepted.get(peer)
+        return connection if connection is not None and connection.open else None
 
     async def connect(self, peer: Address, name: str = "") -> StreamConnection:
         """An open connection to `peer`, made if need be; callers at the same time share one attempt.

@@ -11,14 +11,25 @@ class Transport(StrEnum):
     UDP = "udp"
     TCP = "tcp"
     TLS = "tls"
+    WS = "ws"  # WebSocket, RFC 7118
+    WSS = "wss"
 
     @property
     def reliable(self) -> bool:
         return self is not Transport.UDP
 
     @property
+    def websocket(self) -> bool:
+        return self in (Transport.WS, Transport.WSS)
+
+    @property
+    def in_uri(self) -> str:
+        """The value of a URI's `transport` parameter, where secure WebSockets are `ws` too (RFC 7118 §5.2.2)."""
+        return "ws" if self.websocket else self.value
+
+    @property
     def default_port(self) -> int:
-        return 5061 if self is Transport.TLS else 5060
+        return {Transport.TLS: 5061, Transport.WS: 80, Transport.WSS: 443}.get(self, 5060)
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +42,14 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a request of more than 1,300 bytes may go by TCP instead of UDP (RFC 3261 §18.1.1)."""
     name: str = ""
     """The name that `host` was resolved from: the one a certificate must prove. "": the address itself."""
+    fixed: bool = False
+    """A device behind whatever NAT there is: reached at the very address it was heard from, whatever its Contact
+    says, and over the connection that it opened itself, or not at all (RFC 5626 §5.3)."""
+
+    @property
+    def dies_with_process(self) -> bool:
+        """Whether nobody else could send there: the connection is ours."""
+        return self.fixed and self.transport.reliable
 
     def __str__(self) -> str:
         return f"{self.transport}:{self.host}:{self.port}"
@@ -57,3 +76,8 @@ class Source:
     @property
     def hop(self) -> Hop:
         return Hop(host=self.host, port=self.port, transport=self.transport)
+
+    @property
+    def fixed_hop(self) -> Hop:
+        """The way back to a device, and no other."""
+        return Hop(host=self.host, port=self.port, transport=self.transport, fixed=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
 from sipmessage import Response
 
 from sautikitd.calls.outcomes import HangupCause
@@ -24,10 +25,19 @@ _REMIND_SECONDS = 60.0  # RFC 3261 §13.3.1.1: a provisional a minute keeps prox
 class InboundCall:
     """Iterate over it for its events. Handed to `on_invite`; 100 has been sent."""
 
-    def __init__(self, stack: SipStack, transaction: ServerTransaction, identity: str | None = None) -> None:
+    def __init__(
+        self,
+        stack: SipStack,
+        transaction: ServerTransaction,
+        identity: str | None = None,
+        *,
+        proved: bool = False,
+    ) -> None:
         self.events = EventStream()
         self.identity = identity
         """What the authenticator made of the caller; None when there was no authenticator."""
+        self.proved = proved
+        """Whether the caller is a device that has proved a secret, and with it where it is."""
         self.answered = False
         self._stack = stack
         self._transaction = transaction
@@ -36,6 +46,8 @@ class InboundCall:
         source = self._request.source
         contact = stack.contact(self._request.request.uri.user or "", source.transport)
         state = dialog_of_callee(self._request, new_tag(), contact)
+        if proved or source.transport.websocket:
+            state = msgspec.structs.replace(state, hop=source.fixed_hop)
         self.dialog = CallDialog(stack, state, self.events)
         self.dialog.on_early_bye = self._on_early_bye
         self.dialog.settled = False
@@ -142,7 +154,14 @@ class InboundCall:
         self.dialog.accept(self._transaction, self._make(200, sdp))
         return self.dialog.state
 
-    def reject(self, code: int = 603, phrase: str | None = None, reasons: Sequence[Reason] = ()) -> None:
+    def reject(
+        self,
+        code: int = 603,
+        phrase: str | None = None,
+        reasons: Sequence[Reason] = (),
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Refuses with a final code, 300 to 699. Does nothing once answered or over."""
         if not 300 <= code <= 699:
             raise ValueError("a refusal is 300 to 699")
@@ -150,6 +169,8 @@ class InboundCall:
             response = self._make(code, None, clean_header(phrase) if phrase else None)
             for reason in reasons:
                 response.headers.add("Reason", clean_header(str(reason)))
+            for name, value in headers:
+                response.headers.add(name, clean_header(value))
             self._finish(response)
             self.events.end()
 

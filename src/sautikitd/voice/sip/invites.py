@@ -113,5 +113,5 @@ def invite_request(prepared: PreparedInvite, sdp: bytes, user_agent: str) -> Req
 
 
 def contact_of(state: InviteState) -> str:
-    named = None if state.hop.transport is Transport.UDP else state.hop.transport.value
+    named = None if state.hop.transport is Transport.UDP else state.hop.transport.in_uri
     return f"<{sip_uri(NameAddr.parse(state.local).user, *state.sent_by, named)}>"

@@ -213,9 +213,9 @@ class OutboundCall:
 
     def _make_dialog(self, response: Arrival, events: EventStream) -> CallDialog:
         assert self._transaction is not None
-        state = dialog_of_caller(
-            self._transaction.request, response, contact_of(self.state), response.source.hop
-        )
+        source = response.source
+        hop = source.fixed_hop if self.state.hop.fixed else source.hop
+        state = dialog_of_caller(self._transaction.request, response, contact_of(self.state), hop)
         dialog = CallDialog(
             self._stack, state, events, local_sdp=self._sdp or None, authorizer=self._authorizer
         )

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.tls import DEFAULT_PORT, TlsOptions
 from sautikitd.voice.sip.transactions import TransactionLayer, new_branch, reply
 from sautikitd.voice.sip.transport import TransportLayer
+from sautikitd.voice.sip.websocket import WebSocketOptions
 from sautikitd.voice.sip.wire import Arrival, write_via
 
 log = structlog.get_logger(__name__)
@@ -96,7 +97,8 @@ class SipStack:
         self.name = name
         self.session_seconds = session_seconds
         self.transport = TransportLayer(self._receive, idle_seconds=idle_seconds)
-        self.transport.on_connection_lost = lambda hop: self.transactions.connection_lost(hop)
+        self.transport.on_connection_lost = self._connection_lost
+        self.on_connection_lost: Callable[[Hop], None] = lambda _: None
         self.transactions = TransactionLayer(self, self.transport, self.scheduler, timers)
         self.dialogs: dict[DialogKey, DialogOwner] = {}
         self.advertised: Address = ("", 0)
@@ -106,9 +108,13 @@ class SipStack:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(
-        self, bind: Address, advertised: tuple[str, int | None] | None, tls: TlsOptions | None
+        self,
+        bind: Address,
+        advertised: tuple[str, int | None] | None,
+        tls: TlsOptions | None,
+        websockets: Sequence[WebSocketOptions] = (),
     ) -> None:
-        await self.transport.start(bind, tls)
+        await self.transport.start(bind, tls, websockets)
         host, port = advertised or (self.transport.bound[0], None)
         if host in ("0.0.0.0", "::", ""):
             await self.transport.stop()
@@ -139,6 +145,10 @@ class SipStack:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("sip.task_failed", exc_info=error)
+
+    def _connection_lost(self, hop: Hop) -> None:
+        self.transactions.connection_lost(hop)
+        self.on_connection_lost(hop)
 
     def _receive(self, data: bytes, source: Source) -> None:
         self.transactions.receive(data, source)
@@ -175,7 +185,7 @@ class SipStack:
 
     def contact(self, user: str, transport: Transport) -> str:
         """Our Contact value on a transport; UDP goes without saying."""
-        named = None if transport is Transport.UDP else transport.value
+        named = None if transport is Transport.UDP else transport.in_uri
         return f"<{sip_uri(user, *self.sent_by(transport), named)}>"
 
     def dress(self, request: Request, hop: Hop, branch: str) -> None:
@@ -233,6 +243,8 @@ class SipStack:
         The one it has, where the far end really is, stays if the name leads nowhere, or to a private
         address while he comes from a public one: a Contact written behind a NAT.
         """
+        if state.hop.fixed:  # a device is where it was heard from
+            return state
         try:
             hop = await self.resolve(hop_of(state.next_uri, state.hop))
         except OSError as error:

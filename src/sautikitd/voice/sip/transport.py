@@ -1,7 +1,7 @@
-"""The transport layer (RFC 3261 §18): UDP and TCP on one address, TLS beside them, for all transactions."""
+"""The transport layer (RFC 3261 §18): UDP and TCP on one address, TLS and WebSockets beside them, for all transactions."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -9,6 +9,7 @@ from sautikitd.voice.sip.address import unbracketed
 from sautikitd.voice.sip.connections import IDLE_SECONDS, PING, Address, ConnectionPool
 from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
 from sautikitd.voice.sip.tls import HANDSHAKE_SECONDS, TlsOptions
+from sautikitd.voice.sip.websocket import WebSocketOptions, WebSocketServer
 from sautikitd.voice.sip.wire import ViaHop
 
 MAX_UDP_REQUEST = 1_300  # bytes, RFC 3261 §18.1.1
@@ -43,6 +44,7 @@ class TransportLayer:
         self._udp: asyncio.DatagramTransport | None = None
         self._datagrams: _Datagrams | None = None
         self._servers: list[asyncio.Server] = []
+        self._websockets: dict[Transport, WebSocketServer] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self.bound: Address = ("", 0)
         self.bound_tls: int | None = None
@@ -51,20 +53,31 @@ class TransportLayer:
 
     @property
     def connections(self) -> int:
-        return len(self._tcp) + len(self._tls)
+        return len(self._tcp) + len(self._tls) + sum(map(len, self._websockets.values()))
 
     def _lost(self, hop: Hop) -> None:
         self.on_connection_lost(hop)
 
-    async def start(self, bind: Address, tls: TlsOptions | None = None) -> None:
+    async def start(
+        self, bind: Address, tls: TlsOptions | None = None, websockets: Sequence[WebSocketOptions] = ()
+    ) -> None:
         """Binds; port 0 takes a port that is free for both transports. Raises `OSError`."""
         await self._start_plain(bind)
-        if tls is not None:
-            try:
+        try:
+            if tls is not None:
                 await self._start_tls(bind[0], tls)
-            except OSError:
-                await self.stop()
-                raise
+            for options in websockets:
+                server = WebSocketServer(options, self._receive, self._lost)
+                await server.start()
+                self._websockets[options.transport] = server
+        except OSError:
+            await self.stop()
+            raise
+
+    def bound_websocket(self, transport: Transport) -> int | None:
+        """The port that WebSockets of this kind come to; None where there is none."""
+        server = self._websockets.get(transport)
+        return None if server is None else server.port
 
     async def _start_tls(self, host: str, tls: TlsOptions) -> None:
         self._tls.context = tls.client_context()
@@ -111,7 +124,9 @@ class TransportLayer:
         for task in list(self._sending):
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        await asyncio.gather(self._tcp.close(), self._tls.close())
+        await asyncio.gather(
+            self._tcp.close(), self._tls.close(), *(server.stop() for server in self._websockets.values())
+        )
         for server in servers:
             await server.wait_closed()
 
@@ -127,12 +142,27 @@ class TransportLayer:
             flow.write(data)
         elif hop.transport is Transport.UDP:
             self._send_datagram(data, hop, failed)
+        elif hop.fixed or hop.transport.websocket:
+            self._send_back(data, hop, failed)
         elif connection := self._pool(hop).find((unbracketed(hop.host), hop.port), hop.name):
             connection.write(data)
         else:
             task = asyncio.get_running_loop().create_task(self._connect_and_send(data, hop, failed))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+
+    def _send_back(self, data: bytes, hop: Hop, failed: SendFailed) -> None:
+        """Over a connection that the far end made: nobody could connect to it (RFC 7118 §5, RFC 5626 §5.3)."""
+        peer = unbracketed(hop.host), hop.port
+        connection: Flow | None = None
+        if not hop.transport.websocket:
+            connection = self._pool(hop).accepted(peer)
+        elif (server := self._websockets.get(hop.transport)) is not None:
+            connection = server.find(peer)
+        if connection is None:
+            failed(OSError("the device's connection is gone"))
+        else:
+            connection.write(data)
 
     def keep_alive(self, hop: Hop) -> None:
         """An empty datagram to `hop`, which keeps a NAT's binding to us; connections see to themselves."""

@@ -13,7 +13,7 @@ from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
 from sautikitd.voice.sip.detached import bye_detached, cancel_detached
 from sautikitd.voice.sip.dialog import DialogState, blank_request, contact_uri
 from sautikitd.voice.sip.digest import Credentials
-from sautikitd.voice.sip.hops import Hop
+from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.invites import InviteState, PreparedInvite, prepare
 from sautikitd.voice.sip.outbound import OutboundCall
@@ -33,6 +33,7 @@ from sautikitd.voice.sip.stack import (
 from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.transactions import new_branch, reply
+from sautikitd.voice.sip.websocket import WebSocketOptions
 from sautikitd.voice.sip.wire import Arrival
 
 OnInvite = Callable[[InboundCall], Awaitable[None]]
@@ -65,6 +66,7 @@ class UserAgent:
     screen: whether requests that belong to no dialog are looked at; what it refuses gets no answer.
     session_seconds: the session interval our INVITEs ask for (RFC 4028); 0 asks for none.
     handlers: answers to further methods outside dialogs (REGISTER for a registrar).
+    on_connection_lost: told of the far address of each connection that is gone.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class UserAgent:
         name: str = "Sautikit",
         idle_seconds: float = IDLE_SECONDS,
         session_seconds: int = SESSION_SECONDS,
+        on_connection_lost: Callable[[Hop], None] | None = None,
     ) -> None:
         self._on_invite = on_invite
         self._authenticator = authenticator
@@ -93,6 +96,8 @@ class UserAgent:
         self._stack.on_new_request = self._on_new_request
         if screen is not None:
             self._stack.screen = screen
+        if on_connection_lost is not None:
+            self._stack.on_connection_lost = on_connection_lost
 
     async def start(
         self,
@@ -100,14 +105,15 @@ class UserAgent:
         advertised: tuple[str, int | None] | None = None,
         *,
         tls: TlsOptions | None = None,
+        websockets: Sequence[WebSocketOptions] = (),
     ) -> None:
         """Listens on UDP and TCP at `bind`; port 0 takes one that is free for both. With `tls` also on TLS, at
-        the port that it names.
+        the port that it names, and for each of `websockets` where that says.
 
         `advertised` stands in Via and Contact when the far ends see another address; its port None is the
         bound one. Raises `OSError` if the port is taken, `ValueError` if nothing can be advertised.
         """
-        await self._stack.start(bind, advertised, tls)
+        await self._stack.start(bind, advertised, tls, websockets)
 
     async def stop(self) -> None:
         """Drops everything without a word: hang up first. The port is free when this returns."""
@@ -121,6 +127,10 @@ class UserAgent:
     def bound_tls(self) -> int | None:
         """The port that TLS listens on; None when it does not."""
         return self._stack.transport.bound_tls
+
+    def bound_websocket(self, transport: Transport) -> int | None:
+        """The port that WebSockets come to, plain (`WS`) or over TLS (`WSS`); None where there is none."""
+        return self._stack.transport.bound_websocket(transport)
 
     @property
     def gauges(self) -> Gauges:
@@ -231,6 +241,10 @@ class UserAgent:
             return None
         return Pong(outcome.code, self._stack.now() - started)
 
+    def keep_alive_at(self, hop: Hop) -> None:
+        """Keeps the way back to a device open through its NAT; `hop` is an address."""
+        self._stack.transport.keep_alive(hop)
+
     async def keep_alive(self, hop: Hop) -> None:
         """Keeps the way back from a trunk open through NATs; nothing answers, nothing fails."""
         with contextlib.suppress(OSError):  # a name that does not resolve now may do so next time
@@ -270,11 +284,12 @@ class UserAgent:
 
     async def _admit(self, transaction: ServerTransaction) -> None:
         identity: str | None = None
+        proved = False
         if self._authenticator is not None:
             verdict = await self._authenticator.authenticate(transaction.arrival)
             match verdict:
                 case Admit():
-                    identity = verdict.identity
+                    identity, proved = verdict.identity, verdict.proved
                 case Demand():
                     self._challenge(transaction, verdict)
                     return
@@ -288,7 +303,7 @@ class UserAgent:
             handler(transaction, identity)
         elif not transaction.answered:  # not cancelled while the authenticator was thinking
             transaction.respond(reply(transaction.arrival, 100))
-            await self._take_call(InboundCall(self._stack, transaction, identity))
+            await self._take_call(InboundCall(self._stack, transaction, identity, proved=proved))
 
     async def _take_call(self, call: InboundCall) -> None:
         if self._on_invite is None:
