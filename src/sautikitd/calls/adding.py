@@ -21,6 +21,7 @@ from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Record
 from sautikitd.numbering.destinations import Destination, authorise_destination
 from sautikitd.numbers.lookup import is_of_the_platform, number_for_call
+from sautikitd.trunks.allocation import NoWay, allocate
 from sautikitd.wallet.errors import InsufficientFunds
 from sautikitd.wallet.tariffs import Rate, rate_for
 
@@ -95,15 +96,17 @@ class AddLeg:
     async def _ready(
         self, connection: Connection, leg: CallRecord, node_id: UUID, prepare: Prepare
     ) -> CallRecord:
-        trunk_id = await queue.pick_trunk(connection, leg.mode)
-        if trunk_id is None and leg.mode == "live":
-            return await self._fail(connection, leg, HangupCause.NO_TRUNK)
+        now = self._clock.now()
+        trunk_id = None
+        if leg.mode == "live":
+            (trunk_id,) = await allocate(connection, [leg.remote_e164], now)
+            if isinstance(trunk_id, NoWay):
+                return await self._fail(connection, leg, queue.cause_of(trunk_id))
         try:
             await self._lifecycle.hold(connection, leg)
         except InsufficientFunds as exc:
             return await self._fail(connection, leg, queue.refusal_cause(exc))
         dialog = prepare(msgspec.structs.replace(leg, trunk_id=trunk_id))
-        now = self._clock.now()
         return await self._lifecycle.start(
             connection, leg, now=now, node_id=node_id, trunk_id=trunk_id, dialog=dialog
         )

@@ -7,7 +7,7 @@ so none can leak. The claim commits before the INVITE leaves, and a claimed call
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +18,15 @@ from sautikitd.calls.lifecycle import CallLifecycle, Ending
 from sautikitd.calls.models import COLUMNS, CallRecord, record_of
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.database.pool import Connection
-from sautikitd.events.models import Mode
+from sautikitd.trunks.allocation import NoWay, allocate
 from sautikitd.wallet.errors import InsufficientFunds
 from sautikitd.wallet.limits import PausedAtDial, StoppedAtDial
 
 CHANNEL = "calls"
 """The NOTIFY channel that wakes voice nodes when a call is queued."""
+
+LOOK_AGAIN_AFTER = timedelta(milliseconds=200)
+"""How long a workspace is passed over whose oldest call found every trunk full."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ async def claim(
     """Claims the next call for `node_id`, which can take `room` more legs; None when nothing can start now.
 
     The whole claim is one transaction of the caller's. A call that cannot be paid for or has no trunk
-    ends here, as `failed`, and comes back with no legs.
+    ends here, as `failed`, and comes back with no legs; one for which every trunk is full stays in the queue, and its
+    workspace is passed over for a moment, so that the others get their turns.
     """
     turn = await connection.fetchrow(_NEXT_TURN, now, room)
     if turn is None:
@@ -59,40 +63,45 @@ async def claim(
     if row is None:
         return None
     call = record_of(row)
+    legs = await _legs_of(connection, call)
+    trunks = await _trunks_for(connection, call, legs, now) if not turn["suspended_at"] else []
+    if NoWay.FULL in trunks:
+        until = now + LOOK_AGAIN_AFTER
+        await connection.execute(_WAIT, call.workspace_id, call.mode, until)
+        return Claimed(call, [])
     await connection.execute(
         _TAKE_TURN, turn["workspace_id"], turn["mode"], turn["filled"] - call.target_count, now
     )
     if turn["suspended_at"]:
         return await _refuse(connection, lifecycle, call, HangupCause.SUSPENDED, now)
-    trunk_id = await pick_trunk(connection, call.mode)
-    if trunk_id is None and call.mode == "live":
-        return await _refuse(connection, lifecycle, call, HangupCause.NO_TRUNK, now)
-    if not call.is_parent:
-        leg = await _dial(connection, lifecycle, call, node_id, trunk_id, now, prepare)
-        return Claimed(call, []) if isinstance(leg, HangupCause) else Claimed(leg, [leg])
-    return await _claim_together(connection, lifecycle, call, node_id, trunk_id, now, prepare)
-
-
-async def _claim_together(
-    connection: Connection,
-    lifecycle: CallLifecycle,
-    parent: CallRecord,
-    node_id: UUID,
-    trunk_id: UUID | None,
-    now: datetime,
-    prepare: Prepare,
-) -> Claimed:
-    children = (await repository.legs_of(connection, [parent.id])).get(parent.id, [])
-    legs, cause = [], HangupCause.INSUFFICIENT_FUNDS
-    for child in children:  # each has its own hold, and the wallet row is locked already: at most ten
-        leg = await _dial(connection, lifecycle, child, node_id, trunk_id, now, prepare)
-        if isinstance(leg, HangupCause):
-            cause = leg
+    dialled, cause = [], HangupCause.NO_TRUNK
+    for leg, trunk in zip(legs, trunks, strict=True):  # at most ten; each has its own hold
+        outcome = await _dial(connection, lifecycle, leg, node_id, trunk, now, prepare)
+        if isinstance(outcome, HangupCause):
+            cause = outcome
         else:
-            legs.append(leg)
-    if not legs:
-        return await _refuse(connection, lifecycle, parent, cause, now)
-    return Claimed(await lifecycle.start(connection, parent, now=now, node_id=node_id), legs)
+            dialled.append(outcome)
+    if not call.is_parent:
+        return Claimed(dialled[0] if dialled else call, dialled)
+    if not dialled:
+        return await _refuse(connection, lifecycle, call, cause, now)
+    return Claimed(await lifecycle.start(connection, call, now=now, node_id=node_id), dialled)
+
+
+async def _legs_of(connection: Connection, call: CallRecord) -> Sequence[CallRecord]:
+    """The legs that are dialled: the call itself, or its children when several targets ring together."""
+    if not call.is_parent:
+        return [call]
+    return (await repository.legs_of(connection, [call.id])).get(call.id, [])
+
+
+async def _trunks_for(
+    connection: Connection, call: CallRecord, legs: Sequence[CallRecord], now: datetime
+) -> Sequence[UUID | NoWay | None]:
+    """A trunk for each leg, or why there is none; None for test calls, which need none."""
+    if call.mode == "test":
+        return [None] * len(legs)
+    return await allocate(connection, [leg.remote_e164 for leg in legs], now)
 
 
 async def _dial(
@@ -100,11 +109,14 @@ async def _dial(
     lifecycle: CallLifecycle,
     call: CallRecord,
     node_id: UUID,
-    trunk_id: UUID | None,
+    trunk_id: UUID | NoWay | None,
     now: datetime,
     prepare: Prepare,
 ) -> CallRecord | HangupCause:
     """The leg as it rings, or why it has ended instead."""
+    if isinstance(trunk_id, NoWay):
+        await _refuse(connection, lifecycle, call, cause_of(trunk_id), now)
+        return cause_of(trunk_id)
     try:
         if call.direction == "outbound":
             await lifecycle.hold(connection, call)
@@ -114,6 +126,11 @@ async def _dial(
         return cause
     dialog = prepare(msgspec.structs.replace(call, trunk_id=trunk_id))
     return await lifecycle.start(connection, call, now=now, node_id=node_id, trunk_id=trunk_id, dialog=dialog)
+
+
+def cause_of(no_way: NoWay) -> HangupCause:
+    """How a leg ends that has no trunk: nobody takes its number, or there is no room for it."""
+    return HangupCause.NO_TRUNK if no_way is NoWay.NONE else HangupCause.CONGESTION
 
 
 def refusal_cause(refusal: InsufficientFunds) -> HangupCause:
@@ -130,12 +147,6 @@ async def _refuse(
         await lifecycle.end(connection, leg.id, Ending(cause=cause, by=HangupBy.PLATFORM, at=now))
     ended = await lifecycle.end(connection, call.id, Ending(cause=cause, by=HangupBy.PLATFORM, at=now))
     return Claimed(ended[0] if ended else call, [])
-
-
-async def pick_trunk(connection: Connection, mode: Mode) -> UUID | None:
-    """The trunk for the next call of a mode; None where there is none (test calls need none)."""
-    trunk_id: UUID | None = await connection.fetchval(_TRUNK, mode)
-    return trunk_id
 
 
 async def cancel_expired(
@@ -188,6 +199,7 @@ CROSS JOIN LATERAL (
     WHERE c.workspace_id = q.workspace_id AND c.mode = q.mode AND c.status = 'queued' AND c.parent_call_id IS NULL
     ORDER BY c.id LIMIT 1) oldest
 WHERE q.tokens + extract(epoch FROM $1 - q.tokens_at) * q.calls_per_second >= 1
+  AND q.waits_until <= $1
   AND oldest.target_count <= $2
   AND oldest.target_count <= q.max_concurrent_calls - (
         SELECT count(*) FROM calls live WHERE live.workspace_id = q.workspace_id AND live.mode = q.mode
@@ -206,6 +218,4 @@ _TAKE_TURN = """
 UPDATE call_queues SET tokens = $3, tokens_at = $4, served_at = $4 WHERE workspace_id = $1 AND mode = $2
 """
 
-_TRUNK = """
-SELECT id FROM trunks WHERE mode = $1 AND enabled ORDER BY state = 'failed', created_at LIMIT 1
-"""
+_WAIT = "UPDATE call_queues SET waits_until = $3 WHERE workspace_id = $1 AND mode = $2"

@@ -8,6 +8,7 @@ import structlog
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.routes import RoutedTrunk, Routes
+from sautikitd.trunks.models import TrunkState
 from sautikitd.trunks.service import Trunks
 from sautikitd.voice.sip.address import sip_uri
 from sautikitd.voice.sip.registration import Registration, RegistrationStatus
@@ -79,7 +80,9 @@ class TrunkWatch:
         if state and self._told.get(one.trunk.id) != (state, detail):
             self._told[one.trunk.id] = (state, detail)
             async with self._database.connection() as connection:
-                await self._trunks.set_state(connection, one.trunk.id, state, detail, self._clock.now())
+                await self._trunks.set_state(
+                    connection, one.trunk.id, TrunkState(state), detail, self._clock.now()
+                )
 
     async def _state_of(self, one: RoutedTrunk) -> tuple[str, str]:
         """`ok`, `trying` or `failed`, and why; an empty state when it was asked a moment ago."""

@@ -1,27 +1,37 @@
 """SQL of trunks."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sautikitd.database.pool import Connection, Record
-from sautikitd.trunks.models import Codec, NewTrunk, Transport, Trunk
+from sautikitd.trunks.models import Codec, InboundNumber, Transport, Trunk, TrunkState, TrunkTerms
+from sautikitd.voice.media_encryption import MediaEncryption
+from sautikitd.voice.number_forms import NumberForm
 
-_COLUMNS = """
-id, name, host, port, transport, username, register, codecs, source_cidrs::text[] AS source_cidrs, enabled,
-state, state_detail, state_at, created_at
-"""
+TERMS = TrunkTerms.__struct_fields__
+_CASTS = {"source_cidrs": "::text[]::cidr[]"}
+
+COLUMNS = ", ".join(
+    "source_cidrs::text[] AS source_cidrs" if field == "source_cidrs" else field
+    for field in Trunk.__struct_fields__
+)
 
 _INSERT = f"""
-INSERT INTO trunks (id, name, mode, host, port, transport, username, password_encrypted, register, codecs,
-                    source_cidrs, created_at)
-VALUES ($1, $2, 'live', $3, $4, $5, $6, $7, $8, $9, $10::text[]::cidr[], $11)
+INSERT INTO trunks (id, name, password_encrypted, created_at, mode, {", ".join(TERMS)})
+VALUES ($1, $2, $3, $4, 'live', {", ".join(f"${n}{_CASTS.get(f, '')}" for n, f in enumerate(TERMS, start=5))})
 ON CONFLICT (name) DO NOTHING
-RETURNING {_COLUMNS}
+RETURNING {COLUMNS}
 """
 
-_ALL = f"SELECT {_COLUMNS} FROM trunks WHERE mode = 'live' ORDER BY name"
+_UPDATE = f"""
+UPDATE trunks SET {", ".join(f"{f} = ${n}{_CASTS.get(f, '')}" for n, f in enumerate(TERMS, start=2))}
+WHERE id = $1 RETURNING {COLUMNS}
+"""
 
-_BY_NAME = f"SELECT {_COLUMNS} FROM trunks WHERE mode = 'live' AND name = $1"
+_ALL = f"SELECT {COLUMNS} FROM trunks WHERE mode = 'live' AND removed_at IS NULL ORDER BY name"
+
+_BY_NAME = f"SELECT {COLUMNS} FROM trunks WHERE mode = 'live' AND name = $1"
 
 _LIVE_CALLS = "SELECT count(*) FROM calls WHERE trunk_id = $1 AND status IN ('ringing', 'answered')"
 
@@ -30,39 +40,39 @@ _EVER_USED = "SELECT EXISTS (SELECT FROM calls WHERE trunk_id = $1)"
 # Calls refer to the trunk they went over, so one that was used is only put out of service, and frees its name.
 _RETIRE = """
 UPDATE trunks SET enabled = false, name = name || ' (removed ' || id || ')', username = NULL,
-                  password_encrypted = NULL, register = false
+                  password_encrypted = NULL, register = false, removed_at = $2
 WHERE id = $1
 """
 
 
 async def insert(
-    connection: Connection, made: UUID, new: NewTrunk, sealed_password: bytes | None, now: datetime
+    connection: Connection,
+    made: UUID,
+    name: str,
+    terms: TrunkTerms,
+    sealed_password: bytes | None,
+    now: datetime,
 ) -> Trunk | None:
     """None when the name is taken."""
-    row = await connection.fetchrow(
-        _INSERT,
-        made,
-        new.name,
-        new.host,
-        new.port,
-        new.transport,
-        new.username,
-        sealed_password,
-        new.register,
-        list(new.codecs),
-        list(new.source_cidrs),
-        now,
-    )
-    return None if row is None else _trunk(row)
+    row = await connection.fetchrow(_INSERT, made, name, sealed_password, now, *_values(terms))
+    return None if row is None else trunk_of(row)
+
+
+async def update(connection: Connection, trunk_id: UUID, terms: TrunkTerms) -> Trunk:
+    return trunk_of(await connection.fetchrow(_UPDATE, trunk_id, *_values(terms)))
+
+
+async def set_password(connection: Connection, trunk_id: UUID, sealed: bytes | None) -> None:
+    await connection.execute("UPDATE trunks SET password_encrypted = $2 WHERE id = $1", trunk_id, sealed)
 
 
 async def all_of(connection: Connection) -> list[Trunk]:
-    return [_trunk(row) for row in await connection.fetch(_ALL)]
+    return [trunk_of(row) for row in await connection.fetch(_ALL)]
 
 
 async def find(connection: Connection, name: str) -> Trunk | None:
     row = await connection.fetchrow(_BY_NAME, name)
-    return None if row is None else _trunk(row)
+    return None if row is None else trunk_of(row)
 
 
 async def sealed_password(connection: Connection, trunk_id: UUID) -> bytes | None:
@@ -95,19 +105,29 @@ async def live_calls(connection: Connection, trunk_id: UUID) -> int:
     return count
 
 
-async def remove(connection: Connection, trunk_id: UUID) -> None:
+async def remove(connection: Connection, trunk_id: UUID, now: datetime) -> None:
     if await connection.fetchval(_EVER_USED, trunk_id):
-        await connection.execute(_RETIRE, trunk_id)
+        await connection.execute(_RETIRE, trunk_id, now)
     else:
         await connection.execute("DELETE FROM trunks WHERE id = $1", trunk_id)
 
 
-def _trunk(row: Record) -> Trunk:
+def trunk_of(row: Record) -> Trunk:
     return Trunk(
         **{
             **dict(row),
             "transport": Transport(row["transport"]),
+            "media_encryption": MediaEncryption(row["media_encryption"]),
             "codecs": tuple(Codec(codec) for codec in row["codecs"]),
             "source_cidrs": tuple(row["source_cidrs"]),
+            "prefixes": tuple(row["prefixes"]),
+            "called_form": NumberForm(row["called_form"]),
+            "caller_form": NumberForm(row["caller_form"]),
+            "inbound_number": InboundNumber(row["inbound_number"]),
+            "state": TrunkState(row["state"]),
         }
     )
+
+
+def _values(terms: TrunkTerms) -> list[Any]:
+    return [list(value) if isinstance(value := getattr(terms, field), tuple) else value for field in TERMS]

@@ -1,9 +1,10 @@
 """Adding, finding and removing trunks. Every act is in the audit log; passwords are sealed."""
 
-import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from sautikitd.database.pool import Connection
 from sautikitd.errors import FieldProblem, Invalid
@@ -13,7 +14,8 @@ from sautikitd.ids import uuid7
 from sautikitd.secretbox import SecretBox
 from sautikitd.trunks import repository
 from sautikitd.trunks.errors import TrunkInUse, TrunkNameTaken, TrunkNotFound
-from sautikitd.trunks.models import NewTrunk, Trunk
+from sautikitd.trunks.models import NewTrunk, Trunk, TrunkState, TrunkTerms
+from sautikitd.trunks.terms import problems_of, problems_of_name
 
 
 class Trunks:
@@ -22,14 +24,11 @@ class Trunks:
 
     async def add(self, connection: Connection, new: NewTrunk, actor: Actor, now: datetime) -> Trunk:
         """Raises `Invalid` and `TrunkNameTaken`. Voice nodes use it within seconds. Inside a transaction."""
-        problems = [FieldProblem(f"/{name}", problem) for name, problem in _problems(new)]
-        if problems:
-            raise Invalid(fields=problems)
+        _refuse([*problems_of_name(new.name), *problems_of(new, has_password=bool(new.password))])
         made = uuid7()
-        sealed = (
-            self._box.seal(new.password.encode(), context=password_context(made)) if new.password else None
+        trunk = await repository.insert(
+            connection, made, new.name, new, self._sealed(made, new.password), now
         )
-        trunk = await repository.insert(connection, made, new, sealed, now)
         if trunk is None:
             raise TrunkNameTaken(name=new.name)
         detail = {"name": new.name, "host": new.host, "port": new.port, "transport": new.transport}
@@ -67,8 +66,42 @@ class Trunks:
             if trunk.enabled
         ]
 
+    async def edit(
+        self,
+        connection: Connection,
+        name: str,
+        change: Callable[[TrunkTerms], TrunkTerms],
+        actor: Actor,
+        now: datetime,
+        *,
+        password: str | msgspec.UnsetType | None = msgspec.UNSET,
+    ) -> Trunk:
+        """Makes its terms what `change` makes of them; `password` None takes it away. Raises `TrunkNotFound`, `Invalid`.
+
+        Calls that run keep the way they went. Inside a transaction.
+        """
+        trunk = await self.find(connection, name)
+        stored = await repository.sealed_password(connection, trunk.id) is not None
+        has_password = stored if isinstance(password, msgspec.UnsetType) else bool(password)
+        terms = change(trunk)
+        _refuse(problems_of(terms, has_password=has_password))
+        if not isinstance(password, msgspec.UnsetType):
+            await repository.set_password(connection, trunk.id, self._sealed(trunk.id, password))
+        edited = await repository.update(connection, trunk.id, terms)
+        changed = [one for one in TrunkTerms.__struct_fields__ if getattr(trunk, one) != getattr(edited, one)]
+        if not isinstance(password, msgspec.UnsetType):
+            changed.append("password")
+        told = {"name": name, "changed": changed}
+        await audit.record(connection, actor, "trunk.edit", str(trunk.id), told, now=now)
+        return edited
+
+    def _sealed(self, trunk_id: UUID, password: str | None) -> bytes | None:
+        if not password:
+            return None
+        return self._box.seal(password.encode(), context=password_context(trunk_id))
+
     async def set_state(
-        self, connection: Connection, trunk_id: UUID, state: str, detail: str, now: datetime
+        self, connection: Connection, trunk_id: UUID, state: TrunkState, detail: str, now: datetime
     ) -> None:
         """What a voice node last saw of the trunk."""
         await repository.set_state(connection, trunk_id, state, detail, now)
@@ -79,7 +112,7 @@ class Trunks:
         calls = await repository.live_calls(connection, trunk.id)
         if calls:
             raise TrunkInUse(name=name, calls=calls)
-        await repository.remove(connection, trunk.id)
+        await repository.remove(connection, trunk.id, now)
         await audit.record(connection, actor, "trunk.remove", str(trunk.id), {"name": name}, now=now)
         return trunk
 
@@ -89,21 +122,7 @@ def password_context(trunk_id: UUID) -> str:
     return f"trunk password {trunk_id}"
 
 
-def _problems(new: NewTrunk) -> Iterator[tuple[str, str]]:
-    if not 1 <= len(new.name) <= 60 or not new.name.isprintable() or new.name != new.name.strip():
-        yield "name", "1 to 60 printable characters, no space at the ends"
-    if not 1 <= len(new.host) <= 253 or any(c.isspace() or c in "/@;" for c in new.host):
-        yield "host", "not a host name or IP address, like sip.carrier.example"
-    if not 1 <= new.port <= 65535:
-        yield "port", "1 to 65535"
-    if new.password and not new.username:
-        yield "username", "needed with a password"
-    if new.register and not (new.username and new.password):
-        yield "register", "needs a username and a password"
-    if not new.codecs:
-        yield "codecs", "at least one of PCMA, PCMU"
-    for index, cidr in enumerate(new.source_cidrs):
-        try:
-            ipaddress.ip_network(cidr)
-        except ValueError:
-            yield f"source_cidrs/{index}", "not a network like 197.248.0.0/16"
+def _refuse(problems: Iterable[tuple[str, str]]) -> None:
+    fields = [FieldProblem(f"/{name}", problem) for name, problem in problems]
+    if fields:
+        raise Invalid(fields=fields)

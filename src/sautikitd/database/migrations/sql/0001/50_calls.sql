@@ -1,23 +1,3 @@
--- Trunks: where live calls leave and arrive.
-CREATE TABLE trunks (
-    id uuid PRIMARY KEY,
-    name text NOT NULL UNIQUE,
-    mode mode NOT NULL DEFAULT 'live',
-    host text NOT NULL,
-    port int NOT NULL CHECK (port BETWEEN 1 AND 65535),
-    transport text NOT NULL CHECK (transport IN ('udp', 'tcp')),
-    username text,
-    password_encrypted bytea,
-    register boolean NOT NULL DEFAULT false,
-    codecs text[] NOT NULL DEFAULT '{PCMA,PCMU}',
-    source_cidrs cidr[] NOT NULL DEFAULT '{}',    -- further addresses its inbound calls may come from
-    enabled boolean NOT NULL DEFAULT true,
-    state text NOT NULL DEFAULT 'unknown',        -- registration or OPTIONS health, as the voice node last saw it
-    state_detail text NOT NULL DEFAULT '',
-    state_at timestamptz,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
 -- One voice node process's life. Its lease covers every call it runs.
 CREATE TABLE voice_nodes (
     id uuid PRIMARY KEY,
@@ -41,6 +21,7 @@ CREATE TABLE call_queues (
     tokens double precision NOT NULL DEFAULT 1,
     tokens_at timestamptz NOT NULL DEFAULT now(),
     served_at timestamptz NOT NULL DEFAULT '-infinity',
+    waits_until timestamptz NOT NULL DEFAULT '-infinity', -- its oldest call found every trunk full
     PRIMARY KEY (workspace_id, mode)
 );
 
@@ -106,7 +87,8 @@ CREATE TABLE calls (
     hangup_requested_at timestamptz,
     -- where it runs
     node_id uuid REFERENCES voice_nodes,
-    trunk_id uuid REFERENCES trunks,
+    trunk_id uuid REFERENCES trunks,              -- that carries it, or was tried last
+    trunks_failed jsonb NOT NULL DEFAULT '[]',    -- those tried before: [{"trunk_id", "at", "why"}], for staff
     dialog jsonb,                                 -- what a CANCEL or BYE from another process needs; null once it has ended
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
@@ -117,6 +99,7 @@ CREATE INDEX calls_parent ON calls (parent_call_id) WHERE parent_call_id IS NOT 
 CREATE INDEX calls_queue ON calls (workspace_id, mode, id) WHERE status = 'queued' AND parent_call_id IS NULL;
 CREATE INDEX calls_queue_expiry ON calls (expires_at) WHERE status = 'queued';
 CREATE INDEX calls_live ON calls (workspace_id, mode) WHERE status IN ('ringing', 'answered');
+CREATE INDEX calls_trunk ON calls (trunk_id) WHERE status IN ('ringing', 'answered') AND trunk_id IS NOT NULL;
 CREATE INDEX calls_node ON calls (node_id) WHERE status IN ('ringing', 'answered');
 CREATE INDEX calls_orphan_dialogs ON calls (ended_at) WHERE dialog IS NOT NULL AND ended_at IS NOT NULL;
 
