@@ -14,6 +14,10 @@ from sautikitd.egress.failures import EgressFailure, EgressFailureKind
 from sautikitd.egress.guard import AddressRefused, EgressGuard
 
 CHUNK = 16 * 1024
+LARGEST_MESSAGE = 4 * 1024 * 1024
+"""Bytes of one message that a WebSocket may send us."""
+
+HEARTBEAT_S = 20.0
 USER_AGENT = "Sautikit/1.0"
 
 PER_HOST = 100
@@ -68,6 +72,7 @@ class EgressClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            trace_configs=[_no_redirects()],
         )
         return self
 
@@ -107,6 +112,49 @@ class EgressClient:
             raise EgressFailure(
                 kind, message, before_response=not progress.responded, duration_ms=_ms_since(started)
             ) from error
+
+    async def websocket(
+        self,
+        url: str,
+        *,
+        live: bool,
+        headers: Mapping[str, str],
+        subprotocol: str | None = None,
+        limits: EgressLimits | None = None,
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Opens a WebSocket (RFC 6455), within the limits of `limits.total_s`. Raises `EgressFailure`, also where
+        the server does not take `subprotocol`. Pings each 20 s end it when the server does not answer them."""
+        problem = self._guard.check_url(url, live=live, websocket=True)
+        if problem is not None:
+            raise EgressFailure(EgressFailureKind.REFUSED, problem.reason)
+        if self._session is None:
+            raise RuntimeError("EgressClient is used outside its `async with`")
+        limits = limits or EgressLimits()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(limits.total_s):
+                opened = await self._session.ws_connect(
+                    URL(sent_form(url), encoded=True),
+                    headers=headers,
+                    protocols=(subprotocol,) if subprotocol else (),
+                    heartbeat=HEARTBEAT_S,
+                    max_msg_size=LARGEST_MESSAGE,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    ssl=self._tls or True,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            reason = f"the WebSocket was refused: {error.message}, status {error.status}"
+            raise EgressFailure(
+                EgressFailureKind.PROTOCOL, reason, before_response=False, duration_ms=_ms_since(started)
+            ) from error
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            kind, message = _verdict(error, limits)
+            raise EgressFailure(kind, message, duration_ms=_ms_since(started)) from error
+        if subprotocol and opened.protocol != subprotocol:
+            await opened.close()
+            reason = f"the server does not speak {subprotocol}"
+            raise EgressFailure(EgressFailureKind.PROTOCOL, reason, before_response=False)
+        return opened
 
     async def _exchange(
         self,
@@ -150,6 +198,21 @@ class _TooLarge(ValueError):
     pass
 
 
+class _Redirected(ValueError):
+    pass
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """Of plain requests the option says so; a WebSocket's upgrade has none, and would be led anywhere."""
+
+    async def refuse(*_: object) -> None:
+        raise _Redirected("the server answers with a redirect, which is not followed")
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
+
+
 def sent_form(url: str) -> str:
     """The URL as it goes on the wire: characters encoded as needed, host in ASCII, no fragment."""
     return str(URL(url).with_fragment(None))
@@ -190,6 +253,8 @@ def _verdict(error: BaseException, limits: EgressLimits) -> tuple[EgressFailureK
             return kind.TIMEOUT, f"no connection within {limits.connect_s:g} s"
         case TimeoutError():
             return kind.TIMEOUT, f"no complete response within {limits.total_s:g} s"
+        case _Redirected():
+            return kind.PROTOCOL, str(error)
         case _TooLarge():
             return kind.TOO_LARGE, str(error)
         case aiohttp.ClientSSLError():
