@@ -115,7 +115,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             box=platform.box,
             waker=platform.waker,
         ),
-        TestClockRoutes(TestClocks(platform.clock, platform.renewals), forget_keys_of),
+        TestClockRoutes(TestClocks(platform.clock, platform.renewals, platform.retention), forget_keys_of),
         WebhookRoutes(platform.webhooks, platform.waker),
         EventRoutes(),
         IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets),

@@ -141,3 +141,15 @@ async def test_what_a_killed_encoder_left_behind_is_cleared_away(
     os.utime(left, (0, 0))
     assert await mp3.ready_within(await office.read(await office.ready()), 30)
     assert list(left.parent.iterdir()) == []
+
+
+async def test_days_that_pass_on_a_test_clock_end_the_retention_of_test_mode_alone(office: Office) -> None:
+    recording = await office.read(await office.ready())
+    now = office.clock.now()
+    for days, status in ((89, RecordingStatus.READY), (90, RecordingStatus.EXPIRED)):
+        async with office.database.transaction() as connection:
+            later = now + timedelta(days=days)
+            await office.retention.pass_days(connection, recording.workspace_id, now, later)
+        assert (await office.read(recording.id)).status is status
+    await tidy(office)
+    assert office.objects() == []

@@ -105,3 +105,13 @@ async def test_live_mode_has_no_such_clock(
     live = await platform.key(duka.id, "live")
     answer = await trial.get("/v1/test/clock", headers={"Authorization": f"Bearer {live.key}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "test_clock.test_mode_only")
+
+
+async def test_a_key_expires_by_the_moved_clock(trial: httpx.AsyncClient) -> None:
+    body = {"name": "for a week", "scopes": ["numbers.read"], "expires_at": "2026-12-01T00:00:00Z"}
+    made = (await trial.post("/v1/api-keys", json=body)).json()
+    short = {"Authorization": f"Bearer {made['key']}"}
+    assert (await trial.get("/v1/me", headers=short)).status_code == 200
+    await move(trial, 8)
+    answer = await trial.get("/v1/me", headers=short)
+    assert answer.json()["error"]["code"] == "api_key.expired"

@@ -114,6 +114,13 @@ async def mark_expired(connection: Connection, now: datetime, *, limit: int) -> 
     return [row["id"] for row in rows]
 
 
+async def mark_expired_in_test(
+    connection: Connection, workspace_id: UUID, until: datetime, now: datetime
+) -> None:
+    """Ends those of a workspace's test mode that would expire by `until`, its own clock's time."""
+    await connection.execute(_EXPIRE_IN_TEST, workspace_id, until, now)
+
+
 async def mark_mp3(connection: Connection, recording_id: UUID, size_bytes: int) -> bool:
     """False when the recording is no longer there to have an MP3."""
     done = await connection.execute(
@@ -228,6 +235,13 @@ WHERE id IN (
     SELECT id FROM recordings WHERE status = 'ready' AND expires_at <= $1
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id
+"""
+
+_EXPIRE_IN_TEST = """
+UPDATE recordings SET status = 'expired', deleted_at = $3, purge_after = $3
+WHERE id = ANY (ARRAY(
+    SELECT id FROM recordings WHERE workspace_id = $1 AND mode = 'test' AND status = 'ready' AND expires_at <= $2
+    ORDER BY expires_at FOR UPDATE SKIP LOCKED))
 """
 
 _CLAIM_PURGES = """

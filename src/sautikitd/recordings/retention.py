@@ -42,6 +42,12 @@ class Retention:
         """Ends those whose retention is over, 200 at most; returns how many. `purge` removes them after commit."""
         return len(await repository.mark_expired(connection, now, limit=_BATCH))
 
+    async def pass_days(
+        self, connection: Connection, workspace_id: UUID, before: datetime, now: datetime
+    ) -> None:
+        """The test clock of a workspace was moved to `now`: what expired between, expires."""
+        await repository.mark_expired_in_test(connection, workspace_id, now, self._clock.now())
+
     async def purge(self, recording_id: UUID | None = None) -> int:
         """Removes the objects of ended recordings (of this one only, when given); returns how many went.
 

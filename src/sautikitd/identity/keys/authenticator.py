@@ -61,7 +61,7 @@ class KeyAuthenticator:
         if key is None:
             raise self._wrong(source_address)
         now = self._clock.now()
-        state = key.state(now)
+        state = key.state(now + timedelta(seconds=key.ahead_seconds))
         if state is KeyState.REVOKED:
             raise KeyRevoked
         if state is KeyState.EXPIRED:

@@ -25,6 +25,7 @@ CREATE TABLE recordings (
 CREATE INDEX recordings_call ON recordings (call_id, id DESC);
 CREATE INDEX recordings_unfinished ON recordings (spool_id) WHERE status IN ('recording', 'processing');
 CREATE INDEX recordings_expiry ON recordings (expires_at) WHERE status = 'ready';
+CREATE INDEX recordings_expiry_of_workspace ON recordings (workspace_id, mode, expires_at) WHERE status = 'ready';
 CREATE INDEX recordings_purge ON recordings (purge_after) WHERE purge_after IS NOT NULL;
 
 CREATE TABLE recording_status_edges (
