@@ -22,6 +22,19 @@ class EventKind(StrEnum):
     CALL_FAILED = "call.failed"
     RECORDING_READY = "recording.ready"
     RECORDING_FAILED = "recording.failed"
+    CONFERENCE_STARTED = "conference.started"
+    CONFERENCE_ENDED = "conference.ended"
+    CONFERENCE_PARTICIPANT_JOINED = "conference.participant_joined"
+    CONFERENCE_PARTICIPANT_LEFT = "conference.participant_left"
+    CONFERENCE_PARTICIPANT_MUTED = "conference.participant_muted"
+    CONFERENCE_PARTICIPANT_UNMUTED = "conference.participant_unmuted"
+    CONFERENCE_PARTICIPANT_HELD = "conference.participant_held"
+    CONFERENCE_PARTICIPANT_UNHELD = "conference.participant_unheld"
+    CONFERENCE_RECORDING_STARTED = "conference.recording_started"
+    CONFERENCE_RECORDING_STOPPED = "conference.recording_stopped"
+    QUEUE_ENTERED = "queue.entered"
+    QUEUE_CONNECTED = "queue.connected"
+    QUEUE_LEFT = "queue.left"
     NUMBER_PROVISIONED = "number.provisioned"
     NUMBER_RELEASED = "number.released"
     NUMBER_RENEWED = "number.renewed"
@@ -73,6 +86,42 @@ class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     expires_at: datetime | None = None
     error: str | None = None
     client_request_id: str | None = None
+
+
+class ConferencePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of every `conference.*` event; `sequence` counts the events of one conference from 1, `participants` is how
+    many are in it then. Those of a participant name him by his `call_id`; `number` is the far party's.
+
+    `reason` is of `ended` and `participant_left`; `duration_seconds` counts from the start, or since he joined.
+    """
+
+    conference_id: UUID
+    name: str
+    status: str
+    sequence: int
+    participants: int
+    call_id: UUID | None = None
+    number: str | None = None
+    muted: bool | None = None
+    held: bool | None = None
+    coached_call_id: UUID | None = None
+    reason: str | None = None
+    duration_seconds: int | None = None
+    recording_id: UUID | None = None
+
+
+class QueuePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of every `queue.*` event, about the caller `call_id`. `size` is how many wait then, `wait_seconds` how long he
+    has waited; `position` is of `queue.entered`, `result` of `queue.left`."""
+
+    queue_id: UUID
+    name: str
+    call_id: UUID
+    size: int
+    wait_seconds: int
+    position: int | None = None
+    taken_by_call_id: UUID | None = None
+    result: str | None = None
 
 
 class NumberPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -157,6 +206,8 @@ class WebhookTestPayload(msgspec.Struct, kw_only=True):
 PAYLOADS: dict[EventKind, type[msgspec.Struct]] = {
     **{kind: CallPayload for kind in EventKind if kind.startswith("call.")},
     **{kind: RecordingPayload for kind in EventKind if kind.startswith("recording.")},
+    **{kind: ConferencePayload for kind in EventKind if kind.startswith("conference.")},
+    **{kind: QueuePayload for kind in EventKind if kind.startswith("queue.")},
     **{kind: NumberPayload for kind in EventKind if kind.startswith("number.")},
     EventKind.WALLET_TOP_UP: TopUpPayload,
     EventKind.WALLET_TOP_UP_FAILED: TopUpPayload,

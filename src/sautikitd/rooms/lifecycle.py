@@ -1,0 +1,189 @@
+"""Rooms from the first who comes to the last who leaves. State and events change in the caller's one transaction.
+
+Every step locks the room first, looks where things are, and does nothing where it has been done already: a step
+whose commit was never confirmed may simply be run again.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sautikitd.database.pool import Connection
+from sautikitd.events.kinds import EventKind
+from sautikitd.events.log import EventLog
+from sautikitd.rooms import repository
+from sautikitd.rooms.models import (
+    EndReason,
+    LeaveReason,
+    NewRoom,
+    NewSeat,
+    Room,
+    RoomKind,
+    RoomStatus,
+    Seat,
+)
+from sautikitd.rooms.story import RoomStory, seconds_since
+
+
+class RoomIsFull(Exception):
+    """The conference has as many participants as it takes."""
+
+
+class Rooms:
+    def __init__(self, events: EventLog) -> None:
+        self._story = RoomStory(events)
+
+    async def enter(
+        self, connection: Connection, new: NewRoom, seat: NewSeat, now: datetime
+    ) -> tuple[Room, Seat]:
+        """Takes a seat in the conference of that name, which is made where there is none. Raises `RoomIsFull`.
+
+        What the room is like is decided by who comes first; `recorded` by anybody who wants it recorded.
+        """
+        room = await self._lock_or_make(connection, new, now)
+        present = await repository.seats(connection, room.id)
+        for known in present:
+            if known.call_id == seat.call_id:
+                return room, known
+        if len(present) >= room.max_seats:
+            raise RoomIsFull
+        if new.recorded and not room.recorded:
+            room = await repository.update(connection, room.id, recorded=True)
+        taken = await repository.take_seat(connection, room.id, seat, now)
+        await self._story.tell(connection, room, EventKind.CONFERENCE_PARTICIPANT_JOINED, now, seat=taken)
+        return await self._start_if_due(connection, room, [*present, taken], now), taken
+
+    async def bridge(
+        self, connection: Connection, new: NewRoom, pair: tuple[NewSeat, NewSeat], now: datetime
+    ) -> tuple[Room, Seat, Seat]:
+        """A room for two, live at once, that ends when one of them leaves."""
+        made = await repository.make(connection, new, now)
+        assert made is not None, "only names can be taken"
+        room = await repository.update(connection, made.id, status=RoomStatus.LIVE, started_at=now)
+        first, second = [await repository.take_seat(connection, room.id, seat, now) for seat in pair]
+        return room, first, second
+
+    async def seated(self, connection: Connection, seat_id: UUID, now: datetime) -> None:
+        """The sound of a seat is connected."""
+        await connection.execute(
+            "UPDATE room_seats SET seated_at = coalesce(seated_at, $2) WHERE id = $1", seat_id, now
+        )
+
+    async def leave(
+        self, connection: Connection, room_id: UUID, seat_id: UUID, reason: LeaveReason, now: datetime
+    ) -> Seat | None:
+        """Gives a seat back; the seat as it was left, now or before. Ends the room where that is its end."""
+        room = await repository.lock(connection, room_id)
+        seat = await repository.find_seat(connection, seat_id)
+        if room is None or seat is None or seat.left_at is not None:
+            return seat
+        left = await repository.update_seat(connection, seat_id, left_at=now, leave_reason=reason)
+        await self._story.tell(
+            connection,
+            room,
+            EventKind.CONFERENCE_PARTICIPANT_LEFT,
+            now,
+            seat=left,
+            reason=reason,
+            duration_seconds=seconds_since(left.joined_at, now),
+        )
+        if not await repository.seats(connection, room_id):
+            await self._end(connection, room, EndReason.EVERYBODY_LEFT, now)
+        elif left.ends:
+            await self._end(connection, room, EndReason.PARTICIPANT_LEFT, now)
+        return left
+
+    async def end(self, connection: Connection, room_id: UUID, reason: EndReason, now: datetime) -> None:
+        """Ends a room; who is in it leaves it."""
+        room = await repository.lock(connection, room_id)
+        if room is not None and room.status is not RoomStatus.ENDED:
+            await self._end(connection, room, reason, now)
+
+    async def set_muted(
+        self, connection: Connection, room: Room, seat: Seat, muted: bool, now: datetime
+    ) -> Seat:
+        """Of a locked room. Harmless to repeat."""
+        if seat.muted == muted:
+            return seat
+        changed = await repository.update_seat(connection, seat.id, muted=muted)
+        kind = EventKind.CONFERENCE_PARTICIPANT_MUTED if muted else EventKind.CONFERENCE_PARTICIPANT_UNMUTED
+        await self._story.tell(connection, room, kind, now, seat=changed)
+        return changed
+
+    async def set_held(
+        self, connection: Connection, room: Room, seat: Seat, held: bool, url: str | None, now: datetime
+    ) -> Seat:
+        """Of a locked room: who is held neither hears nor is heard, and hears `url`. Harmless to repeat."""
+        if seat.held == held and seat.hold_url == url:
+            return seat
+        changed = await repository.update_seat(connection, seat.id, held=held, hold_url=url)
+        kind = EventKind.CONFERENCE_PARTICIPANT_HELD if held else EventKind.CONFERENCE_PARTICIPANT_UNHELD
+        await self._story.tell(connection, room, kind, now, seat=changed)
+        return changed
+
+    async def set_recorded(self, connection: Connection, room: Room, recorded: bool, now: datetime) -> Room:
+        """Of a locked room; its node starts and stops the recording. Harmless to repeat."""
+        if room.recorded == recorded:
+            return room
+        changed = await repository.update(connection, room.id, recorded=recorded)
+        if not recorded and room.recording_id is not None:
+            await self._tell_of_recording(connection, changed, EventKind.CONFERENCE_RECORDING_STOPPED, now)
+        return changed
+
+    async def recording_started(
+        self, connection: Connection, room_id: UUID, recording_id: UUID, now: datetime
+    ) -> None:
+        room = await repository.lock(connection, room_id)
+        if room is not None and room.recording_id != recording_id:
+            changed = await repository.update(connection, room_id, recording_id=recording_id)
+            await self._tell_of_recording(connection, changed, EventKind.CONFERENCE_RECORDING_STARTED, now)
+
+    async def _tell_of_recording(
+        self, connection: Connection, room: Room, kind: EventKind, now: datetime
+    ) -> None:
+        await self._story.tell(connection, room, kind, now, recording_id=room.recording_id)
+
+    async def _lock_or_make(self, connection: Connection, new: NewRoom, now: datetime) -> Room:
+        while True:
+            room = await repository.lock_named(connection, new.workspace_id, new.mode, new.name)
+            room = room or await repository.make(connection, new, now)
+            if room is not None:
+                return room
+
+    async def _start_if_due(
+        self, connection: Connection, room: Room, present: list[Seat], now: datetime
+    ) -> Room:
+        """It starts with the second participant, or later with one who may start it (TwiML, <Conference>)."""
+        if room.status is not RoomStatus.WAITING or len(present) < 2:
+            return room
+        if not any(seat.starts for seat in present):
+            return room
+        live = await repository.update(connection, room.id, status=RoomStatus.LIVE, started_at=now)
+        await self._story.tell(connection, live, EventKind.CONFERENCE_STARTED, now)
+        return live
+
+    async def _end(self, connection: Connection, room: Room, reason: EndReason, now: datetime) -> None:
+        leaving = LeaveReason.NODE_LOST if reason is EndReason.NODE_LOST else LeaveReason.CONFERENCE_ENDED
+        left = await repository.leave_all(connection, room.id, now, leaving)
+        ended = await repository.update(
+            connection, room.id, status=RoomStatus.ENDED, ended_at=now, end_reason=reason
+        )
+        if room.kind is RoomKind.BRIDGE:
+            return
+        for seat in left:
+            await self._story.tell(
+                connection,
+                ended,
+                EventKind.CONFERENCE_PARTICIPANT_LEFT,
+                now,
+                seat=seat,
+                reason=leaving,
+                duration_seconds=seconds_since(seat.joined_at, now),
+            )
+        await self._story.tell(
+            connection,
+            ended,
+            EventKind.CONFERENCE_ENDED,
+            now,
+            reason=reason,
+            duration_seconds=seconds_since(ended.started_at, now),
+        )
