@@ -24,11 +24,15 @@ Receive = Callable[[bytes, Source], None]
 class StreamConnection(asyncio.Protocol):
     """One connection, either side's. Messages found in the stream go to `receive`.
 
-    `name` is whom we connected to: a host name, or "" for an address; None when the far end connected.
+    `name` is whom we connected to: a host name, or "" for an address; None when the far end connected. `trust` is who
+    vouched for it.
     """
 
-    def __init__(self, pool: "ConnectionPool", receive: Receive, name: str | None = None) -> None:
+    def __init__(
+        self, pool: "ConnectionPool", receive: Receive, name: str | None = None, trust: str = ""
+    ) -> None:
         self.name = name
+        self.trust = trust
         self._pool = pool
         self._receive = receive
         self._framer = StreamFramer()
@@ -100,7 +104,7 @@ class StreamConnection(asyncio.Protocol):
         self._rest()
         for _ in range(min(pings, 10)):
             self.write(PONG)
-        source = Source(self._pool.transport, self.peer[0], self.peer[1], self)
+        source = Source(self._pool.transport, *self.peer, self, self.name or "", self.trust)
         for message in messages:
             self._receive(message, source)
 
@@ -137,12 +141,14 @@ class ConnectionPool:
         self.transport = transport
         self.context: ssl.SSLContext | None = None
         """With whom a TLS connection is made; None makes none."""
+        self.trusts: dict[str, ssl.SSLContext] = {}
+        """The same for far ends that others vouch for, by `Hop.trust`."""
         self._receive = receive
         self._on_lost = on_lost
         self._by_peer: dict[Address, StreamConnection] = {}
         self._accepted: dict[Address, StreamConnection] = {}
         self._all: set[StreamConnection] = set()
-        self._connecting: dict[tuple[Address, str], asyncio.Task[StreamConnection]] = {}
+        self._connecting: dict[tuple[Address, str, str], asyncio.Task[StreamConnection]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.idle_seconds = idle_seconds
@@ -177,48 +183,52 @@ class ConnectionPool:
         if not self._all:
             self._empty.set()
 
-    def find(self, peer: Address, name: str = "") -> StreamConnection | None:
+    def find(self, peer: Address, name: str = "", trust: str = "") -> StreamConnection | None:
         connection = self._by_peer.get(peer)
         if connection is None or not connection.open:
             return None
-        return connection if self.transport is not Transport.TLS or connection.name == name else None
+        proved = connection.name == name and connection.trust == trust
+        return connection if self.transport is not Transport.TLS or proved else None
 
     def accepted(self, peer: Address) -> StreamConnection | None:
         """The open connection that a device made to us from there."""
         connection = self._accepted.get(peer)
         return connection if connection is not None and connection.open else None
 
-    async def connect(self, peer: Address, name: str = "") -> StreamConnection:
+    async def connect(self, peer: Address, name: str = "", trust: str = "") -> StreamConnection:
         """An open connection to `peer`, made if need be; callers at the same time share one attempt.
 
         Over TLS the far end has to prove `name`, or its address if that is "". Raises `OSError` (and so
         `TimeoutError` and `ssl.SSLError`) when the far end does not take it or is somebody else.
         """
-        if connection := self.find(peer, name):
+        if connection := self.find(peer, name, trust):
             return connection
-        key = peer, name
+        key = peer, name, trust
         task = self._connecting.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._open(peer, name))
+            task = asyncio.get_running_loop().create_task(self._open(*key))
             self._connecting[key] = task
             task.add_done_callback(lambda _: self._connecting.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _open(self, peer: Address, name: str) -> StreamConnection:
+    async def _open(self, peer: Address, name: str, trust: str) -> StreamConnection:
         loop = asyncio.get_running_loop()
 
         def make() -> StreamConnection:
-            return StreamConnection(self, self._receive, name)
+            return StreamConnection(self, self._receive, name, trust)
 
         async with asyncio.timeout(CONNECT_SECONDS):
             if self.transport is not Transport.TLS:
                 return (await loop.create_connection(make, *peer))[1]
-            if self.context is None:
-                raise OSError("TLS is not set up")
+            context = self.trusts.get(trust) if trust else self.context
+            if context is None:
+                raise OSError(
+                    "TLS is not set up" if self.context is None else "nobody is known to vouch for it"
+                )
             _, connection = await loop.create_connection(
                 make,
                 *peer,
-                ssl=self.context,
+                ssl=context,
                 server_hostname=name or peer[0],
                 ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )

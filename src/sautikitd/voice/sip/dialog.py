@@ -134,4 +134,5 @@ def hop_of(uri: str, fallback: Hop) -> Hop:
         transport=transport,
         allow_tcp=fallback.allow_tcp,
         name=fallback.name,
+        trust=fallback.trust,
     )

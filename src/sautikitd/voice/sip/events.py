@@ -22,6 +22,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """Nobody has answered our INVITE in any way, not even by 100, for as long as its owner was ready to wait.
+
+    It goes on all the same: an answer may still come, and `cancel` gives the call up.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """200 to our INVITE, already acknowledged. `sdp` is the answer, the early one if the 200 had none."""
 
@@ -103,7 +111,7 @@ class Info:
     duration_ms: int | None = None
 
 
-Event = Progress | Answered | Acknowledged | Failed | Canceled | RemoteBye | Lost | Reinvite | Info
+Event = Progress | Silent | Answered | Acknowledged | Failed | Canceled | RemoteBye | Lost | Reinvite | Info
 FINAL = (Failed, Canceled, RemoteBye, Lost)
 
 

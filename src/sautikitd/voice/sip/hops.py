@@ -42,6 +42,8 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a request of more than 1,300 bytes may go by TCP instead of UDP (RFC 3261 §18.1.1)."""
     name: str = ""
     """The name that `host` was resolved from: the one a certificate must prove. "": the address itself."""
+    trust: str = ""
+    """Who may vouch for it, as told to `UserAgent.trust`. "": those that the agent believes anyway."""
     fixed: bool = False
     """A device behind whatever NAT there is: reached at the very address it was heard from, whatever its Contact
     says, and over the connection that it opened itself, or not at all (RFC 5626 §5.3)."""
@@ -72,10 +74,13 @@ class Source:
     host: str
     port: int
     flow: Flow | None = None
+    name: str = ""
+    """What it has proved by its certificate, where we connected to it; and `trust`, who vouched for it."""
+    trust: str = ""
 
     @property
     def hop(self) -> Hop:
-        return Hop(host=self.host, port=self.port, transport=self.transport)
+        return Hop(host=self.host, port=self.port, transport=self.transport, name=self.name, trust=self.trust)
 
     @property
     def fixed_hop(self) -> Hop:

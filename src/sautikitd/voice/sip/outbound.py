@@ -15,7 +15,7 @@ from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
 from sautikitd.voice.sip.client_transaction import ClientTransaction, Failure
 from sautikitd.voice.sip.dialog import dialog_of_caller
 from sautikitd.voice.sip.digest import Credentials
-from sautikitd.voice.sip.events import Answered, Event, EventStream, Failed, Progress
+from sautikitd.voice.sip.events import Answered, Event, EventStream, Failed, Progress, Silent
 from sautikitd.voice.sip.invites import (
     InviteState,
     PreparedInvite,
@@ -41,6 +41,7 @@ class OutboundCall:
         sdp: bytes,
         credentials: Credentials | None,
         on_offer: OfferHandler | None = None,
+        patience: float | None = None,
     ) -> None:
         self.events = EventStream()
         self.dialog: CallDialog | None = None
@@ -56,6 +57,8 @@ class OutboundCall:
         self._early: dict[str, CallDialog] = {}  # by To tag: those whose provisionals want a PRACK
         self._rseqs: dict[str, int] = {}
         self._session_seconds, self._min_se = stack.session_seconds, MIN_SE
+        self._patience = patience
+        self._silence: Cancellable | None = None
         self._provisional = False
         self._cancel: Reason | None = None
         self._canceling = False
@@ -76,6 +79,10 @@ class OutboundCall:
 
     async def start(self) -> None:
         """Resolves the hop and sends the INVITE; failing that, the call ends with a local 503."""
+        if self._patience is not None:
+            self._silence = self._stack.scheduler.call_later(
+                self._patience, lambda: self.events.push(Silent())
+            )
         try:
             hop = await self._stack.resolve(self.state.hop)
         except OSError:
@@ -145,7 +152,12 @@ class OutboundCall:
             self._transaction.terminate()
         self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
 
+    def _heard(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+
     def _fail(self, failed: Failed) -> None:
+        self._heard()
         if self._cancel_deadline is not None:
             self._cancel_deadline.cancel()
         self._close_early()
@@ -158,6 +170,7 @@ class OutboundCall:
     # What the transactions tell; `attempt` filters out answers to an INVITE that was challenged.
 
     def on_response(self, response: Arrival) -> None:
+        self._heard()
         code = response.response.code
         if code < 200:
             self._on_provisional(response)

@@ -235,7 +235,7 @@ class SipStack:
             return hop
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_DGRAM)
-        return msgspec.structs.replace(hop, host=found[0][4][0], name=hop.host)
+        return msgspec.structs.replace(hop, host=found[0][4][0], name=hop.name or hop.host)
 
     async def locate(self, state: DialogState) -> DialogState:
         """The state with the address of its next hop.

@@ -32,9 +32,12 @@ class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
         context.load_cert_chain(self.certificate, self.key)
         return context
 
-    def client_context(self) -> ssl.SSLContext:
-        """Raises like `server_context`."""
-        context = ssl.create_default_context(cafile=str(self.authorities) if self.authorities else None)
+    def client_context(self, authorities: str | None = None) -> ssl.SSLContext:
+        """With `authorities` in PEM only those are believed. Raises like `server_context`."""
+        if authorities is not None:
+            context = ssl.create_default_context(cadata=authorities)
+        else:
+            context = ssl.create_default_context(cafile=str(self.authorities) if self.authorities else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate is not None:  # for trunks that ask for ours
             context.load_cert_chain(self.certificate, self.key)

@@ -46,6 +46,7 @@ class TransportLayer:
         self._servers: list[asyncio.Server] = []
         self._websockets: dict[Transport, WebSocketServer] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._tls_options: TlsOptions | None = None
         self.bound: Address = ("", 0)
         self.bound_tls: int | None = None
         self.on_connection_lost: Callable[[Hop], None] = lambda _: None
@@ -80,6 +81,7 @@ class TransportLayer:
         return None if server is None else server.port
 
     async def _start_tls(self, host: str, tls: TlsOptions) -> None:
+        self._tls_options = tls
         self._tls.context = tls.client_context()
         if (context := tls.server_context()) is not None:
             server = await asyncio.get_running_loop().create_server(
@@ -87,6 +89,17 @@ class TransportLayer:
             )
             self._servers.append(server)
             self.bound_tls = int(server.sockets[0].getsockname()[1])
+
+    def trust(self, authorities: dict[str, str]) -> None:
+        """PEM certificates by the names that `Hop.trust` has for them, instead of those given before.
+
+        Raises `ssl.SSLError` for what is no certificate.
+        """
+        known = self._tls.trusts
+        options = self._tls_options or TlsOptions()
+        self._tls.trusts = {
+            name: known.get(name) or options.client_context(pem) for name, pem in authorities.items()
+        }
 
     async def _start_plain(self, bind: Address) -> None:
         for attempt in range(_BIND_ATTEMPTS):
@@ -144,7 +157,7 @@ class TransportLayer:
             self._send_datagram(data, hop, failed)
         elif hop.fixed or hop.transport.websocket:
             self._send_back(data, hop, failed)
-        elif connection := self._pool(hop).find((unbracketed(hop.host), hop.port), hop.name):
+        elif connection := self._pool(hop).find((unbracketed(hop.host), hop.port), hop.name, hop.trust):
             connection.write(data)
         else:
             task = asyncio.get_running_loop().create_task(self._connect_and_send(data, hop, failed))
@@ -183,7 +196,8 @@ class TransportLayer:
 
     async def _connect_and_send(self, data: bytes, hop: Hop, failed: SendFailed) -> None:
         try:
-            connection = await self._pool(hop).connect((unbracketed(hop.host), hop.port), hop.name)
+            peer = unbracketed(hop.host), hop.port
+            connection = await self._pool(hop).connect(peer, hop.name, hop.trust)
         except OSError as error:
             log.info("sip.connect_failed", hop=str(hop), error=str(error))
             failed(error)

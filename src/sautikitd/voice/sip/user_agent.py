@@ -119,6 +119,13 @@ class UserAgent:
         """Drops everything without a word: hang up first. The port is free when this returns."""
         await self._stack.stop()
 
+    def trust(self, authorities: dict[str, str]) -> None:
+        """Who may vouch for far ends over TLS beside those of `tls`: PEM by the name that stands in `Hop.trust`.
+
+        Replaces what was told before. Raises `ssl.SSLError` for what is no certificate.
+        """
+        self._stack.transport.trust(authorities)
+
     @property
     def bound(self) -> Address:
         return self._stack.transport.bound
@@ -176,12 +183,14 @@ class UserAgent:
         *,
         credentials: Credentials | None = None,
         on_offer: OfferHandler | None = None,
+        patience: float | None = None,
     ) -> OutboundCall:
         """Sends it. What goes wrong from here on is a `Failed` event, not an exception.
 
         `on_offer` answers the far end's re-INVITEs; without it the same media are answered again.
+        After `patience` seconds without an answer of any kind, to find the address included, `Silent` is told.
         """
-        call = OutboundCall(self._stack, prepared, sdp, credentials, on_offer)
+        call = OutboundCall(self._stack, prepared, sdp, credentials, on_offer, patience)
         await call.start()
         return call
 
