@@ -12,6 +12,7 @@ from sautikitd.events.kinds import EventKind
 from sautikitd.events.log import EventLog
 from sautikitd.rooms import repository
 from sautikitd.rooms.models import (
+    End,
     EndReason,
     LeaveReason,
     NewRoom,
@@ -62,11 +63,15 @@ class Rooms:
         first, second = [await repository.take_seat(connection, room.id, seat, now) for seat in pair]
         return room, first, second
 
-    async def seated(self, connection: Connection, seat_id: UUID, now: datetime) -> None:
+    async def seated(self, connection: Connection, room_id: UUID, seat_id: UUID, now: datetime) -> None:
         """The sound of a seat is connected."""
-        await connection.execute(
-            "UPDATE room_seats SET seated_at = coalesce(seated_at, $2) WHERE id = $1", seat_id, now
-        )
+        await repository.lock(connection, room_id)
+        await repository.update_seat(connection, seat_id, seated_at=now)
+
+    async def link(self, connection: Connection, room_id: UUID, seat_id: UUID, **ends: End) -> None:
+        """Tells the other node where an end (`guest` or `home`) of a seat's link is."""
+        await repository.lock(connection, room_id)
+        await repository.put_end(connection, seat_id, **ends)
 
     async def leave(
         self, connection: Connection, room_id: UUID, seat_id: UUID, reason: LeaveReason, now: datetime

@@ -71,6 +71,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     status_url: str | None
     status_events: list[str]
     event_sequence: int
+    version: int
     recorded: bool
     recording_id: UUID | None
     created_at: datetime

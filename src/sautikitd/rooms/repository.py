@@ -13,6 +13,7 @@ from sautikitd.ids import uuid7
 from sautikitd.rooms.models import (
     ROOM_COLUMNS,
     SEAT_COLUMNS,
+    End,
     NewRoom,
     NewSeat,
     Room,
@@ -93,8 +94,8 @@ async def update_seat(connection: Connection, seat_id: UUID, **columns: Any) -> 
     return seat_of(await connection.fetchrow(*_changing("room_seats", SEAT_COLUMNS, seat_id, columns)))
 
 
-async def put_end(connection: Connection, seat_id: UUID, **ends: Any) -> None:
-    """Writes one end of a seat's link (`guest` or `home`)."""
+async def put_end(connection: Connection, seat_id: UUID, **ends: End) -> None:
+    """Writes one end (`guest` or `home`) of the link of a seat whose room is locked."""
     await connection.execute(
         "UPDATE room_seats SET link = link || $2::jsonb WHERE id = $1 AND left_at IS NULL",
         seat_id,
@@ -107,11 +108,17 @@ async def leave_all(connection: Connection, room_id: UUID, now: datetime, reason
     return [seat_of(row) for row in rows]
 
 
-async def present_on(connection: Connection, node_id: UUID) -> tuple[list[Room], list[Seat]]:
-    """The rooms at home on a node or with one of its calls in them, and everybody's seats in these."""
-    found = [room_of(row) for row in await connection.fetch(_ROOMS_ON, node_id)]
-    rows = await connection.fetch(_SEATS_IN, [room.id for room in found])
-    return found, [seat_of(row) for row in rows]
+async def versions_on(connection: Connection, node_id: UUID) -> dict[UUID, int]:
+    """The rooms at home on a node or with one of its calls in them, and how far each has changed."""
+    return {row["id"]: row["version"] for row in await connection.fetch(_VERSIONS_ON, node_id)}
+
+
+async def read(connection: Connection, room_ids: Iterable[UUID]) -> tuple[list[Room], list[Seat]]:
+    """Rooms and everybody who sits in them."""
+    ids = list(room_ids)
+    rooms = await connection.fetch(f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id = ANY ($1)", ids)
+    rows = await connection.fetch(_SEATS_IN, ids)
+    return [room_of(row) for row in rooms], [seat_of(row) for row in rows]
 
 
 async def adrift(connection: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
@@ -162,8 +169,8 @@ UPDATE room_seats SET left_at = $2, leave_reason = $3 WHERE room_id = $1 AND lef
 RETURNING {SEAT_COLUMNS}
 """
 
-_ROOMS_ON = f"""
-SELECT {ROOM_COLUMNS} FROM rooms WHERE ended_at IS NULL AND (node_id = $1 OR id IN (
+_VERSIONS_ON = """
+SELECT id, version FROM rooms WHERE ended_at IS NULL AND (node_id = $1 OR id IN (
     SELECT room_id FROM room_seats WHERE node_id = $1 AND left_at IS NULL))
 """
 

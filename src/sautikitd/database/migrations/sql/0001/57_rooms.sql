@@ -15,6 +15,7 @@ CREATE TABLE rooms (
     status_url text,
     status_events text[] NOT NULL DEFAULT '{}',   -- kinds of events for status_url
     event_sequence int NOT NULL DEFAULT 0,
+    version bigint NOT NULL DEFAULT 0,            -- goes up with every change of the room or a seat in it
     recorded boolean NOT NULL DEFAULT false,      -- whether it is to be recorded while it is live
     recording_id uuid,                            -- the newest; its row follows
     created_at timestamptz NOT NULL,
@@ -51,6 +52,18 @@ CREATE UNIQUE INDEX room_seats_taken ON room_seats (room_id, call_id) WHERE left
 CREATE INDEX room_seats_room ON room_seats (room_id, id);
 CREATE INDEX room_seats_node ON room_seats (node_id) WHERE left_at IS NULL;
 CREATE INDEX room_seats_call ON room_seats (call_id) WHERE left_at IS NULL;
+
+-- Voice nodes look at versions ten times a second, and read only rooms whose version they do not know.
+CREATE FUNCTION count_room_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER room_version BEFORE UPDATE ON rooms FOR EACH ROW EXECUTE FUNCTION count_room_change();
+CREATE FUNCTION count_seat_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE rooms SET version = version + 1 WHERE id = NEW.room_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER seat_version AFTER INSERT OR UPDATE ON room_seats FOR EACH ROW EXECUTE FUNCTION count_seat_change();
 
 -- What is said to a whole room, by order of the API; carried out by the room's node.
 CREATE TABLE room_commands (

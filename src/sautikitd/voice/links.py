@@ -1,0 +1,84 @@
+"""Internal legs between media processes, of one node or of two: RTP with G.711 (A-law), no SIP, in nobody's books.
+
+A leg that sits in a room of another media process gets a link: one end beside it, in a room for the two of them (the
+guest's end), and one in the room itself (the home end), which is the leg's seat there. So each has a seat of his own in
+the one room, and whatever a seat can be (muted, held, coach) works wherever the leg is.
+"""
+
+from contextlib import suppress
+
+from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
+from sautikitd.voice.media.g711 import Codec
+from sautikitd.voice.media.protocol import RemoteMedia
+
+_PCMA = 8  # RFC 3551 §6
+_NO_KEYS = (
+    101  # telephone-event is agreed so that nobody listens for tones; no digit is ever sent over a link
+)
+
+
+class LinkEnd:
+    """Made by `open`; sound flows once both ends are connected."""
+
+    def __init__(self, media: MediaClient, media_id: str, port: int) -> None:
+        self.media_id = media_id
+        self.port = port
+        self._media = media
+
+    @classmethod
+    async def open(cls, media: MediaClient, media_id: str) -> "LinkEnd":
+        """Raises `MediaRefused`, `MediaLost`."""
+        local = await media.open_leg(media_id)
+        return cls(media, media_id, local.rtp_port)
+
+    async def connect(self, address: str, port: int) -> None:
+        """`address` and `port` of the other end, from a row of one of our own nodes."""
+        remote = RemoteMedia(
+            address=address,
+            rtp_port=port,
+            codec=Codec.PCMA,
+            payload_type=_PCMA,
+            dtmf_payload_type=_NO_KEYS,
+        )
+        await self._media.configure_leg(self.media_id, remote)
+
+    async def join(self, room: str) -> None:
+        await self._media.join(room, self.media_id)
+
+    async def close(self) -> None:
+        with suppress(MediaRefused, MediaLost):  # gone already
+            await self._media.close_leg(self.media_id)
+
+
+class GuestEnd:
+    """A leg and the end of the link that stands for the room it is in."""
+
+    def __init__(self, leg: MediaLeg, end: LinkEnd) -> None:
+        self._leg = leg
+        self._end = end
+
+    @classmethod
+    async def open(cls, leg: MediaLeg, name: str) -> "GuestEnd":
+        """Raises `MediaRefused`, `MediaLost`."""
+        end = await LinkEnd.open(leg.media, f"guest-{name}")
+        try:
+            await end.join(f"link-{name}")
+            await leg.join(f"link-{name}")
+        except (MediaRefused, MediaLost):
+            await end.close()
+            raise
+        return cls(leg, end)
+
+    @property
+    def port(self) -> int:
+        return self._end.port
+
+    async def connect(self, address: str, port: int) -> None:
+        await self._end.connect(address, port)
+
+    async def close(self) -> None:
+        """The leg leaves; it may have ended."""
+        with suppress(MediaRefused, MediaLost):
+            await self._leg.leave()
+        await self._end.close()
