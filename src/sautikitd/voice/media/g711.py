@@ -14,8 +14,12 @@ FRAME_S = 0.020
 
 
 class Codec(StrEnum):
+    """What a leg may be agreed on. The plane's tables know the first two; the others become one of them on the way."""
+
     PCMU = "PCMU"
     PCMA = "PCMA"
+    G722 = "G722"
+    OPUS = "opus"
 
 
 def _mu_law() -> Pcm:

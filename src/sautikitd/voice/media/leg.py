@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sautikitd.voice.media.g711 import Codec
 from sautikitd.voice.media.latch import Latch, SocketAddress
@@ -10,6 +11,11 @@ from sautikitd.voice.media.ports import SocketPair
 from sautikitd.voice.media.protocol import RemoteMedia
 from sautikitd.voice.media.recording import Recording
 from sautikitd.voice.media.telephone_event import EventReader
+
+if TYPE_CHECKING:
+    from sautikitd.voice.media.codecs.inlet import Inlet
+    from sautikitd.voice.media.codecs.outlet import Outlet
+    from sautikitd.voice.media.line import Line
 
 
 def wall_time(seconds: float) -> datetime:
@@ -55,10 +61,20 @@ class Leg:
     first_received: float = 0.0
     first_sent: float = 0.0
     lost_before: int = 0  # of earlier streams of this leg
+    # For legs that are not plain G.711 in packets of 20 ms; None for those that are.
+    line: "Line | None" = None
+    inlet: "Inlet | None" = None
+    outlet: "Outlet | None" = None
+    scale: int = 1  # ticks of the stream's RTP clock for each sample at 8 kHz
 
     @property
     def codec(self) -> Codec | None:
         return self.remote.codec if self.remote else None
+
+    @property
+    def law(self) -> Codec:
+        """Of its codes in the jitter buffer."""
+        return self.remote.codec if self.remote and self.inlet is None else Codec.PCMU
 
     @property
     def in_band(self) -> bool:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from sautikitd.voice.media import jitter
 from sautikitd.voice.media.booths import Booth, Booths
+from sautikitd.voice.media.codecs.inlet import LAW
 from sautikitd.voice.media.forks import Forks
 from sautikitd.voice.media.g711 import LAW_INDEX
 from sautikitd.voice.media.goertzel import InBandDigits
 from sautikitd.voice.media.latch import Latch, SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
+from sautikitd.voice.media.lines import Lines
 from sautikitd.voice.media.mixing import Rooms, Seat
 from sautikitd.voice.media.playback import DigitQueue, SampleStore, load_playback
 from sautikitd.voice.media.ports import Ports
@@ -28,6 +30,7 @@ from sautikitd.voice.media.protocol import (
     LocalMedia,
     MediaResumed,
     MediaSilent,
+    MediaUnsecured,
     RecordingEnd,
     RemoteMedia,
     Segment,
@@ -63,6 +66,7 @@ class Plane:
         self._silent_after_s = silent_after_s
         self._rows = Rows(capacity)
         self._receiver = Receiver(self._rows, emit, self._take_rtcp)
+        self._lines = Lines(self._rows, self._take_rtcp, self._tell_unsecured)
         self._sender = Sender(self._rows)
         self._reports = Reports(self._rows, f"{secrets.token_hex(6)}@{ports.address}")
         self._in_band = InBandDigits(capacity)
@@ -75,6 +79,7 @@ class Plane:
         self._legs: dict[str, Leg] = {}
         self._by_row: dict[int, Leg] = {}
         self._senders: list[Leg] = []
+        self._decoding: list[Leg] = []  # legs with a codec of their own
         self._tone_rows: NDArray[np.int64] = np.zeros(0, np.int64)
         self._ticks = 0
 
@@ -97,23 +102,34 @@ class Plane:
         self._in_band.forget(row)
         self._legs[leg_id] = self._by_row[row] = leg
         self._receiver.add(leg)
-        return LocalMedia(address=self._ports.address, rtp_port=sockets.rtp_port, rtcp_port=sockets.rtcp_port)
+        return LocalMedia(
+            address=self._ports.address,
+            rtp_port=sockets.rtp_port,
+            rtcp_port=sockets.rtcp_port,
+            fingerprint=self._lines.fingerprint,
+            ssrc=int(self._rows.out_ssrc[row]),
+        )
 
     def configure_leg(self, leg_id: str, remote: RemoteMedia) -> None:
         """Raises `UnknownLeg`, ValueError when the address is not an IP literal."""
         leg, rows = self._leg(leg_id), self._rows
         address, now, before = ipaddress.ip_address(remote.address), time.monotonic(), leg.remote
-        if before is None or (before.address, before.rtp_port) != (remote.address, remote.rtp_port):
+        moved = before is None or (before.address, before.rtp_port) != (remote.address, remote.rtp_port)
+        if moved and (remote.ice is None or leg.latch is None):
             leg.latch = Latch((remote.address, remote.rtp_port))
             leg.control.target = None
             leg.follow_latch()
-        row, law = leg.row, LAW_INDEX[remote.codec]
+        self._lines.fit(leg, remote)
+        row, law = leg.row, LAW_INDEX.get(remote.codec, LAW_INDEX[LAW])
         if rows.in_law[row] != law:
             rows.have[row] = False
         rows.in_law[row] = rows.out_law[row] = law
         rows.in_type[row] = rows.out_type[row] = remote.payload_type
+        if leg.inlet is not None:
+            rows.in_type[row] = -1  # never for the arrays
         rows.listening[row] = remote.receive
-        sends = remote.send and remote.rtp_port > 0 and not address.is_unspecified
+        known = remote.ice is not None or (remote.rtp_port > 0 and not address.is_unspecified)
+        sends = remote.send and known
         rows.out_marker[row] |= sends and not rows.sends[row]
         rows.sends[row] = sends
         leg.remote, leg.configured_at = remote, now
@@ -133,6 +149,8 @@ class Plane:
         self.forks.stop_all(leg)
         self._rooms.leave(leg.row)
         self._receiver.remove(leg)
+        if leg.line is not None:
+            leg.line.close()
         leg.sockets.close()
         del self._legs[leg_id], self._by_row[leg.row]
         self._rows.give_back(leg.row)
@@ -165,6 +183,7 @@ class Plane:
 
     def _arrange(self) -> None:
         self._senders = [leg for leg in self._legs.values() if self._rows.sends[leg.row]]
+        self._decoding = [leg for leg in self._legs.values() if leg.inlet is not None]
         self._tone_rows = np.array([leg.row for leg in self._legs.values() if leg.in_band], np.int64)
 
     # What a leg does
@@ -245,6 +264,9 @@ class Plane:
         """Moves everything on by 20 ms."""
         now, rows = time.monotonic(), self._rows
         self._receiver.drain(now)
+        for leg in self._decoding:
+            if leg.inlet is not None:
+                leg.inlet.hurry()
         jitter.play_out(rows)
         self._hear_tones()
         rows.said[: rows.high] = 0
@@ -297,9 +319,13 @@ class Plane:
     def _take_rtcp(self, leg: Leg, data: bytes, address: SocketAddress) -> None:
         self._reports.receive(leg, data, address)
 
+    def _tell_unsecured(self, leg: Leg, reason: str) -> None:
+        self._emit(MediaUnsecured(leg_id=leg.leg_id, reason=reason))
+
     async def close(self) -> None:
         """Closes every leg and finishes every file."""
         for leg_id in list(self._legs):
             await self.close_leg(leg_id)
         self.recorder.close()
         self._receiver.close()
+        self._lines.close()

@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from sautikitd.voice.media.g711 import Codec
+from sautikitd.voice.media.terms import DtlsTerms, IceTerms, SrtpTerms
 
 LARGEST_MESSAGE = 1 << 20
 _LENGTH = struct.Struct("!I")
@@ -22,18 +23,23 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class LocalMedia(Struct, frozen=True):
-    """Where a leg receives."""
+    """Where a leg receives. `fingerprint` is the SHA-256 of our certificate for DTLS, as an SDP writes it; `ssrc`
+    what our stream will carry."""
 
     address: str
     rtp_port: int
     rtcp_port: int
+    fingerprint: str = ""
+    ssrc: int = 0
 
 
 class RemoteMedia(Struct, frozen=True):
     """What was agreed with the far end. `address` is an IP literal; `rtcp_port` None means the port after RTP.
 
     `dtmf_payload_type` is the number of telephone-event, None when it was not agreed: digits are then tones
-    both ways. `send` and `receive` are the direction of the SDP, from our side.
+    both ways; `dtmf_rate` is its clock in Hz. `send` and `receive` are the direction of the SDP, from our side.
+    `packet_ms` is the length of packet the far end asks for. `mux`: RTP and RTCP share a port (RFC 5761). With
+    `ice` the address is where to begin; without `srtp` and `dtls` the media is plain.
     """
 
     address: str
@@ -42,8 +48,14 @@ class RemoteMedia(Struct, frozen=True):
     codec: Codec = Codec.PCMU
     payload_type: int = 0
     dtmf_payload_type: int | None = None
+    dtmf_rate: int = 8000
     send: bool = True
     receive: bool = True
+    packet_ms: int = 20
+    mux: bool = False
+    srtp: SrtpTerms | None = None
+    dtls: DtlsTerms | None = None
+    ice: IceTerms | None = None
 
 
 class PcmFile(Struct, frozen=True):
@@ -216,7 +228,8 @@ class Request(Struct, frozen=True):
 
 
 class LegStats(Struct, frozen=True):
-    """One leg's media so far. Loss is of what we should have received; `remote_*` is what the far end reported."""
+    """One leg's media so far. Loss is of what we should have received; `remote_*` is what the far end reported.
+    `rejected` packets were forged, replayed, or of somebody who has not proved himself."""
 
     packets_received: int
     bytes_received: int
@@ -233,6 +246,7 @@ class LegStats(Struct, frozen=True):
     first_received_at: datetime | None
     last_received_at: datetime | None  # RTP or RTCP
     first_sent_at: datetime | None
+    rejected: int = 0
 
 
 class Gauges(Struct, frozen=True):
@@ -318,10 +332,19 @@ class MediaResumed(Struct, frozen=True):
     at: datetime
 
 
-Event = DigitReceived | PlayFinished | RecordingEnded | FirstPacket | MediaSilent | MediaResumed
+class MediaUnsecured(Struct, frozen=True):
+    """No keys could be agreed with the far end: its DTLS handshake failed, and nothing is sent or heard."""
+
+    leg_id: str
+    reason: str
+
+
+Event = (
+    DigitReceived | PlayFinished | RecordingEnded | FirstPacket | MediaSilent | MediaResumed | MediaUnsecured
+)
 
 FromVoice = Request
-FromMedia = Reply | DigitReceived | PlayFinished | RecordingEnded | FirstPacket | MediaSilent | MediaResumed
+FromMedia = Reply | Event
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -77,13 +77,17 @@ class Receiver:
         for descriptor, _ in ready:
             leg = self._rtp.get(descriptor)
             if leg is None:
-                self._take_rtcp(descriptor, now)
+                self._take_rtcp(descriptor)
                 continue
             try:
                 size, extra, _, address = leg.sockets.rtp.recvmsg_into(self._views[index], _ANCILLARY)
             except OSError:  # an ICMP error or a spurious wake-up: no packet
                 continue
             stamp = extra[0][2] if extra else b""
+            if leg.line is not None:
+                size = leg.line.take(self._views[index][0], size, address, now)
+                if not size:
+                    continue
             if address == leg.source:
                 rows.append(leg.row)
                 sizes.append(size)
@@ -155,6 +159,9 @@ class Receiver:
         packet = parse_rtp(data)
         if packet is None or leg.latch is None or leg.remote is None:
             return
+        sound = packet.payload_type != leg.remote.dtmf_payload_type
+        if sound and leg.inlet is not None:
+            packet = leg.inlet.on_our_clock(packet)
         if not leg.latch.accepts(address, packet.ssrc, silent_s=now - self._rows.in_at[leg.row]):
             return
         leg.follow_latch()
@@ -164,6 +171,8 @@ class Receiver:
             rows.in_packets[row] += 1
             rows.in_bytes[row] += len(packet.payload)
             rows.in_at[row] = now
+            if sound:
+                _measure_jitter(rows, row, packet.timestamp, arrival)
             if not leg.first_received:
                 leg.first_received = arrival
                 self._emit(FirstPacket(leg_id=leg.leg_id, at=wall_time(arrival)))
@@ -193,6 +202,8 @@ class Receiver:
         if rows.started[row]:
             leg.lost_before += max(0, expected(rows, row) - int(rows.in_stream[row]))
             self._report(leg, leg.events.restart())
+            if leg.inlet is not None:
+                leg.inlet.restart()
         leg.rival_ssrc = None
         leg.control.expected_before = leg.control.received_before = 0
         rows.started[row] = True
@@ -209,22 +220,19 @@ class Receiver:
         if packet.payload_type == remote.dtmf_payload_type:
             self._report(leg, leg.events.feed(packet.timestamp, packet.payload, now))
             return
+        if leg.inlet is not None and packet.payload_type == remote.payload_type:
+            leg.inlet.take(packet)
+            return
         if packet.payload_type == _COMFORT_NOISE:
-            quiet = np.full(
-                FRAME_SAMPLES, SILENCE[remote.codec], np.uint8
-            )  # not a repetition of the last words
+            quiet = np.full(FRAME_SAMPLES, SILENCE[leg.law], np.uint8)  # not a repetition of the last words
             jitter.put_payload(rows, row, packet.timestamp, packet.marker, quiet)
             return
-        law = (
-            remote.codec
-            if packet.payload_type == remote.payload_type
-            else _LAW_OF_TYPE.get(packet.payload_type)
-        )
+        law = leg.law if packet.payload_type == remote.payload_type else _LAW_OF_TYPE.get(packet.payload_type)
         if law is None:
             return
         codes = np.frombuffer(packet.payload, np.uint8)
-        if law is not remote.codec:
-            codes = encode(DECODE_BOTH[codes.astype(np.int64) + 256 * LAW_INDEX[law]], remote.codec)
+        if law is not leg.law:
+            codes = encode(DECODE_BOTH[codes.astype(np.int64) + 256 * LAW_INDEX[law]], leg.law)
         jitter.put_payload(rows, row, packet.timestamp, packet.marker, codes)
 
     def _report(self, leg: Leg, presses: list[Press]) -> None:
@@ -243,7 +251,7 @@ class Receiver:
         if leg.events.down:
             self._report(leg, leg.events.expire(now))
 
-    def _take_rtcp(self, descriptor: int, now: float) -> None:
+    def _take_rtcp(self, descriptor: int) -> None:
         leg = self._rtcp.get(descriptor)
         if leg is None:
             return
@@ -251,12 +259,23 @@ class Receiver:
             data, address = leg.sockets.rtcp.recvfrom(_BUFFER)
         except OSError:
             return
-        self._on_rtcp(leg, data, address)
+        plain = data if leg.line is None else leg.line.open_control(data)
+        if plain is not None:
+            self._on_rtcp(leg, plain, address)
 
 
 def expected(rows: Rows, row: int) -> int:
     """Packets the present stream should have had so far."""
     return int(rows.in_highest[row] - rows.in_first[row]) + 1 if rows.started[row] else 0
+
+
+def _measure_jitter(rows: Rows, row: int, timestamp: int, arrival: float) -> None:
+    """As `Receiver._plain` does for many rows."""
+    transit = arrival * 8000 - (rows.in_start[row] + ((timestamp - int(rows.in_start[row])) & 0xFFFFFFFF))
+    change = abs(transit - rows.in_transit[row])
+    if change < 80000:
+        rows.in_jitter[row] += (change - rows.in_jitter[row]) / 16
+    rows.in_transit[row] = transit
 
 
 def _arrival(stamp: bytes) -> float:

@@ -39,8 +39,12 @@ class Reports:
         if target is None:
             return
         data = build_report(self._report(leg, now), self._cname, goodbye=goodbye)
+        sealed = data if leg.line is None else leg.line.seal_control(data)
+        if sealed is None:
+            return
+        way = leg.sockets.rtp if leg.remote is not None and leg.remote.mux else leg.sockets.rtcp
         try:
-            leg.sockets.rtcp.sendto(data, target)
+            way.sendto(sealed, target)
         except OSError:  # a report lost is made up for by the next
             return
 
@@ -49,6 +53,8 @@ class Reports:
             return leg.control.target
         if leg.remote is None or leg.target is None:
             return None
+        if leg.remote.mux:
+            return leg.target
         return leg.target[0], leg.remote.rtcp_port or leg.target[1] + 1
 
     def _report(self, leg: Leg, now: float) -> Report:
@@ -58,9 +64,9 @@ class Reports:
             packets = int(rows.out_packets[row])
             sender = Sender(
                 ntp_time(time.time()),
-                int(rows.out_timestamp[row]) & 0xFFFFFFFF,
+                int(rows.out_timestamp[row]) * leg.scale & 0xFFFFFFFF,
                 packets & 0xFFFFFFFF,
-                packets * FRAME_SAMPLES & 0xFFFFFFFF,
+                _octets(leg, packets) & 0xFFFFFFFF,
             )
         blocks = (self._block(leg, now),) if rows.started[row] else ()
         return Report(int(rows.out_ssrc[row]), sender, blocks)
@@ -78,7 +84,7 @@ class Reports:
             fraction_lost=fraction,
             lost=wanted - received,
             highest_sequence=int(rows.in_highest[row]),
-            jitter=int(rows.in_jitter[row]),
+            jitter=int(rows.in_jitter[row] * leg.scale),
             last_report=control.heard_ntp,
             delay=min(0xFFFFFFFF, int((now - control.heard_at) * 65536)) if control.heard_ntp else 0,
         )
@@ -125,7 +131,7 @@ class Reports:
             packets_received=received,
             bytes_received=int(rows.in_bytes[row]),
             packets_sent=sent,
-            bytes_sent=sent * FRAME_SAMPLES,
+            bytes_sent=_octets(leg, sent),
             lost=lost,
             loss_percent=round(loss_percent, 3),
             jitter_ms=round(jitter_ms, 2),
@@ -133,8 +139,16 @@ class Reports:
             mos=mean_opinion_score(loss_percent=loss_percent, jitter_ms=jitter_ms, rtt_ms=rtt_ms),
             codec=leg.codec,
             remote_lost=control.remote_lost,
-            remote_jitter_ms=None if control.remote_jitter is None else control.remote_jitter / 8,
+            remote_jitter_ms=None
+            if control.remote_jitter is None
+            else control.remote_jitter / (8 * leg.scale),
             first_received_at=wall_time(leg.first_received) if leg.first_received else None,
             last_received_at=wall_time(time.time() - (now - heard)) if heard else None,
             first_sent_at=wall_time(leg.first_sent) if leg.first_sent else None,
+            rejected=leg.line.rejected if leg.line is not None else 0,
         )
+
+
+def _octets(leg: Leg, packets: int) -> int:
+    """Of payloads sent."""
+    return leg.outlet.octets if leg.outlet is not None else packets * FRAME_SAMPLES

@@ -27,6 +27,9 @@ class Sender:
         views = rows.packet_views
         for leg in legs:
             row = leg.row
+            if leg.line is not None or leg.outlet is not None:
+                self._send_otherwise(leg, events.get(row))
+                continue
             data = self._event(leg, events[row]) if row in events else views[row]
             try:
                 leg.sockets.rtp.sendto(data, leg.target)  # type: ignore[arg-type]  # set for every sending leg
@@ -41,6 +44,30 @@ class Sender:
         rows.out_packets[:high] += moving
         rows.out_marker[:high] &= ~moving
         rows.out_timestamp[:high] += FRAME_SAMPLES
+
+    def _send_otherwise(self, leg: Leg, event: EventPacket | None) -> None:
+        """Of another codec, in packets of another length, or protected: none, one or more in this tick. Numbers
+        are for each packet made, and move on by one for all legs afterwards."""
+        rows, row, sent = self._rows, leg.row, 0
+        if event is not None:
+            made = [self._event(leg, event)]
+        elif leg.outlet is not None:
+            made = leg.outlet.packets(rows, row)
+        else:
+            made = [rows.packets[row].tobytes()]
+        for packet in made:
+            data = packet if leg.line is None else leg.line.seal(packet)
+            if data is None:
+                continue
+            try:
+                leg.sockets.rtp.sendto(data, leg.target)  # type: ignore[arg-type]  # as above
+            except OSError:
+                continue
+            sent += 1
+        if sent and not leg.first_sent:
+            leg.first_sent = time.time()
+        rows.out_sequence[row] += len(made) - 1
+        rows.out_packets[row] += sent - 1
 
     def skip(self, frames: int) -> None:
         """Time passed in which nothing was sent (the machine stood still): timestamps keep to the clock."""
@@ -59,6 +86,8 @@ class Sender:
     def _event(self, leg: Leg, event: EventPacket) -> bytes:
         rows, row = self._rows, leg.row
         dtmf = leg.remote.dtmf_payload_type if leg.remote is not None else None
+        if leg.outlet is not None:
+            return leg.outlet.event(rows, row, event, dtmf or 0)
         return build_rtp(
             RtpPacket(
                 marker=event.marker,

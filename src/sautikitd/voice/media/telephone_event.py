@@ -13,7 +13,7 @@ _LONGEST_SEGMENT = 0xFFFF
 class EventPayload(NamedTuple):
     code: int
     end: bool
-    duration: int  # timestamp units, 1/8000 s
+    duration: int  # timestamp units, 1/8000 s unless another clock was agreed
 
 
 class Press(NamedTuple):
@@ -32,6 +32,7 @@ class EventReader:
     """Each press once, whatever is lost, doubled or out of order: the RTP timestamp names the press."""
 
     def __init__(self) -> None:
+        self.units_a_ms = 8
         self._timestamp: int | None = None  # of the newest event seen
         self._code = 0
         self._duration = 0
@@ -79,7 +80,7 @@ class EventReader:
         if not self._down:
             return []
         self._down = False
-        return [Press(DIGITS[self._code], (self._earlier + self._duration) // 8)]
+        return [Press(DIGITS[self._code], (self._earlier + self._duration) // self.units_a_ms)]
 
 
 class EventPacket(NamedTuple):
