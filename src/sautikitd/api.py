@@ -1,7 +1,6 @@
 """The HTTP API of a platform: every room's routes behind one kernel, as an ASGI application."""
 
 import asyncio
-import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +9,9 @@ from uuid import UUID
 from litestar import Litestar
 
 from sautikitd.app import Platform
+from sautikitd.calls.controlled.routes import ControlRoutes
+from sautikitd.calls.live_control import ControlCall
+from sautikitd.calls.live_routes import LiveCallRoutes
 from sautikitd.calls.routes import CallRoutes, TestCallRoutes
 from sautikitd.calls.search import CallSearch
 from sautikitd.calls.test_calls import TestCalls
@@ -49,7 +51,7 @@ from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
     """The application, with what it does on the side running for as long as the block does."""
     authenticator = KeyAuthenticator(platform.database, platform.api_keys, platform.clock)
-    noting_uses = asyncio.create_task(authenticator.run())
+    beside = [asyncio.create_task(work) for work in (authenticator.run(), platform.control_feed.run())]
     try:
         yield build(
             _kernel(platform, authenticator),
@@ -58,9 +60,9 @@ async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
             ready=lambda: _readiness(platform),
         )
     finally:
-        noting_uses.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await noting_uses
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Sequence[Endpoint]:
@@ -85,6 +87,12 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             platform.database,
             platform.waker,
         ),
+        LiveCallRoutes(
+            ControlCall(platform.clock, allow_private_urls=private),
+            CallSearch(platform.wallets, platform.recordings),
+            platform.waker,
+        ),
+        ControlRoutes(platform.database, platform.control_feed, platform.waker, platform.clock),
         TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
         FlowRoutes(),
         RecordingRoutes(

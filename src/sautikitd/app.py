@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sautikitd.calls.control import HangUp
+from sautikitd.calls.controlled.feed import ControlFeed
 from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.placing import PlaceOutboundCall
 from sautikitd.calls.session_ids import SessionIds
@@ -63,6 +64,7 @@ class Platform:
     sessions: SessionIds
     lifecycle: CallLifecycle
     hang_up: HangUp
+    control_feed: ControlFeed
     placing: PlaceOutboundCall
     subscription_secrets: SubscriptionSecrets
     webhooks: Webhooks
@@ -151,6 +153,7 @@ def _wire(
         sessions=sessions,
         lifecycle=lifecycle,
         hang_up=hang_up,
+        control_feed=ControlFeed(database, database_url),
         placing=PlaceOutboundCall(wallets, sessions, clock, allow_private_urls=settings.dev, guards=guards),
         subscription_secrets=subscription_secrets,
         webhooks=Webhooks(subscription_secrets, guard),

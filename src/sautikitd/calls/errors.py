@@ -30,6 +30,36 @@ class CallNotLive(Refusal):
     message = "The call has ended ({state}); it cannot be controlled any more."
 
 
+class NotAnswered(Refusal):
+    code = "calls.not_answered"
+    status = 409
+    message = "The call is {state}; this can be done once it is answered."
+
+
+class NodeSilent(Refusal):
+    code = "calls.node_silent"
+    status = 503
+    message = (
+        "The voice node that runs this call has not been heard of for {seconds} s, so nothing was asked of it. Try again "
+        "in a few seconds: by then it is back, or the call has ended as `node_lost`."
+    )
+
+    def __init__(self, *, seconds: int = 0) -> None:
+        super().__init__(headers={"Retry-After": "5"}, seconds=seconds)
+
+
+class NoFlow(Refusal):
+    code = "calls.no_flow"
+    status = 409
+    message = "This is a leg that was dialled for the call {parent}; only that one has a flow. Replace the flow there."
+
+
+class Controlled(Refusal):
+    code = "calls.controlled"
+    status = 409
+    message = 'This call is driven by its controller (`control: "mcp"`) and takes no voice_callback_url; send actions.'
+
+
 class ConcurrencyReached(Refusal):
     code = "calls.concurrency_reached"
     status = 429

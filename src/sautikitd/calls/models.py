@@ -38,6 +38,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     callback_format: str
     forward_to: str | None
     actions: list[Any] | None
+    control: dict[str, Any] | None
     timeout_seconds: int
     max_duration_seconds: int
     record: str | None

@@ -5,7 +5,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from sautikitd.calls import repository
+from sautikitd.calls.controlled.models import DEFAULT_TIMEOUT_MS, Control
 from sautikitd.calls.errors import NoTariff, QueueFull
 from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.models import CallRecord
@@ -28,7 +31,8 @@ from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
 from sautikitd.wallet.tariffs import Rate, rate_for
 
-_URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url")
+_URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url", "hold_audio_url")
+_ACTION_FIELDS = ("actions", "opening_actions", "fallback_actions")
 
 
 class PlaceOutboundCall:
@@ -74,8 +78,9 @@ class PlaceOutboundCall:
             problem = check_url(url, live=live, allow_private=self._allow_private_urls) if url else None
             if problem:
                 problems.append(FieldProblem(f"/{name}", problem.reason))
-        if wish.actions is not None:
-            flow = read_actions(wish.actions)
+        for name in _ACTION_FIELDS:
+            actions = getattr(wish, name)
+            flow = read_actions(actions, f"/{name}") if actions is not None else None
             if isinstance(flow, FlowInvalid):
                 problems += [FieldProblem(one.pointer, one.reason) for one in flow.problems]
         if problems:
@@ -195,7 +200,21 @@ class PlaceOutboundCall:
             "expires_at": now + timedelta(seconds=wish.expires_in_seconds),
             "created_at": now,
             "updated_at": now,
+            **_controlled(wish),
         }
+
+
+def _controlled(wish: PlaceCall) -> dict[str, Any]:
+    """A controlled call asks nobody else: the number's callback and fallback are not for it."""
+    if wish.control is None:
+        return {}
+    control = Control(
+        timeout_ms=wish.control_timeout_ms or DEFAULT_TIMEOUT_MS,
+        hold_audio_url=wish.hold_audio_url,
+        opening_actions=wish.opening_actions,
+        fallback_actions=wish.fallback_actions,
+    )
+    return {"control": msgspec.to_builtins(control), "voice_callback_url": None, "fallback_url": None}
 
 
 def _pointers(count: int) -> list[str]:

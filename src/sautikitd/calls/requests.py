@@ -51,7 +51,13 @@ class RecordOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PlaceCall(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
 ):
-    """A call to place. `to` is one number or up to ten rung together: the first to answer wins."""
+    """A call to place. `to` is one number or up to ten rung together: the first to answer wins.
+
+    `control: "mcp"` makes it a controlled call, driven through `control/events` and `control/respond`: on answer the
+    `opening_actions` run, and whenever actions have run out a turn is told and the caller hears `hold_audio_url` (else
+    nothing) until it is answered, for at most `control_timeout_ms` (10,000). After the second turn in a row that
+    nobody answered the `fallback_actions` run (else a short apology is spoken), and the call ends.
+    """
 
     from_: str
     to: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=10)]
@@ -91,18 +97,19 @@ class PlaceCall(
             yield "to", "names the same number twice"
         if self.machine_detection != "off":
             yield "machine_detection", "is not yet in this version; leave it out or say `off`"
-        for name in (
-            "control",
-            "hold_audio_url",
-            "control_timeout_ms",
-            "opening_actions",
-            "fallback_actions",
-        ):
+        yield from self._control_problems()
+
+    def _control_problems(self) -> Iterator[tuple[str, str]]:
+        if self.control is None:
+            for name in ("hold_audio_url", "control_timeout_ms", "opening_actions", "fallback_actions"):
+                if getattr(self, name) is not None:
+                    yield name, 'is for controlled calls; say `control: "mcp"` with it'
+            return
+        for name in ("voice_callback_url", "fallback_url"):
             if getattr(self, name) is not None:
-                yield (
-                    name,
-                    "controlled calls are not yet in this version; use `actions` or a voice_callback_url",
-                )
+                yield name, "cannot be given with `control`: the controller drives the call, not a callback"
+        if self.actions is not None:
+            yield "actions", "cannot be given with `control`; use `opening_actions`"
 
 
 def read_time(value: str) -> datetime:

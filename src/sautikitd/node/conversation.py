@@ -17,15 +17,18 @@ from sautikitd.flow.callbacks.client import CallbackClient
 from sautikitd.flow.callbacks.formats import vocabulary_of
 from sautikitd.flow.callbacks.question import Method
 from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext
+from sautikitd.flow.discretion import DiscreetJournal, Discretion
 from sautikitd.flow.document import Flow, FlowInvalid
 from sautikitd.flow.interpreter import FlowRunner
 from sautikitd.flow.port import Digits, LegGone
 from sautikitd.flow.reader import read_actions
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.node.books import Books
+from sautikitd.node.controllers import Controllers
 from sautikitd.node.dial import CallDialler
 from sautikitd.node.dialling import Dialling
 from sautikitd.node.journal import JournalWriter
+from sautikitd.node.live_flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaRefused
@@ -45,6 +48,8 @@ class Conversations:
     dialling: Dialling
     clock: Clock
     public_url: str
+    controllers: Controllers
+    flows: LiveFlows = field(default_factory=LiveFlows)
     known_secrets: dict[tuple[UUID, Mode], Sequence[str]] = field(default_factory=dict)
 
     async def hold(
@@ -54,24 +59,26 @@ class Conversations:
 
         `call` is what the customer knows of (the parent of a group); `paid_leg` is whose money runs.
         """
-        runner = self._runner(call, leg)
+        flow = self._flow(call, leg)
+        self.flows.begin(call.id, flow)
         beside = [
             asyncio.ensure_future(self._watch_money(paid_leg or call, leg)),
             asyncio.ensure_future(self._record(call, leg)),
         ]
         try:
             await self._open(call, leg)
-            await runner.run()
+            await flow.run()
             await leg.gone()
         except LegGone as gone:
             log.debug("node.leg_gone", call_id=str(call.id), cause=gone.cause)
         finally:
+            self.flows.end(call.id)
             for task in beside:
                 task.cancel()
             for problem in await asyncio.gather(*beside, return_exceptions=True):
                 if isinstance(problem, Exception) and not isinstance(problem, LegGone):
                     log.error("node.beside_failed", call_id=str(call.id), exc_info=problem)
-        return runner
+        return flow.runner
 
     async def report(self, runner: FlowRunner, ended: CallRecord, leg: MediaLeg) -> None:
         """Tells the voice callback how the call ended, and where its newest recording is."""
@@ -107,8 +114,10 @@ class Conversations:
     def _recording_url(self, recording_id: str) -> str:
         return f"{self.public_url}/v1/recordings/{recording_id}/media"
 
-    def _runner(self, call: CallRecord, leg: MediaLeg) -> FlowRunner:
+    def _flow(self, call: CallRecord, leg: MediaLeg) -> LiveFlow:
+        discretion = Discretion()  # of the whole call: what one flow has hidden, the next does not tell
         journal = self.journal.of(call)
+        discreet = DiscreetJournal(journal, discretion)
         client = CallbackClient(
             self.egress,
             vocabulary=vocabulary_of(CallbackFormat(call.callback_format)),
@@ -118,7 +127,23 @@ class Conversations:
             clock=self.clock,
         )
         dialler = CallDialler(self.dialling, call, leg)
-        return FlowRunner(leg, self._context(call, leg), client, journal, clock=self.clock, dialler=dialler)
+        control = self.controllers.of(call, discreet)
+
+        def make(context: FlowContext) -> FlowRunner:
+            return FlowRunner(
+                leg,
+                context,
+                client,
+                journal,
+                clock=self.clock,
+                dialler=dialler,
+                control=control,
+                discretion=discretion,
+            )
+
+        return LiveFlow(
+            leg, context=lambda: self._context(call, leg), make=make, journal=discreet, clock=self.clock
+        )
 
     async def _secrets_of(self, call: CallRecord) -> Sequence[str]:
         """The signing secrets; while the database is away, those it had last."""

@@ -19,10 +19,12 @@ from sautikitd.events.log import CHANNEL as WEBHOOKS
 from sautikitd.ids import uuid7
 from sautikitd.node.books import Books
 from sautikitd.node.commander import RunningCall
+from sautikitd.node.controllers import Controllers
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.dialling import Dialling
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
+from sautikitd.node.live_control import LiveControl
 from sautikitd.node.node import VoiceNode
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.reaper import CarrierLegs, Reaper
@@ -171,6 +173,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             dialling=dialling,
             clock=clock,
             public_url=settings.public_url,
+            controllers=Controllers(database, platform.waker, clock),
         )
         control = f"http://{settings.carrier_control}"
         test_callers = TestCallers(control, (_local_host(settings.sip.host), settings.sip.port), http)
@@ -192,6 +195,8 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             running=running,
         )
         reception_desk.append(node)
+        live_control = LiveControl(running, conversations.flows, recordings, journal, clock)
+        node.commander.handle({**live_control.handlers, **conversations.controllers.handlers})
         yield Parts(
             node=node,
             agent=agent,

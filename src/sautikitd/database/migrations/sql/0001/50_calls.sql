@@ -59,6 +59,7 @@ CREATE TABLE calls (
     callback_format text NOT NULL DEFAULT 'sautikit',
     forward_to text,
     actions jsonb,
+    control jsonb,                                -- of a controlled call: by whom and how it is driven
     timeout_seconds int NOT NULL DEFAULT 60,
     max_duration_seconds int NOT NULL DEFAULT 14400,
     record text CHECK (record IN ('mono', 'dual')),
