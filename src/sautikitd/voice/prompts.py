@@ -11,8 +11,16 @@ Fetch = Callable[[str], Awaitable[bytes]]
 """Gets a sound file by URL, guarded and bounded; raises `PromptUnavailable`."""
 
 
+Warn = Callable[[str], None]
+"""Hears what the developer of a flow should know about a prompt that was played all the same."""
+
+
+def _unheard(warning: str) -> None:
+    """For a call without a story."""
+
+
 class Speaker(Protocol):
-    async def render(self, say: Say) -> Path:
+    async def render(self, say: Say, warn: Warn) -> Path:
         """Speech as a file of raw 16-bit samples at 8 kHz. Raises `PromptUnavailable`."""
         ...
 
@@ -26,10 +34,11 @@ class Decoder(Protocol):
 class PromptRenderer:
     """Belongs to one call, whose mode decides what may be fetched."""
 
-    def __init__(self, speaker: Speaker, decoder: Decoder, fetch: Fetch) -> None:
+    def __init__(self, speaker: Speaker, decoder: Decoder, fetch: Fetch, warn: Warn = _unheard) -> None:
         self._speaker = speaker
         self._decoder = decoder
         self._fetch = fetch
+        self._warn = warn
 
     async def segments(self, prompts: Sequence[Prompt]) -> list[protocol.Segment]:
         """Everything rendered before anything is played, so that no gap falls between two prompts."""
@@ -38,7 +47,7 @@ class PromptRenderer:
     async def _segment(self, prompt: Prompt) -> protocol.Segment:
         match prompt:
             case Say():
-                return protocol.PcmFile(path=str(await self._speaker.render(prompt)))
+                return protocol.PcmFile(path=str(await self._speaker.render(prompt, self._warn)))
             case Audio():
                 return protocol.PcmFile(path=str(await self._decoder.decode(await self._fetch(prompt.url))))
             case Tone():

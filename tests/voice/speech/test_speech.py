@@ -102,11 +102,11 @@ async def test_a_text_without_words_is_no_error(speech: Speech) -> None:
 
 async def test_a_worker_that_died_is_started_anew(speech: Speech) -> None:
     await speech.render(Say(text="Before."))
-    pid = speech._espeak.pid
+    pid = speech.espeak.worker.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    process = speech._espeak._process
+    process = speech.espeak.worker._process
     assert process is not None
     await process.wait()
     assert len(samples(await speech.render(Say(text="After.")))) > 1000
-    assert speech._espeak.pid != pid
+    assert speech.espeak.worker.pid != pid

@@ -1,60 +1,89 @@
-"""The SSML subset of the `say` verb: what is not in it is dropped, and its text kept.
+"""SSML as the engines take it: what is to be read out put in words, and nothing but our subset left.
 
-Nothing else may reach the synthesiser: its own reading of SSML would open files (`audio`).
+Everything else must not reach espeak-ng: its own reading of SSML would open files (`audio`).
 """
 
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
+import msgspec
+
 from sautikitd.flow.port import PromptUnavailable
+from sautikitd.flow.ssml import XML_LANG, SsmlInvalid, attributes_of, name_of, parse_ssml
+from sautikitd.voice.speech.reading.interpret import interpreted
 
-_ATTRIBUTES: dict[str, frozenset[str]] = {
-    "break": frozenset({"time", "strength"}),
-    "emphasis": frozenset({"level"}),
-    "say-as": frozenset({"interpret-as", "format", "detail"}),
-    "prosody": frozenset({"rate"}),
-    "sub": frozenset({"alias"}),
-    "p": frozenset(),
-    "s": frozenset(),
-}
 _LONGEST_BREAK_MS = 10_000
-_BREAK = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s)")
+_LONG_BREAKS = frozenset({"strong", "x-strong"})
+_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
+
+Read = Callable[[str, str], str]
+"""A text and its language to the text with its figures in words."""
 
 
-def cleaned_ssml(fragment: str) -> str:
-    """A `speak` document with only what the subset knows. Raises `PromptUnavailable` when it is not well-formed."""
-    if "<!" in fragment or "<?" in fragment:
-        raise PromptUnavailable("the SSML may not hold declarations, comments or processing instructions")
+class Marked(msgspec.Struct, frozen=True):
+    """The same speech twice: as SSML for an engine that knows it, as plain sentences for one that does not."""
+
+    ssml: str
+    text: str
+
+
+def rendered_ssml(fragment: str, language: str, read: Read) -> Marked:
+    """Raises `PromptUnavailable` when it is not well-formed."""
     try:
-        root = ElementTree.fromstring(f"<speak>{fragment}</speak>")
-    except ElementTree.ParseError as error:
-        raise PromptUnavailable(f"the SSML is not well-formed: {error}") from error
-    return f"<speak>{_inside(root)}</speak>"
+        root = parse_ssml(fragment)
+    except SsmlInvalid as error:
+        raise PromptUnavailable(str(error)) from error
+    inside = _inside(root, attributes_of(root).get(XML_LANG, language), read)
+    return Marked(f"<speak>{inside.ssml}</speak>", " ".join(inside.text.split()))
 
 
-def _inside(element: ElementTree.Element) -> str:
-    parts = [escape(element.text or "")]
+def _inside(element: ElementTree.Element, language: str, read: Read) -> Marked:
+    first = read(element.text or "", language)
+    ssml, text = [escape(first)], [first]
     for child in element:
-        parts += [_rendered(child), escape(child.tail or "")]
-    return "".join(parts)
+        made = _rendered(child, language, read)
+        tail = read(child.tail or "", language)
+        ssml += [made.ssml, escape(tail)]
+        text += [made.text, tail]
+    return Marked("".join(ssml), "".join(text))
 
 
-def _rendered(element: ElementTree.Element) -> str:
-    name = element.tag.rpartition("}")[2]
-    allowed = _ATTRIBUTES.get(name)
-    if allowed is None:
-        return _inside(element)
-    kept = {key: value for key, value in element.attrib.items() if key in allowed}
-    if name == "break" and "time" in kept:
-        kept["time"] = _bounded_break(kept["time"])
-    attributes = "".join(f" {key}={quoteattr(value)}" for key, value in kept.items())
-    return f"<{name}{attributes}>{_inside(element)}</{name}>"
+def _rendered(element: ElementTree.Element, language: str, read: Read) -> Marked:
+    name, given = name_of(element), attributes_of(element)
+    match name:
+        case "break":
+            return _break(given)
+        case "say-as":
+            words = " ".join(element.itertext())
+            said = interpreted(words, given.get("interpret-as", ""), given.get("format", ""), language)
+            return Marked(escape(said), said)
+        case "sub" if "alias" in given:
+            said = read(given["alias"], language)
+            return Marked(escape(said), said)
+    inside = _inside(element, given.get(XML_LANG, language), read)
+    match name:
+        case "lang" if XML_LANG in given:
+            return Marked(f"<voice xml:lang={quoteattr(given[XML_LANG])}>{inside.ssml}</voice>", inside.text)
+        case "p" | "s":
+            return Marked(f"<{name}>{inside.ssml}</{name}>", f"{inside.text.rstrip()} ")
+        case "emphasis" | "prosody":
+            attributes = "".join(f" {key}={quoteattr(_loudness(value))}" for key, value in given.items())
+            return Marked(f"<{name}{attributes}>{inside.ssml}</{name}>", inside.text)
+    return inside
 
 
-def _bounded_break(time: str) -> str:
-    found = _BREAK.fullmatch(time.strip())
-    if found is None:
-        return "0ms"
-    milliseconds = float(found[1]) * (1000 if found[2] == "s" else 1)
-    return f"{min(int(milliseconds), _LONGEST_BREAK_MS)}ms"
+def _loudness(value: str) -> str:
+    """SSML's decibels as the percentage that espeak-ng understands; any other value as it is."""
+    return f"{round(100 * 10 ** (float(value[:-2]) / 20))}%" if value.endswith("dB") else value
+
+
+def _break(given: dict[str, str]) -> Marked:
+    found = _TIME.fullmatch(given.get("time", ""))
+    if found is not None:
+        milliseconds = float(found[1]) * (1000 if found[2] == "s" else 1)
+        bounded = min(int(milliseconds), _LONGEST_BREAK_MS)
+        return Marked(f'<break time="{bounded}ms"/>', "… " if bounded >= 500 else ", ")
+    strength = given.get("strength", "medium")
+    return Marked(f'<break strength="{strength}"/>', "… " if strength in _LONG_BREAKS else ", ")
