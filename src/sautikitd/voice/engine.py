@@ -16,9 +16,12 @@ from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaClient
 from sautikitd.voice.media_encryption import MediaEncryption
 from sautikitd.voice.media_pool import MediaPool
+from sautikitd.voice.number_forms import Addressing, written
 from sautikitd.voice.outbound_leg import OutboundLeg
 from sautikitd.voice.prompts import PromptRenderer
 from sautikitd.voice.recording_book import RecordingBook
+from sautikitd.voice.rerouting import Sent, WayFinder, failure_of_the_way
+from sautikitd.voice.sip import events
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.dialog import DialogState
 from sautikitd.voice.sip.digest import Credentials
@@ -32,9 +35,14 @@ L = TypeVar("L", bound=MediaLeg)
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to a trunk: where, as whom, with which codecs in order of liking, and the host for its URIs."""
+    """The way to a trunk: where, as whom, with which codecs in order of liking.
+
+    `uri` is host and port of its URIs, where those are not the hop's: behind an outbound proxy.
+    """
 
     hop: Hop
+    uri: tuple[str, int] | None = None
+    addressing: Addressing = Addressing()
     credentials: Credentials | None = None
     codecs: Sequence[str] = ("PCMU", "PCMA")
     srtp: MediaEncryption = MediaEncryption.NONE
@@ -83,14 +91,19 @@ class VoiceEngine:
         """Chooses the identifiers of a call from `caller` to `callee` (E.164), as JSON to be stored before it is
         dialled: `dial` takes it, and from another process `end_detached`.
 
-        From and P-Asserted-Identity both carry `caller` (contract §3).
+        From and P-Asserted-Identity both carry `caller` (contract §3), unless the trunk wants another in From.
         """
-        identity = sip_uri(caller, self._domain)
+        wanted = route.addressing
+        called = written(callee, wanted.called, wanted.called_prefix)
+        calling = written(caller, wanted.caller)
+        domain = wanted.from_domain or self._domain
+        host, port = route.uri or (route.hop.host, route.hop.port)
+        named_port = None if port == route.hop.transport.default_port else port
         prepared = self._agent.prepare_invite(
-            target=sip_uri(callee, route.hop.host, route.hop.port),
+            target=sip_uri(called, host, named_port),
             hop=route.hop,
-            local=NameAddr(identity),
-            asserted_identity=identity,
+            local=NameAddr(sip_uri(wanted.from_user or calling, domain)),
+            asserted_identity=sip_uri(calling, domain),
             headers=headers,
         )
         return {"invite": msgspec.to_builtins(prepared)}
@@ -104,18 +117,32 @@ class VoiceEngine:
         on_alert: Callable[[datetime], None],
         *,
         beside: MediaLeg | None = None,
+        ways: WayFinder | None = None,
     ) -> OutboundLeg:
         """Sends the INVITE. Raises `MediaLost` or `MediaRefused` when there is no place for its media.
 
-        `beside` is a leg that it is to be bridged with.
+        `beside` is a leg that it is to be bridged with. When the trunk fails before anything rings, `ways` finds it
+        another, and it goes on as the same leg.
         """
-        prepared = msgspec.convert(stored["invite"], PreparedInvite)
         media = beside.media if beside else self._media.pick()
         leg = self._make(OutboundLeg, call_id, media, prompts)
         local = await leg.open_media()
-        offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))
-        call = await self._agent.send_invite(prepared, offer.encode(), credentials=route.credentials)
-        leg.attach(call, offer, on_alert)
+        patience = ways.patience_s if ways else None
+
+        async def send(stored: dict[str, Any], route: Route) -> Sent:
+            prepared = msgspec.convert(stored["invite"], PreparedInvite)
+            offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))
+            call = await self._agent.send_invite(
+                prepared, offer.encode(), credentials=route.credentials, patience=patience
+            )
+            return call, offer
+
+        async def detour(event: events.Event) -> Sent | None:
+            failed = failure_of_the_way(event)
+            way = await ways.another(failed) if ways and failed else None
+            return None if way is None or leg.ended else await send(*way)
+
+        leg.attach(await send(stored, route), on_alert, detour)
         self._hold(leg, media)
         return leg
 

@@ -12,6 +12,7 @@ from sautikitd.flow.port import LegGone
 from sautikitd.voice import negotiation
 from sautikitd.voice.leg import LegEnd, MediaLeg
 from sautikitd.voice.media.protocol import RemoteMedia
+from sautikitd.voice.rerouting import Detour, Sent
 from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.causes import Reason, outcome_of
 from sautikitd.voice.sip.dialog import DialogState
@@ -28,9 +29,9 @@ class OutboundLeg(MediaLeg):
     `alerted` is set with it; `early_audio` once there is something to hear before the answer.
     """
 
-    def attach(self, call: OutboundCall, offer: sdp.Sdp, on_alert: Callable[[datetime], None]) -> None:
-        self._call = call
-        self._offer = offer
+    def attach(self, sent: Sent, on_alert: Callable[[datetime], None], detour: Detour) -> None:
+        self._call, self._offer = sent
+        self._detour = detour
         self._on_alert: Callable[[datetime], None] | None = on_alert
         self.alerted = asyncio.Event()
         self.early_audio = asyncio.Event()
@@ -77,12 +78,23 @@ class OutboundLeg(MediaLeg):
         return code is not None and code not in (408, 481)
 
     async def _watch(self) -> None:
-        async for event in self._call:
-            await self._on_event(event)
+        while (sent := await self._follow(self._call)) is not None:
+            self._call, self._offer = sent
+            if self.ended:  # while the INVITE was on its way out
+                await self._call.cancel()
         if not self.ended:  # the stream ended without a word: it was our own hang-up
             self._finish(
                 LegEnd(cause=HangupCause.NORMAL_CLEARING, by=HangupBy.PLATFORM, at=self._clock.now())
             )
+
+    async def _follow(self, call: OutboundCall) -> Sent | None:
+        """Until the call is over, or goes on by another way: then that."""
+        async for event in call:
+            if not (self.alerted.is_set() or self.ended) and (sent := await self._detour(event)) is not None:
+                await call.cancel()  # a trunk that was only silent may speak yet
+                return sent
+            await self._on_event(event)
+        return None
 
     async def _on_event(self, event: events.Event) -> None:
         match event:
