@@ -72,6 +72,7 @@ class Endpoint:
     scope: str | None  # None with authenticated=True: any key
     authenticated: bool
     body: type | None
+    body_optional: bool
     query: type | None
     answers: Mapping[int, Any]  # status -> struct type, None (empty), a media type, or a tuple of these
     errors: tuple[type[Refusal], ...]
@@ -122,6 +123,7 @@ def endpoint(
     scope: str | None = None,
     authenticated: bool = True,
     body: type | None = None,
+    body_optional: bool = False,
     query: type | None = None,
     answers: Mapping[int, Any],
     errors: tuple[type[Refusal], ...] = (),
@@ -136,6 +138,7 @@ def endpoint(
 ) -> Callable[[Callable[..., Awaitable[Answer]]], Callable[..., Awaitable[Answer]]]:
     """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary.
 
+    `body_optional=True` takes a request without a body for one with an empty object.
     `needs_connection=False` is for one that waits for something else than the database (a file, an
     encoder) and must not keep a pooled connection from others meanwhile; only for reading.
     `documented=False` keeps out of the OpenAPI document what is no part of the public contract.
@@ -150,6 +153,7 @@ def endpoint(
             "scope": scope,
             "authenticated": authenticated,
             "body": body,
+            "body_optional": body_optional,
             "query": query,
             "answers": answers,
             "errors": errors,

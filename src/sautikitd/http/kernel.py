@@ -234,6 +234,8 @@ class Kernel:
         if size > endpoint.body_limit:
             raise BodyTooLarge(limit=endpoint.body_limit)
         raw = b"".join(chunks)
+        if endpoint.body_optional and not raw:
+            return b"{}"
         if endpoint.body:
             if request.headers.get("content-encoding", "identity").lower() != "identity":
                 raise UnsupportedMediaType

@@ -126,7 +126,7 @@ def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
         operation["x-scope"] = endpoint.scope
     if endpoint.body:
         content = {"application/json": {"schema": schema_of[_key(endpoint.body)]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
 
 

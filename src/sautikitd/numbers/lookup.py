@@ -9,7 +9,7 @@ from sautikitd.identity.principal import Principal
 from sautikitd.numbering.parse import parse_number
 from sautikitd.numbering.problems import BadNumber
 from sautikitd.numbers import inventory_repository, repository
-from sautikitd.numbers.errors import NumberInactive, NumberNotFound
+from sautikitd.numbers.errors import NotAssigned, NumberInactive, NumberNotFound
 from sautikitd.numbers.models import NumberRecord, NumberStatus
 
 _WORKING = (NumberStatus.ACTIVE, NumberStatus.PAST_DUE)
@@ -41,6 +41,40 @@ async def number_for_call(
 async def number_called(connection: Connection, e164: str) -> NumberRecord:
     """The live number that somebody calls. Raises `NumberNotFound` and `NumberInactive`."""
     number = await repository.find_inbound(connection, "live", e164)
+    if number is None:
+        raise NumberNotFound
+    return _working(number)
+
+
+async def own_number(
+    connection: Connection,
+    principal: Principal,
+    number_id: UUID,
+    *,
+    lock: bool = False,
+    working: bool = False,
+) -> NumberRecord:
+    """A number that the principal has now. Raises `NumberNotFound`, `NotAssigned` for one that was released, and
+    where it has to be `working` (may call) `NumberInactive`."""
+    number = await repository.find(connection, principal, number_id, lock=lock)
+    if number is None:
+        raise NumberNotFound
+    if working:
+        return _working(number)
+    if number.status is NumberStatus.RELEASED:
+        raise NotAssigned
+    return number
+
+
+async def only_number(connection: Connection, principal: Principal) -> NumberRecord | None:
+    """The one number that the principal can use, if there is just one. Raises `NumberInactive`."""
+    numbers = await repository.newest(connection, principal, status=None, after=None, limit=2)
+    return _working(numbers[0]) if len(numbers) == 1 else None
+
+
+async def number_of_device(connection: Connection, number_id: UUID) -> NumberRecord:
+    """The number that a device calls as. Raises `NumberNotFound` and `NumberInactive`."""
+    number = await repository.get(connection, number_id)
     if number is None:
         raise NumberNotFound
     return _working(number)

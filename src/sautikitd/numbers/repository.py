@@ -25,6 +25,11 @@ async def find(
     return _number(await connection.fetchrow(query + (" FOR UPDATE" if lock else ""), *place))
 
 
+async def get(connection: Connection, number_id: UUID) -> NumberRecord | None:
+    """One assignment of a number, whoever asks."""
+    return _number(await connection.fetchrow(f"SELECT {_COLUMNS} FROM numbers WHERE id = $1", number_id))
+
+
 async def find_owned(
     connection: Connection, workspace_id: UUID, mode: Mode, e164: str
 ) -> NumberRecord | None:
