@@ -36,6 +36,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http: Address
     sip: Address
     sip_advertise: str  # the address we give in Via, Contact and SDP
+    sip_domain: str  # what devices register at, with its port where that is not 5060
+    sip_ws: Address  # SIP over WebSocket, for browsers, behind a proxy that speaks TLS
+    sip_wss: Address | None = None  # the same over TLS, with the certificate of SIP
+    sip_ws_url: str  # either, as browsers reach it
+    stun_urls: tuple[str, ...] = ()
+    turn_urls: tuple[str, ...] = ()
+    turn_secret: str | None = None  # shared with the TURN server
     rtp_ports: PortRange
     carrier: Address  # the simulated carrier of test mode, loopback
     carrier_control: Address  # where it is told over HTTP to place calls
@@ -110,6 +117,7 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
                 "set SAUTIKIT_SIP_ADVERTISE, for example SAUTIKIT_SIP_ADVERTISE=203.0.113.7."
             )
         given["sip_advertise"] = sip.host
+    _with_device_addresses(given, sip)
     given.setdefault("rtp_ports", PortRange(20000, 29999))
     given.setdefault("carrier", Address("127.0.0.1", sip.port + 10 if sip.port <= 65525 else sip.port - 10))
     carrier: Address = given["carrier"]
@@ -125,6 +133,18 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
     given.setdefault("master_keys", data_dir / "master.keys")
     given.setdefault("recordings", (data_dir / "recordings").as_uri())
     return Settings(**given)
+
+
+def _with_device_addresses(given: dict[str, Any], sip: Address) -> None:
+    """Where devices and browsers find us, unless told otherwise."""
+    advertised: str = given["sip_advertise"]
+    given.setdefault("sip_domain", advertised if sip.port == 5060 else str(Address(advertised, sip.port)))
+    ws: Address = given.setdefault(
+        "sip_ws", Address("127.0.0.1", sip.port + 6 if sip.port <= 65529 else sip.port - 6)
+    )
+    wss: Address | None = given.get("sip_wss")
+    host = given["sip_domain"].rpartition(":")[0] or given["sip_domain"]
+    given.setdefault("sip_ws_url", f"wss://{Address(host, wss.port)}" if wss else f"ws://{ws}")
 
 
 def _read(variable: Variable, text: str) -> Any:

@@ -103,6 +103,22 @@ def web_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def websocket_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError("it is not a ws or wss URL")
+    return text
+
+
+def ice_urls(text: str) -> tuple[str, ...]:
+    urls = tuple(part.strip() for part in text.split(",") if part.strip())
+    for url in urls:
+        scheme, _, rest = url.partition(":")
+        if scheme not in ("stun", "stuns", "turn", "turns") or not rest:
+            raise ValueError(f"{url!r} is not a stun, turn or turns URL")
+    return urls
+
+
 def callback_url(text: str) -> str:
     """Daraja takes lower-case hosts only, and no address with a word it bans (`mpesa.md` §3.1, §6.1)."""
     banned = next((word for word in _BANNED_FROM_URLS if word in text.lower()), None)
