@@ -45,6 +45,7 @@ class EventKind(StrEnum):
     WALLET_LOW_BALANCE = "wallet.low_balance"
     WALLET_SPEND_LIMIT = "wallet.spend_limit"
     WALLET_OUTBOUND_PAUSED = "wallet.outbound_paused"
+    DEVICE_GUESSING = "device.guessing"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_TEST = "webhook.test"
 
@@ -182,6 +183,20 @@ class OutboundPausedPayload(msgspec.Struct, kw_only=True):
     currency: str
 
 
+class DeviceGuessingPayload(msgspec.Struct, kw_only=True):
+    """Somebody tries wrong passwords for a SIP credential, too many in too short a time; at most once an hour.
+
+    `source_address` is where the last of them came from. The right password goes on working. It may be a phone that
+    still has an old one.
+    """
+
+    credential_id: UUID
+    username: str
+    label: str
+    number_id: UUID
+    source_address: str
+
+
 class WebhookDisabledPayload(msgspec.Struct, kw_only=True):
     """An endpoint was switched off: `gone` (it answered 410) or `failing` (no success in five days).
 
@@ -214,6 +229,7 @@ PAYLOADS: dict[EventKind, type[msgspec.Struct]] = {
     EventKind.WALLET_LOW_BALANCE: LowBalancePayload,
     EventKind.WALLET_SPEND_LIMIT: SpendLimitPayload,
     EventKind.WALLET_OUTBOUND_PAUSED: OutboundPausedPayload,
+    EventKind.DEVICE_GUESSING: DeviceGuessingPayload,
     EventKind.WEBHOOK_DISABLED: WebhookDisabledPayload,
     EventKind.WEBHOOK_TEST: WebhookTestPayload,
 }
