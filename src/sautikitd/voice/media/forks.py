@@ -17,7 +17,7 @@ from sautikitd.voice.media.playout import Playout, samples_of
 from sautikitd.voice.media.protocol import StartFork
 from sautikitd.voice.media.rows import Rows
 
-_SEND_BUFFER = 64 * 1024  # about a second and a half of frames, as the kernel counts
+_SEND_BUFFER = 32 * 1024  # about a second and a half of frames, as the kernel counts
 _MOST_IN_A_TICK = 64  # datagrams read of one stream
 
 

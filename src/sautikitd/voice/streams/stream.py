@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import deque
 from collections.abc import Callable
 
 import aiohttp
@@ -25,6 +26,9 @@ ATTEMPTS = 2
 
 _LINK_S = 5.0
 _GOODBYE_S = 1.0
+_MOST_EARLY = 100
+"""Messages of a server that speaks before the media process is there, some milliseconds later."""
+
 _SEND_BUFFER = 32 * 1024  # bytes that the kernel may hold for a server that does not read
 
 _NORMAL_CLOSURES = (
@@ -44,6 +48,7 @@ class Stream:
         self._dialect = dialect_of(order)
         self._outbox = Outbox()
         self._link: Link | None = None
+        self._early: deque[Play | Mark] = deque(maxlen=_MOST_EARLY)
         self._linked = asyncio.Event()
         self._stopped = asyncio.Event()
         self._sent = self._missed = self._overflowed = self._passed_over = 0
@@ -81,6 +86,9 @@ class Stream:
     def attach(self, connected: socket.socket) -> None:
         """The media process is there."""
         self._link = Link(connected, self)
+        for wish in self._early:
+            self._carry_out(self._link, wish)
+        self._early.clear()
         self._linked.set()
 
     # What comes over the link
@@ -199,14 +207,27 @@ class Stream:
             match wish:
                 case Leave():
                     return True
-                case Play() if self._order.plays and self._link is not None:
-                    self._link.play(wish.audio)
-                case Mark() if self._link is not None:
-                    self._link.mark(wish.name)
-                case Clear() if self._link is not None:
-                    for mark in self._link.clear():
-                        self._outbox.put(self._dialect.played(mark, cleared=True))
+                case Clear():
+                    self._clear()
+                case _ if self._link is not None:
+                    self._carry_out(self._link, wish)
+                case _:
+                    self._early.append(wish)
         return False
+
+    def _carry_out(self, link: Link, wish: Play | Mark) -> None:
+        if isinstance(wish, Mark):
+            link.mark(wish.name)
+        elif self._order.plays:
+            link.play(wish.audio)
+
+    def _clear(self) -> None:
+        marks = [wish.name for wish in self._early if isinstance(wish, Mark)]
+        self._early.clear()
+        if self._link is not None:
+            marks += self._link.clear()
+        for mark in marks:
+            self._outbox.put(self._dialect.played(mark, cleared=True))
 
 
 def dialect_of(order: OpenStream) -> Dialect:
