@@ -39,6 +39,7 @@ class JournalWriter:
         self._waiting: deque[Event] = deque(maxlen=_MOST_WAITING)
         self._callbacks: deque[tuple[Any, ...]] = deque(maxlen=_MOST_WAITING)
         self._arrived = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     def of(self, call: CallRecord) -> "CallJournal":
         return CallJournal(self, call)
@@ -53,6 +54,10 @@ class JournalWriter:
 
     async def flush(self) -> None:
         """Writes all that waits; gives up, keeping it, while the database is away."""
+        async with self._writing:  # what one is writing, another must not write again
+            await self._flush()
+
+    async def _flush(self) -> None:
         while self._waiting or self._callbacks:
             events = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
             callbacks = [self._callbacks[index] for index in range(min(_BATCH, len(self._callbacks)))]
