@@ -152,7 +152,7 @@ async def test_comfort_noise_and_unknown_payloads_disturb_nothing(calls: Calls, 
         call.peer.timestamp += 160
     datagrams += call.peer.frames(sine(500, 0.2))
     heard = await recorded(call, tmp_path, datagrams)
-    assert 360 <= loud_ms(heard, 500) <= 420
+    assert 360 <= loud_ms(heard, 500) <= 460  # what is no audio is a gap, and concealed
     assert (await call.media.stats(call.leg_id)).lost == 0
 
 

@@ -1,22 +1,39 @@
-"""The jitter buffer over all rows: reorders by the stream's own time, conceals what is missing, adapts its depth.
+"""The jitter buffer over all rows: puts packets where the stream's own time says, and adapts its depth.
 
 Packets are put at the block (10 ms) their timestamp names, so order and duplicates do not matter. A row
-starts 40 ms behind the first packet. Late packets make it deeper by 20 ms at each adjustment (once a second), up to
-120 ms; a buffer that never gets shallow gives 20 ms back, which also absorbs a far end whose clock is fast.
+starts 40 ms behind the first packet.
+
+How deep. Of each packet it is noted how early it came before its time to be played (its slack, in blocks); the
+counts fade with a time constant of 4 s. Five times a second the depth is judged by the slack that all but one packet
+in two hundred had: below nothing, the playout falls back by as much, at once; 20 ms or more, it moves on by 10 ms as
+soon as nobody speaks. So the buffer is as deep as the jitter of the last seconds asks for, and no deeper, and a
+far end whose clock is fast or slow is followed by the same rule.
+
+Falling back leaves 10 ms at a time to concealment, which repeats the pitch; moving on drops 10 ms that are quiet, or
+after two seconds lays them over those that follow.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sautikitd.voice.media.concealment import conceal
 from sautikitd.voice.media.g711 import DECODE_BOTH, FRAME_SAMPLES
-from sautikitd.voice.media.rows import BLOCK_SAMPLES, FIRST_TARGET_BLOCKS, RING_BLOCKS, Rows
+from sautikitd.voice.media.rows import BLOCK_SAMPLES, RING_BLOCKS, SLACK_BINS, Rows
 
+ADJUST_TICKS = 10
+_FIRST_DEPTH = 4  # blocks
 _MASK = RING_BLOCKS - 1
 _FRAME_BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
-_FADE_BLOCKS = 6  # concealment fades to silence in 60 ms, as G.711 appendix I does
-_DEEPEST_TARGET = 12
-_LEEWAY_BLOCKS = 2
 _LATE_STREAK = 3
+_EARLIEST_BIN = 24  # the bin of slack 0: 240 ms late to 390 ms early
+_KEPT = 0.95  # of the counts, at each adjustment
+_TOLERATED = 0.005  # of the packets may come late
+_SPARE = 2  # blocks that all of them came too early
+_ENOUGH = 50.0  # packets to judge by before the buffer gets shallower
+_DEEPEST = 20  # blocks of usual slack; a packet later than that is lost
+_QUIET = 150  # mean magnitude: about -47 dBFS
+_PATIENCE_TICKS = 100
+_OVERLAP = np.linspace(0, 1, BLOCK_SAMPLES, endpoint=False, dtype=np.float32)
 
 RowIndex = NDArray[np.int64]
 
@@ -25,10 +42,9 @@ def anchor(rows: Rows, row: int, timestamp: int) -> None:
     """Starts the buffer of a row anew at a packet with this timestamp."""
     rows.have[row] = False
     rows.in_start[row] = timestamp
-    rows.newest[row] = 0
-    rows.playout[row] = -rows.target[row]
-    rows.shallowest[row] = RING_BLOCKS
-    rows.late[row] = 0
+    rows.playout[row] = -_FIRST_DEPTH
+    rows.slack[row] = 0
+    rows.shift[row] = 0
     rows.late_streak[row] = 0
 
 
@@ -40,14 +56,14 @@ def block_of(rows: Rows, row: RowIndex, timestamp: NDArray[np.int64]) -> NDArray
 
 
 def put_frames(rows: Rows, row: RowIndex, block: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
-    """Puts one 20 ms frame for each of `row`, which are distinct; the blocks are within the ring."""
+    """Puts one 20 ms frame for each of `row`, which are distinct; the blocks are within the ring, none is late."""
     first, second = block & _MASK, (block + 1) & _MASK
     rows.ring[row, first] = codes[:, :BLOCK_SAMPLES]
     rows.ring[row, second] = codes[:, BLOCK_SAMPLES:]
     heard = rows.listening[row]
     rows.have[row, first] = heard
     rows.have[row, second] = heard
-    rows.newest[row] = np.maximum(rows.newest[row], block + 1)
+    rows.slack[row, np.minimum(block - rows.playout[row] + _EARLIEST_BIN, SLACK_BINS - 1)] += 1
     rows.late_streak[row] = 0
 
 
@@ -63,19 +79,20 @@ def put_payload(rows: Rows, row: int, timestamp: int, marker: bool, codes: NDArr
     if far or (late and (marker or rows.late_streak[row] >= _LATE_STREAK)):
         anchor(rows, row, timestamp)
         block, playout = 0, int(rows.playout[row])
+    rows.slack[row, min(max(block - playout + _EARLIEST_BIN, 0), SLACK_BINS - 1)] += 1
     for index in range(count):
         if block + index >= playout:
             slot = (block + index) & _MASK
             rows.ring[row, slot] = codes[index * BLOCK_SAMPLES : (index + 1) * BLOCK_SAMPLES]
             rows.have[row, slot] = rows.listening[row]
-    rows.newest[row] = max(int(rows.newest[row]), block + count - 1)
 
 
 def play_out(rows: Rows) -> None:
-    """Moves every row on by one frame and decodes it into `rows.heard`."""
+    """Moves every row on by one frame: decoded into `rows.heard`, what is missing concealed."""
     high = rows.high
     if high == 0:
         return
+    dropped = _shift(rows)
     every = np.arange(high)
     playout = rows.playout[:high]
     codes = np.empty((high, _FRAME_BLOCKS, BLOCK_SAMPLES), np.uint8)
@@ -85,40 +102,67 @@ def play_out(rows: Rows) -> None:
         codes[:, half] = rows.ring[every, slot]
         there[:, half] = rows.have[every, slot]
         rows.have[every, slot] = False
-    rows.shallowest[:high] = np.minimum(rows.shallowest[:high], rows.newest[:high] - playout)
     playout += _FRAME_BLOCKS * rows.started[:high]
-    index = codes.reshape(high, FRAME_SAMPLES).astype(np.int64)
+    index = codes.reshape(high, FRAME_SAMPLES).astype(np.intp)
     index += (rows.in_law[:high] * 256)[:, None]
     np.take(DECODE_BOTH, index, out=rows.heard[:high], mode="clip")
-    _conceal(rows, there)
+    for row, block in dropped:
+        following = rows.heard[row, :BLOCK_SAMPLES]
+        rows.heard[row, :BLOCK_SAMPLES] = block * (1 - _OVERLAP) + following * _OVERLAP
+    conceal(rows, there)
 
 
-def _conceal(rows: Rows, there: NDArray[np.bool_]) -> None:
-    """Repeats the last good audio, fading, where a block is missing."""
-    high = rows.high
-    for half in range(_FRAME_BLOCKS):
-        part = slice(half * BLOCK_SAMPLES, (half + 1) * BLOCK_SAMPLES)
-        gone = np.flatnonzero(~there[:, half])
-        rows.missed[:high][there[:, half]] = 0
-        if gone.size:
-            gain = np.maximum(0.0, 1.0 - (rows.missed[gone] + 1) / _FADE_BLOCKS)
-            rows.heard[gone, part] = (rows.last[gone, part] * gain[:, None]).astype(np.int16)
-            rows.missed[gone] += 1
-    whole = np.flatnonzero(there.all(axis=1))
-    rows.last[whole] = rows.heard[whole]
+def _shift(rows: Rows) -> list[tuple[int, NDArray[np.int16]]]:
+    """Carries out 10 ms of each shift that waits, where it may; the blocks that are dropped, by row."""
+    dropped: list[tuple[int, NDArray[np.int16]]] = []
+    for row in np.flatnonzero(rows.shift[: rows.high]).tolist():
+        if rows.shift[row] > 0:
+            _move(rows, row, -1)
+            continue
+        slot = int(rows.playout[row]) & _MASK
+        samples = DECODE_BOTH[rows.ring[row, slot].astype(np.int64) + 256 * int(rows.in_law[row])]
+        rows.shift_wait[row] += 1
+        there = bool(rows.have[row, slot])
+        quiet = not there or float(np.abs(samples.astype(np.int32)).mean()) < _QUIET
+        if quiet or rows.shift_wait[row] > _PATIENCE_TICKS:
+            if there:
+                dropped.append((row, samples))
+            rows.have[row, slot] = False
+            _move(rows, row, 1)
+            rows.shift_wait[row] = 0
+    return dropped
+
+
+def _move(rows: Rows, row: int, blocks: int) -> None:
+    """The playout by one block on or back; what was noted of slack moves with it."""
+    rows.playout[row] += blocks
+    rows.shift[row] += blocks
+    slack = rows.slack[row]
+    slack[:] = np.concatenate([slack[1:], [0]] if blocks > 0 else [[0], slack[:-1]])
 
 
 def adjust(rows: Rows) -> None:
-    """Once a second: deeper where packets came late, shallower where the buffer never ran low."""
+    """Every `ADJUST_TICKS`: orders the shifts that the slack of the last packets asks for."""
     high = rows.high
-    live = rows.started[:high]
-    late = live & (rows.late[:high] > 0) & (rows.target[:high] < _DEEPEST_TARGET)
-    rows.target[:high][late] += _FRAME_BLOCKS
-    rows.playout[:high][late] -= _FRAME_BLOCKS
-    spare = rows.shallowest[:high] - rows.target[:high]
-    deep = live & ~late & (spare > _LEEWAY_BLOCKS) & (spare < RING_BLOCKS // 2)
-    rows.playout[:high][deep] += _FRAME_BLOCKS
-    calm = live & ~late & (spare > 0) & (rows.target[:high] > FIRST_TARGET_BLOCKS)
-    rows.target[:high][calm] -= _FRAME_BLOCKS
-    rows.late[:high] = 0
-    rows.shallowest[:high] = RING_BLOCKS
+    slack = rows.slack[:high]
+    slack *= _KEPT
+    counts = np.cumsum(slack, axis=1)
+    total = counts[:, -1]
+    least = (counts <= (_TOLERATED * total)[:, None]).sum(axis=1) - _EARLIEST_BIN
+    usual = (counts < (0.5 * total)[:, None]).sum(axis=1) - _EARLIEST_BIN
+    live = rows.started[:high] & (total > 0)
+    short = live & (least < 0)
+    room = np.maximum(_DEEPEST - usual, 0)
+    shift = rows.shift[:high]
+    shift[short] = np.minimum(-least, room)[short]
+    shift[live & (least >= _SPARE) & (total >= _ENOUGH)] = -1
+    shift[live & (least >= 0) & (least < _SPARE)] = 0
+
+
+def depth_ms(rows: Rows, row: int) -> float:
+    """How long the audio of a row usually waits in the buffer."""
+    slack = rows.slack[row]
+    total = float(slack.sum())
+    if not total:
+        return _FIRST_DEPTH * 10.0
+    return max(0.0, float(slack @ (np.arange(SLACK_BINS) - _EARLIEST_BIN)) / total) * 10

@@ -284,6 +284,8 @@ class Plane:
                 self._receiver.expire_digits(leg, now)
         if self._ticks % _TICKS_A_SECOND == 0:
             self._each_second(now)
+        if self._ticks % jitter.ADJUST_TICKS == 0:
+            jitter.adjust(rows)
 
     def skip(self, ticks: int) -> None:
         """Accounts for ticks that will not be made up for."""
@@ -297,7 +299,6 @@ class Plane:
             self._emit(DigitReceived(leg_id=leg_id, digit=press.digit, duration_ms=press.duration_ms, at=at))
 
     def _each_second(self, now: float) -> None:
-        jitter.adjust(self._rows)
         for leg in self._legs.values():
             if leg.remote is None:
                 continue

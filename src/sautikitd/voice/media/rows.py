@@ -10,7 +10,10 @@ from sautikitd.voice.media.rtp import HEADER_SIZE
 BLOCK_SAMPLES = 80  # 10 ms: the grain of the jitter buffer, so that any usual packet length fits
 RING_BLOCKS = 128  # 1.28 s, a power of two
 PACKET_SIZE = HEADER_SIZE + FRAME_SAMPLES
-FIRST_TARGET_BLOCKS = 4  # the jitter buffer starts at 40 ms
+SLACK_BINS = 64
+PAST_FRAMES = 3  # of what was heard, kept for concealment
+LONGEST_PITCH = 120  # samples: 66 Hz
+NOTHING_TO_REPEAT = 1 << 20  # blocks missed: so many that concealment has faded
 
 
 class NoRows(Exception):
@@ -30,13 +33,21 @@ class Rows:
         self.ring = np.zeros((capacity, RING_BLOCKS, BLOCK_SAMPLES), np.uint8)
         self.have = np.zeros((capacity, RING_BLOCKS), np.bool_)
         self.playout = np.zeros(capacity, np.int64)  # next block to play
-        self.newest = np.zeros(capacity, np.int64)  # newest block that came
-        self.target = np.zeros(capacity, np.int64)  # wanted depth in blocks
-        self.shallowest = np.zeros(capacity, np.int64)  # least depth since the last adjustment
-        self.late = np.zeros(capacity, np.int64)  # late packets since the last adjustment
+        self.slack = np.zeros((capacity, SLACK_BINS), np.float32)  # packets by how early they came, fading
+        self.shift = np.zeros(capacity, np.int64)  # blocks by which the playout is to fall back (-: move on)
+        self.shift_wait = np.zeros(capacity, np.int64)  # ticks that a shift has waited for silence
+        self.late = np.zeros(capacity, np.int64)  # packets that came after their time to be played
         self.late_streak = np.zeros(capacity, np.int64)  # late packets with none in time between
-        self.missed = np.zeros(capacity, np.int64)  # blocks concealed in a row
-        self.last = np.zeros((capacity, FRAME_SAMPLES), np.int16)  # last good audio, for concealment
+
+        # Concealment of what is missing.
+        self.missed = np.full(capacity, NOTHING_TO_REPEAT)  # blocks concealed in a row
+        self.past = np.zeros(
+            (capacity, PAST_FRAMES, FRAME_SAMPLES), np.int16
+        )  # heard before, by ticks in turn
+        self.past_slot = 0  # the oldest of `past`
+        self.pitch = np.full(capacity, LONGEST_PITCH)  # samples
+        self.cycle = np.zeros((capacity, LONGEST_PITCH), np.float32)  # the period that is repeated
+        self.cycle_at = np.zeros(capacity, np.int64)
 
         # The stream being received (RFC 3550 appendix A.1, A.3, A.8).
         self.started = np.zeros(capacity, np.bool_)
@@ -92,7 +103,7 @@ class Rows:
         for flag in (self.started, self.listening, self.sends, self.out_marker):
             flag[row] = False
         self.in_type[row] = -1
-        self.target[row] = FIRST_TARGET_BLOCKS
+        self.missed[row] = NOTHING_TO_REPEAT
         for count in (self.in_packets, self.in_bytes, self.in_stream, self.in_jitter, self.out_packets):
             count[row] = 0
         for zeroed in (
@@ -100,10 +111,11 @@ class Rows:
             self.in_highest,
             self.late,
             self.late_streak,
-            self.missed,
-            self.shallowest,
+            self.shift,
+            self.shift_wait,
+            self.slack,
             self.in_at,
         ):
             zeroed[row] = 0
-        for audio in (self.heard, self.said, self.last):
+        for audio in (self.heard, self.said, self.past):
             audio[row] = 0
