@@ -77,6 +77,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operator_name: str = "Sautikit"
     operator_address: str = ""
     operator_kra_pin: str = ""
+    piper_command: str = "piper"
+    piper_models: tuple[str, ...] = ()  # `NAME=FILE` each
+    speech_url: str | None = None  # a speech service; it goes before piper, and piper before espeak-ng
+    speech_key: str | None = None
+    speech_model: str = "tts-1"
+    speech_voices: tuple[str, ...] = ()  # `OURS=THEIRS` each
+    transcription_url: str | None = None  # without it and vosk's models `record.transcribe` is refused
+    transcription_key: str | None = None
+    transcription_model: str = "whisper-1"
+    vosk_models: tuple[str, ...] = ()  # `LANGUAGE=FOLDER` each
 
     def environment(self) -> dict[str, str]:
         """These settings as variables, for a child process: `from_environment` reads the same ones back."""

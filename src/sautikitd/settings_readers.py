@@ -172,3 +172,24 @@ def smtp_url(text: str) -> str:
     if urlsplit(text).scheme not in ("smtp", "smtps") or not urlsplit(text).hostname:
         raise ValueError("it is not an smtp or smtps URL")
     return text
+
+
+def pairs(text: str) -> tuple[str, ...]:
+    """`NAME=VALUE`, several with commas, kept as they are written."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found or not all(name.strip() and value.strip() for name, _, value in map(_parted, found)):
+        raise ValueError("it is not NAME=VALUE, several with commas")
+    return found
+
+
+def named(written: tuple[str, ...]) -> dict[str, str]:
+    """What `pairs` has read, by name."""
+    return {name.strip(): value.strip() for name, _, value in map(_parted, written)}
+
+
+def named_paths(written: tuple[str, ...]) -> dict[str, Path]:
+    return {name: path(value) for name, value in named(written).items()}
+
+
+def _parted(pair: str) -> tuple[str, str, str]:
+    return pair.partition("=")

@@ -278,4 +278,52 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SAUTIKIT_OPERATOR_NAME", "operator_name", str, "You, on statements.", "Example Ltd"),
     Variable("SAUTIKIT_OPERATOR_ADDRESS", "operator_address", str, "Your address.", "PO Box 1, Nairobi"),
     Variable("SAUTIKIT_OPERATOR_KRA_PIN", "operator_kra_pin", str, "Your KRA PIN.", "P051234567X"),
+    Variable("SAUTIKIT_PIPER_COMMAND", "piper_command", str, "The program piper.", "/opt/piper/piper"),
+    Variable(
+        "SAUTIKIT_PIPER_MODELS",
+        "piper_models",
+        readers.pairs,
+        "Models of piper, by language (`sw`), language and voice (`sw.man`) or a name for `piper:NAME`.",
+        "sw=/models/sw.onnx,en.woman=/models/en.onnx",
+    ),
+    Variable(
+        "SAUTIKIT_SPEECH_URL",
+        "speech_url",
+        readers.web_url,
+        "A speech service that speaks for `say`; espeak-ng speaks when it fails.",
+        "https://speech.example.co.ke/v1/audio/speech",
+    ),
+    Variable(
+        "SAUTIKIT_SPEECH_KEY", "speech_key", readers.secret, "Its key, or @FILE.", "@/etc/sautikit/speech"
+    ),
+    Variable("SAUTIKIT_SPEECH_MODEL", "speech_model", str, "Its model.", "tts-1"),
+    Variable(
+        "SAUTIKIT_SPEECH_VOICES",
+        "speech_voices",
+        readers.pairs,
+        "Its names for our voices, by language and voice, language, or voice.",
+        "sw.woman=zawadi,man=onyx",
+    ),
+    Variable(
+        "SAUTIKIT_TRANSCRIPTION_URL",
+        "transcription_url",
+        readers.web_url,
+        "A transcription service. Without it and the models of vosk, `record.transcribe` is refused.",
+        "https://speech.example.co.ke/v1/audio/transcriptions",
+    ),
+    Variable(
+        "SAUTIKIT_TRANSCRIPTION_KEY",
+        "transcription_key",
+        readers.secret,
+        "Its key, or @FILE.",
+        "@/etc/sautikit/transcription",
+    ),
+    Variable("SAUTIKIT_TRANSCRIPTION_MODEL", "transcription_model", str, "Its model.", "whisper-1"),
+    Variable(
+        "SAUTIKIT_VOSK_MODELS",
+        "vosk_models",
+        readers.pairs,
+        "Folders of vosk's models by language, for transcription without a network (`pip install vosk`).",
+        "sw=/models/vosk-sw,en=/models/vosk-en",
+    ),
 )
