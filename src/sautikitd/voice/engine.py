@@ -10,12 +10,12 @@ import msgspec
 import structlog
 
 from sautikitd.clock import Clock
-from sautikitd.voice import negotiation
 from sautikitd.voice.inbound_leg import AnswerBook, InboundLeg
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaClient
 from sautikitd.voice.media_encryption import MediaEncryption
 from sautikitd.voice.media_pool import MediaPool
+from sautikitd.voice.negotiation import MediaProfile, codecs_of
 from sautikitd.voice.number_forms import Addressing, written
 from sautikitd.voice.outbound_leg import OutboundLeg
 from sautikitd.voice.prompts import PromptRenderer
@@ -82,6 +82,11 @@ class VoiceEngine:
         await self._media.close()
 
     @property
+    def address(self) -> str:
+        """Where the media of this node is reached."""
+        return self._address
+
+    @property
     def legs(self) -> int:
         return len(self._legs)
 
@@ -131,7 +136,7 @@ class VoiceEngine:
 
         async def send(stored: dict[str, Any], route: Route) -> Sent:
             prepared = msgspec.convert(stored["invite"], PreparedInvite)
-            offer = negotiation.offer(local, self._address, negotiation.codecs_of(route.codecs))
+            offer = self._profile(route.codecs, route.srtp).offer(local)
             call = await self._agent.send_invite(
                 prepared, offer.encode(), credentials=route.credentials, patience=patience
             )
@@ -153,13 +158,17 @@ class VoiceEngine:
         codecs: Sequence[str],
         prompts: PromptRenderer,
         answers: AnswerBook,
+        srtp: MediaEncryption = MediaEncryption.NONE,
     ) -> InboundLeg:
         """Takes an inbound call as a leg, unanswered."""
         media = self._media.pick()
         leg = self._make(InboundLeg, call_id, media, prompts)
-        leg.attach(call, self._address, negotiation.codecs_of(codecs), answers)
+        leg.attach(call, self._profile(codecs, srtp), answers)
         self._hold(leg, media)
         return leg
+
+    def _profile(self, codecs: Sequence[str], srtp: MediaEncryption) -> MediaProfile:
+        return MediaProfile(address=self._address, codecs=codecs_of(codecs), encryption=srtp)
 
     async def end_detached(
         self, stored: dict[str, Any], credentials: Credentials | None = None
