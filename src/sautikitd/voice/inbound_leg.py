@@ -8,10 +8,11 @@ import msgspec
 
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.flow.port import LegGone
-from sautikitd.voice import negotiation
 from sautikitd.voice.leg import LegEnd, MediaLeg
+from sautikitd.voice.negotiation import MediaProfile, agreed
 from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.sdp_errors import SdpError
 
 
 class AnswerBook(Protocol):
@@ -23,12 +24,9 @@ class AnswerBook(Protocol):
 class InboundLeg(MediaLeg):
     """Made by `VoiceEngine.accept`."""
 
-    def attach(
-        self, call: InboundCall, address: str, codecs: tuple[sdp.Codec, ...], answers: AnswerBook
-    ) -> None:
+    def attach(self, call: InboundCall, profile: MediaProfile, answers: AnswerBook) -> None:
         self._call = call
-        self._address = address
-        self._codecs = codecs
+        self._profile = profile
         self._answers = answers
         self._agreed: sdp.Sdp | None = None
         self._acknowledged = asyncio.Event()
@@ -106,7 +104,7 @@ class InboundLeg(MediaLeg):
         """Our offer, made once, for a caller who made none; where to send is known with his ACK."""
         if self._offered is None:
             local = await self.open_media()
-            self._offered = negotiation.offer(local, self._address, self._codecs)
+            self._offered = self._profile.offer(local)
         return self._offered
 
     async def _early_media(self) -> None:
@@ -122,11 +120,9 @@ class InboundLeg(MediaLeg):
         local = await self.open_media()
         try:
             offered = sdp.parse(self._call.offer or b"")
-            ours = sdp.answer(
-                offered, self._address, local.rtp_port, session_id=local.rtp_port, codecs=self._codecs
-            )
-            remote = negotiation.agreed(offered, ours, we_answered=True)
-        except sdp.SdpError:
+            ours = self._profile.answer(local, offered)
+            remote = agreed(offered, ours, we_answered=True)
+        except SdpError:
             self._call.reject(488)
             self._finish(
                 LegEnd(
@@ -180,8 +176,8 @@ class InboundLeg(MediaLeg):
 
     async def _renegotiate(self, theirs: bytes, ours: sdp.Sdp, *, we_answered: bool) -> bool:
         try:
-            remote = negotiation.agreed(sdp.parse(theirs), ours, we_answered=we_answered)
-        except sdp.SdpError:
+            remote = agreed(sdp.parse(theirs), ours, we_answered=we_answered)
+        except SdpError:
             return False
         await self.configure_media(remote)
         return True

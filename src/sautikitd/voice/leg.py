@@ -328,6 +328,9 @@ class MediaLeg(ABC):
                 self.take_digit(event.digit)
             case protocol.RecordingEnded():
                 self.recordings.on_ended(event)
+            case protocol.MediaUnsecured():
+                log.info("voice.media_unsecured", call_id=self._leg_id, reason=event.reason)
+                self.end(HangupCause.MEDIA_INCOMPATIBLE)
             case protocol.MediaSilent() if self.answered:
                 self._spawn(self._on_silence(event.last_received_at))
 

@@ -17,6 +17,7 @@ from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.causes import Reason, outcome_of
 from sautikitd.voice.sip.dialog import DialogState
 from sautikitd.voice.sip.outbound import OutboundCall
+from sautikitd.voice.sip.sdp_errors import SdpError
 
 _CALLEE_CAUSES = {
     *(HangupCause.USER_BUSY, HangupCause.CALL_REJECTED, HangupCause.NO_ANSWER, HangupCause.UNWANTED),
@@ -140,7 +141,7 @@ class OutboundLeg(MediaLeg):
     async def _negotiate(self, theirs: bytes, ours: sdp.Sdp, *, we_answered: bool) -> bool:
         try:
             remote: RemoteMedia = negotiation.agreed(sdp.parse(theirs), ours, we_answered=we_answered)
-        except sdp.SdpError:
+        except SdpError:
             return False
         await self.configure_media(remote)
         return True

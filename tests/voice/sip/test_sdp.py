@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sautikitd.voice.sip import sdp
-from sautikitd.voice.sip.sdp import Codec, Direction, MalformedSdp, NoAudioStream, NoCommonCodec
+from sautikitd.voice.sip.sdp import Codec, Direction
+from sautikitd.voice.sip.sdp_errors import MalformedSdp, NoAudioStream, NoCommonCodec, SdpError
 
 PHONE = b"""v=0\r
 o=- 3844 3845 IN IP4 10.1.1.1\r
@@ -41,7 +42,8 @@ def test_a_phones_offer_is_read() -> None:
         (97, "OPUS"),
     ]
     assert read.telephone_event == Codec(96, "telephone-event", 8000, "0-16")
-    assert read.attributes == ("crypto:1 x",)
+    assert read.attributes == ()
+    assert read.transport.crypto == ()  # a line that cannot be read
 
 
 def test_the_answer_keeps_one_codec_its_payload_numbers_and_every_stream_in_place() -> None:
@@ -111,7 +113,7 @@ def test_damage_never_does_worse_than_an_sdp_error(damage: list[tuple[int, int]]
         data[place] = value
     try:
         sdp.answer(sdp.parse(bytes(data)), "192.0.2.1", 4000, session_id=1).encode()
-    except sdp.SdpError:
+    except SdpError:
         return
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.hops import Source, Transport
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.provisional import read_rack, rseq_of
 from sautikitd.voice.sip.reoffers import direction_of, same_media_answer
+from sautikitd.voice.sip.sdp_errors import SdpError
 from sautikitd.voice.sip.session_timer import terms_of_request, too_small
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.sip.wire import MalformedMessage, arrival, read_message, write_message
@@ -93,5 +93,5 @@ def test_a_mutated_description_never_does_worse_than_an_sdp_error(rng: random.Ra
     direction_of(data)
     try:
         same_media_answer(data, OUR_SDP)
-    except sdp.SdpError:
+    except SdpError:
         return

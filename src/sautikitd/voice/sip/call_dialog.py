@@ -7,7 +7,6 @@ import msgspec
 from sipmessage import Response
 
 from sautikitd.calls.outcomes import HangupCause
-from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.acceptance import Acceptance
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.causes import Reason, read_reasons
@@ -17,6 +16,7 @@ from sautikitd.voice.sip.hops import Flow, Source
 from sautikitd.voice.sip.info import read_info
 from sautikitd.voice.sip.provisional import Rack
 from sautikitd.voice.sip.reoffers import direction_of, renewed_offer, same_media_answer
+from sautikitd.voice.sip.sdp_errors import SdpError
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.session_timer import (
     MIN_SE,
@@ -345,7 +345,7 @@ class CallDialog:
         try:
             await self._refresh_target(request)
             answer = await self._make_answer(transaction.method, request.sdp)
-        except sdp.SdpError:
+        except SdpError:
             self._respond(transaction, 488)
             return
         finally:

@@ -3,12 +3,14 @@
 import msgspec
 
 from sautikitd.voice.sip import sdp
+from sautikitd.voice.sip.sdp_errors import NoAudioStream, SdpError
+from sautikitd.voice.sip.sdp_security import encryption_of
 
 
 def same_media_answer(offer: bytes, local_sdp: bytes | None) -> bytes:
     """Answers from where we already receive, with the codecs both know. Raises `SdpError`."""
     if local_sdp is None:
-        raise sdp.NoAudioStream("nothing was agreed yet")
+        raise NoAudioStream("nothing was agreed yet")
     ours = sdp.parse(local_sdp)
     answer = sdp.answer(
         sdp.parse(offer),
@@ -17,6 +19,8 @@ def same_media_answer(offer: bytes, local_sdp: bytes | None) -> bytes:
         session_id=ours.session_id,
         version=ours.version,
         codecs=(*ours.codecs, *sdp.DEFAULT_CODECS),
+        mine=ours.transport,
+        encryption=encryption_of(ours.profile, ours.transport),
     )
     if answer != ours:  # a changed description has a higher version, an unchanged one the same (RFC 3264 §8)
         answer = msgspec.structs.replace(answer, version=ours.version + 1)
@@ -42,6 +46,6 @@ def direction_of(body: bytes | None) -> sdp.Direction | None:
         return None
     try:
         read = sdp.parse(body)
-    except sdp.SdpError:
+    except SdpError:
         return None
     return sdp.Direction.INACTIVE if read.address == "0.0.0.0" else read.direction

@@ -5,29 +5,24 @@ offer (video, fax) are remembered, so that the answer can refuse each in its pla
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
+from sautikitd.voice.media_encryption import MediaEncryption
+from sautikitd.voice.sip.sdp_errors import MalformedSdp, NoAudioStream, NoCommonCodec
+from sautikitd.voice.sip.sdp_security import answered_transport
+from sautikitd.voice.sip.sdp_transport import (
+    AUDIO_PROFILES,
+    MediaTransport,
+    can_be_kept,
+    is_transport,
+    read_transport,
+)
+
 MAX_SDP = 16_384
-_PLAIN_PROFILES = ("RTP/AVP", "RTP/AVPF")
 _STATIC = {0: ("PCMU", 8000), 8: ("PCMA", 8000), 9: ("G722", 8000), 13: ("CN", 8000), 18: ("G729", 8000)}
-
-
-class SdpError(ValueError):
-    """A session description that cannot be used."""
-
-
-class MalformedSdp(SdpError):
-    """Not a session description, or one with a needed line that cannot be read."""
-
-
-class NoAudioStream(SdpError):
-    """There is no audio stream over plain RTP."""
-
-
-class NoCommonCodec(SdpError):
-    """The two sides have no audio codec in common: answer 488."""
 
 
 class Direction(StrEnum):
@@ -53,13 +48,21 @@ class Codec(msgspec.Struct, frozen=True):
     def is_event(self) -> bool:
         return self.name == "telephone-event"
 
+    @property
+    def encoding(self) -> str:
+        """As a=rtpmap has it. Opus always says two channels (RFC 7587 section 7)."""
+        return f"opus/{self.rate}/2" if self.name == "OPUS" else f"{self.name}/{self.rate}"
+
     def same(self, other: "Codec") -> bool:
         return self.name == other.name and self.rate == other.rate
 
 
 PCMU = Codec(0, "PCMU")
 PCMA = Codec(8, "PCMA")
+G722 = Codec(9, "G722")
+OPUS = Codec(111, "OPUS", 48000, "useinbandfec=1;maxplaybackrate=8000;sprop-maxcapturerate=8000")
 TELEPHONE_EVENT = Codec(101, "telephone-event", 8000, "0-15")
+OPUS_TELEPHONE_EVENT = Codec(110, "telephone-event", 48000, "0-15")
 DEFAULT_CODECS = (PCMU, PCMA, TELEPHONE_EVENT)
 
 
@@ -71,11 +74,13 @@ class Sdp(msgspec.Struct, frozen=True, kw_only=True):
     codecs: tuple[Codec, ...]
     direction: Direction = Direction.SENDRECV
     ptime: int | None = None  # milliseconds
+    maxptime: int | None = None  # milliseconds
     rtcp_port: int | None = None  # None: port + 1
     rtcp_address: str | None = None  # None: as `address`
     session_id: int = 0
     version: int = 0
     profile: str = "RTP/AVP"
+    transport: MediaTransport = MediaTransport()
     before: tuple[str, ...] = ()  # other streams standing before the audio one, "media profile formats"
     after: tuple[str, ...] = ()  # and behind it
     attributes: tuple[str, ...] = ()  # of the audio stream, those not read into the fields above
@@ -102,15 +107,19 @@ class Sdp(msgspec.Struct, frozen=True, kw_only=True):
             "s=-",
             f"c=IN {family} {self.address}",
             "t=0 0",
+            *(f"a={line}" for line in self.transport.session_lines()),
             *(_refused(stream) for stream in self.before),
             f"m=audio {self.port} {self.profile} {' '.join(str(c.payload) for c in self.codecs)}",
-            *(f"a=rtpmap:{c.payload} {c.name}/{c.rate}" for c in self.codecs),
+            *(f"a=rtpmap:{c.payload} {c.encoding}" for c in self.codecs),
             *(f"a=fmtp:{c.payload} {c.fmtp}" for c in self.codecs if c.fmtp),
         ]
         if self.ptime is not None:
             lines.append(f"a=ptime:{self.ptime}")
         if self.rtcp_port is not None:
             lines.append(f"a=rtcp:{self.rtcp_port}")
+        if self.maxptime is not None:
+            lines.append(f"a=maxptime:{self.maxptime}")
+        lines += [f"a={line}" for line in self.transport.media_lines()]
         lines += [f"a={attribute}" for attribute in self.attributes]
         lines.append(f"a={self.direction}")
         lines += [_refused(stream) for stream in self.after]
@@ -125,6 +134,8 @@ def offer(
     codecs: tuple[Codec, ...] = DEFAULT_CODECS,
     ptime: int = 20,
     direction: Direction = Direction.SENDRECV,
+    profile: str = "RTP/AVP",
+    transport: MediaTransport = MediaTransport(),
 ) -> Sdp:
     """Our offer: receive at `address`:`port`, codecs in order of liking."""
     return Sdp(
@@ -135,6 +146,8 @@ def offer(
         direction=direction,
         session_id=session_id,
         version=session_id,
+        profile=profile,
+        transport=transport,
     )
 
 
@@ -147,19 +160,21 @@ def answer(
     version: int | None = None,
     codecs: tuple[Codec, ...] = DEFAULT_CODECS,
     direction: Direction = Direction.SENDRECV,
+    mine: MediaTransport = MediaTransport(),
+    encryption: MediaEncryption = MediaEncryption.NONE,
 ) -> Sdp:
     """Our answer: the offered codecs we speak, in the order and with the payload numbers of the offer.
 
     One sound codec is kept, so that neither side switches in mid-call, and its telephone-event.
     `direction` is what we want; the answer is that cut by what the offer allows. `version` (default
-    the session id) must grow with each new description in a dialog (RFC 3264 §8).
-    Raises `NoCommonCodec`.
+    the session id) must grow with each new description in a dialog (RFC 3264 §8). `mine` is what we
+    could do to protect the stream. Raises `NoCommonCodec`, `NoCommonKeys`.
     """
     common = [c for c in offered.codecs if any(c.same(mine) for mine in codecs)]
     sound = next((c for c in common if not c.is_event), None)
     if sound is None:
         raise NoCommonCodec("no audio codec in common")
-    event = next((c for c in common if c.is_event and c.rate == sound.rate), None)
+    event = event_beside(sound, common)
     return Sdp(
         address=address,
         port=port,
@@ -169,13 +184,21 @@ def answer(
         session_id=session_id,
         version=session_id if version is None else version,
         profile=offered.profile,
+        transport=answered_transport(offered.profile, offered.transport, mine, encryption),
         before=offered.before,
         after=offered.after,
     )
 
 
+def event_beside(sound: Codec, codecs: Sequence[Codec]) -> Codec | None:
+    """The telephone-event at the clock of the codec. One that counts faster than 8 kHz takes any other: phones with
+    Opus often offer 8000 alone."""
+    events = sorted((codec for codec in codecs if codec.is_event), key=lambda c: c.rate != sound.rate)
+    return next((codec for codec in events if codec.rate == sound.rate or sound.rate != 8000), None)
+
+
 def parse(data: bytes) -> Sdp:
-    """Reads the first audio stream over plain RTP, one that was not refused if there is any.
+    """Reads the first audio stream over RTP whose protection we know, one that was not refused if there is any.
 
     Raises `MalformedSdp` or `NoAudioStream`.
     """
@@ -186,9 +209,9 @@ def parse(data: bytes) -> Sdp:
         raise MalformedSdp("does not begin with v=0")
     sections = _sections(lines)
     streams = [section[0][2:] for section in sections[1:]]
-    found = [i for i, stream in enumerate(streams) if _is_plain_audio(stream)]
+    found = [i for i, section in enumerate(sections[1:]) if _is_usable(section, sections[0])]
     if not found:
-        raise NoAudioStream("no audio stream over plain RTP")
+        raise NoAudioStream("no audio stream over RTP")
     chosen = next((i for i in found if streams[i].split()[1] != "0"), found[0])
     return _read_audio(
         sections[0], sections[chosen + 1], tuple(streams[:chosen]), tuple(streams[chosen + 1 :])
@@ -205,9 +228,11 @@ def _sections(lines: list[str]) -> list[list[str]]:
     return sections
 
 
-def _is_plain_audio(stream: str) -> bool:
-    parts = stream.split()
-    return len(parts) >= 4 and parts[0] == "audio" and parts[2].upper() in _PLAIN_PROFILES
+def _is_usable(media: list[str], session: list[str]) -> bool:
+    parts = media[0][2:].split()
+    if len(parts) < 4 or parts[0] != "audio" or parts[2].upper() not in AUDIO_PROFILES:
+        return False
+    return can_be_kept(parts[2].upper(), session, media)
 
 
 def _read_audio(session: list[str], media: list[str], before: tuple[str, ...], after: tuple[str, ...]) -> Sdp:
@@ -220,12 +245,14 @@ def _read_audio(session: list[str], media: list[str], before: tuple[str, ...], a
         port=port,
         codecs=_codecs(parts[3:], media),
         direction=_direction(media) or _direction(session) or Direction.SENDRECV,
-        ptime=_ptime(media),
+        ptime=_milliseconds(_attribute(media, "ptime")),
+        maxptime=_milliseconds(_attribute(media, "maxptime")),
         rtcp_port=rtcp_port,
         rtcp_address=rtcp_address,
         session_id=session_id,
         version=version,
         profile=parts[2].upper(),
+        transport=read_transport(session, media),
         before=before,
         after=after,
         attributes=tuple(line[2:] for line in media if line.startswith("a=") and not _known(line)),
@@ -234,7 +261,7 @@ def _read_audio(session: list[str], media: list[str], before: tuple[str, ...], a
 
 def _known(line: str) -> bool:
     name = line[2:].partition(":")[0].strip()
-    return name in ("rtpmap", "fmtp", "ptime", "rtcp") or name in list(Direction)
+    return name in ("rtpmap", "fmtp", "ptime", "maxptime", "rtcp", *Direction) or is_transport(name)
 
 
 def _codecs(formats: list[str], media: list[str]) -> tuple[Codec, ...]:
@@ -276,9 +303,9 @@ def _attribute(lines: list[str], name: str) -> str | None:
     return next((line[len(prefix) :].strip() for line in lines if line.startswith(prefix)), None)
 
 
-def _ptime(media: list[str]) -> int | None:
-    """Milliseconds; a value that makes no sense for telephony is taken as not given."""
-    match = re.match(r"[0-9]{1,4}", _attribute(media, "ptime") or "")
+def _milliseconds(text: str | None) -> int | None:
+    """A value that makes no sense for telephony is taken as not given."""
+    match = re.match(r"[0-9]{1,4}", text or "")
     return int(match[0]) if match and 5 <= int(match[0]) <= 200 else None
 
 
