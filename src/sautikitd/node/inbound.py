@@ -51,7 +51,10 @@ class InboundCall:
         self._conversations = conversations
         self._recordings = recordings
         recordings.know(call.id, call)
-        self.leg = engine.accept(call.id, sip, routes.codecs_of(identity), prompting.of(call), self)
+        self.leg = engine.accept(
+            *(call.id, sip, routes.codecs_of(identity), prompting.of(call), self),
+            srtp=routes.srtp_of(identity),
+        )
 
     def end(self, cause: HangupCause, by: HangupBy = HangupBy.PLATFORM) -> None:
         self.leg.end(cause, by=by)

@@ -12,6 +12,7 @@ from sautikitd.database.pool import Connection
 from sautikitd.trunks.models import Trunk
 from sautikitd.trunks.service import Trunks
 from sautikitd.voice.engine import Route
+from sautikitd.voice.media_encryption import MediaEncryption
 from sautikitd.voice.sip.admission import Admit, Ignore, Verdict
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.hops import Hop, Source, Transport
@@ -69,6 +70,10 @@ class Routes:
     def codecs_of(self, identity: str) -> Sequence[str]:
         route = self._carrier if identity == CARRIER else self._trunks[UUID(identity)].route
         return route.codecs
+
+    def srtp_of(self, identity: str) -> MediaEncryption:
+        """How a trunk's calls to us are to be encrypted."""
+        return (self._carrier if identity == CARRIER else self._trunks[UUID(identity)].route).srtp
 
     async def authenticate(self, request: Arrival) -> Verdict:
         """Calls come in from known sources only; scanners hear nothing."""
