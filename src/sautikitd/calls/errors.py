@@ -68,6 +68,12 @@ class ConcurrencyReached(Refusal):
     )
 
 
+class CallsPerSecondReached(Refusal):
+    code = "calls.rate_reached"
+    status = 429
+    message = "{limit} calls a second are the most this workspace may start. Try again in a moment."
+
+
 class ForwardToOurselves(Refusal):
     code = "calls.forward_to_ourselves"
     status = 403

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from sautikitd.settings import Settings
+
 
 class IceServer(msgspec.Struct, frozen=True, kw_only=True):
     """As `RTCPeerConnection` takes it in `iceServers`. STUN servers want no username."""
@@ -25,6 +27,16 @@ class DeviceAddresses(msgspec.Struct, frozen=True, kw_only=True):
     stun_urls: Sequence[str] = ()
     turn_urls: Sequence[str] = ()
     turn_secret: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DeviceAddresses":
+        return cls(
+            domain=settings.sip_domain,
+            ws_url=settings.sip_ws_url,
+            stun_urls=settings.stun_urls,
+            turn_urls=settings.turn_urls,
+            turn_secret=settings.turn_secret,
+        )
 
     def ice_servers(self, name: str, expires_at: datetime) -> list[IceServer]:
         """The servers of this installation, with credentials for TURN that are good until `expires_at`.

@@ -92,6 +92,14 @@ class SipCredentials:
         return Proof(credential=credential, digests=msgspec.json.decode(plain, type=dict[str, str]))
 
     @staticmethod
+    async def number_of(connection: Connection, credential_id: UUID, now: datetime) -> UUID:
+        """The number that a device with this credential calls as. Raises `CredentialNotFound` for one that is over."""
+        found = await repository.by_id(connection, credential_id, now)
+        if found is None:
+            raise CredentialNotFound(number_id="")
+        return found.number_id
+
+    @staticmethod
     async def _find(connection: Connection, number_id: UUID, credential_id: UUID) -> CredentialRecord:
         found = await repository.find(connection, number_id, credential_id)
         if found is None:

@@ -1,6 +1,7 @@
 """A leg that comes in from a trunk."""
 
 import asyncio
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any, Protocol
 
@@ -35,11 +36,12 @@ class InboundLeg(MediaLeg):
 
     @property
     def reachable(self) -> bool:
-        """Over a connection, from this machine, or once his ACK came. A known address over UDP is no proof:
+        """Over a connection, from this machine, with a digest, or once his ACK came. A known address over UDP is no proof:
         anybody can write it on his packets."""
         source = self._call.source
         local = ip_address(source.host).is_loopback
-        return source.transport.reliable or local or self._acknowledged.is_set()
+        proved = self._call.proved or source.transport.reliable or local
+        return proved or self._acknowledged.is_set()
 
     async def proved_reachable(self) -> None:
         if not self.reachable:
@@ -80,6 +82,12 @@ class InboundLeg(MediaLeg):
             LegEnd(cause=cause, by=HangupBy.PLATFORM, at=self._clock.now(), status=status, sip_code=code)
         )
         raise LegGone(cause)
+
+    def refuse(self, end: LegEnd, *, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Refuses an unanswered call with the SIP code and for the cause that `end` gives."""
+        if not self.answered and not self.ended:
+            self._call.reject(end.sip_code or 603, headers=headers)
+            self._finish(end)
 
     async def signal_end(self, cause: HangupCause) -> None:
         await self._call.hang_up()
