@@ -43,6 +43,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stun_urls: tuple[str, ...] = ()
     turn_urls: tuple[str, ...] = ()
     turn_secret: str | None = None  # shared with the TURN server
+    sip_tls_port: int  # where SIP over TLS is spoken, once there is a certificate
+    sip_certificate: Path | None = None
+    sip_key: Path | None = None  # None: in the file of the certificate
+    sip_authorities: Path | None = None  # who may vouch for TLS trunks that name nobody; None: as the system has it
+    trunk_patience: int = 3  # seconds a trunk may say nothing at all to an INVITE before another is tried
     rtp_ports: PortRange
     carrier: Address  # the simulated carrier of test mode, loopback
     carrier_control: Address  # where it is told over HTTP to place calls
@@ -128,6 +133,7 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
             )
         given["sip_advertise"] = sip.host
     _with_device_addresses(given, sip)
+    given.setdefault("sip_tls_port", sip.port + 1 if sip.port < 65535 else sip.port - 1)
     given.setdefault("rtp_ports", PortRange(20000, 29999))
     given.setdefault("carrier", Address("127.0.0.1", sip.port + 10 if sip.port <= 65525 else sip.port - 10))
     carrier: Address = given["carrier"]

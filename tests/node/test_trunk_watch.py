@@ -53,7 +53,7 @@ async def watched(
     await carrier.start(("127.0.0.1", 0))
     await ours.start(("127.0.0.1", 0))
     trunks, clock = Trunks(BOX), SystemClock()
-    routes = Routes(("127.0.0.1", 1), trunks)
+    routes = Routes(("127.0.0.1", 1))
     watch = TrunkWatch(ours, routes, trunks, database, clock)
     yield database, watch, routes, trunks, carrier, registrar
     await watch.close()

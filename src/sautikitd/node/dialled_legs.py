@@ -13,6 +13,7 @@ from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.clock import Clock
 from sautikitd.node.books import Books
+from sautikitd.node.failover import Failover
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.routes import Routes
@@ -39,6 +40,7 @@ class DialledLegs:
         books: Books,
         prompting: Prompting,
         recordings: NodeRecordings,
+        failover: Failover,
         clock: Clock,
     ) -> None:
         self._owner = owner
@@ -47,6 +49,7 @@ class DialledLegs:
         self._books = books
         self._prompting = prompting
         self._recordings = recordings
+        self._failover = failover
         self._clock = clock
         self._legs: dict[UUID, OutboundLeg] = {}
         self._ending: tuple[HangupCause, HangupBy] | None = None
@@ -88,6 +91,7 @@ class DialledLegs:
                 self._prompting.of(record),
                 lambda at: self._alert(record, at),
                 beside=beside,
+                ways=self._failover.ways_of(record),
             )
         except (MediaLost, MediaRefused) as exc:
             log.error("node.no_media", call_id=str(record.id), error=str(exc))

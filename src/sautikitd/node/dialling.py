@@ -15,6 +15,7 @@ from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
 from sautikitd.node.commander import RunningCall
 from sautikitd.node.dialled_legs import DialledLegs
+from sautikitd.node.failover import Failover
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.routes import Routes
@@ -35,6 +36,7 @@ class Dialling:
     books: Books
     prompting: Prompting
     recordings: NodeRecordings
+    failover: Failover
     clock: Clock
     running: dict[UUID, RunningCall]
     _seen_through: set["asyncio.Task[Any]"] = field(default_factory=set)
@@ -47,6 +49,7 @@ class Dialling:
             books=self.books,
             prompting=self.prompting,
             recordings=self.recordings,
+            failover=self.failover,
             clock=self.clock,
         )
 
@@ -55,17 +58,11 @@ class Dialling:
         try:
             async with self.database.transaction() as connection:
                 return await self.adding.add(
-                    connection, call, wish, node_id=self.node_id, prepare=self._prepare
+                    connection, call, wish, node_id=self.node_id, prepare=self.failover.prepare
                 )
         except DatabaseUnavailable:
             self.see_through(self.abandon(wish.leg_id))
             raise
-
-    def _prepare(self, leg: CallRecord) -> dict[str, Any] | None:
-        route = self.routes.of(leg)
-        if route is None:
-            return None
-        return self.engine.prepare(route, caller=leg.from_address, callee=leg.remote_e164)
 
     def see_through(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Does what must be done to its end, even if whoever waits for it is cancelled."""

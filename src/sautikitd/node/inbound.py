@@ -13,12 +13,11 @@ from sautikitd.calls.receiving import Arrival, ReceiveInboundCall
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations
+from sautikitd.node.inbound_numbers import called_number, caller_of
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.routes import CARRIER, Routes
 from sautikitd.node.test_callers import TestCallers
-from sautikitd.numbering.parse import parse_number
-from sautikitd.numbering.problems import BadNumber
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.inbound_leg import InboundLeg
@@ -101,7 +100,9 @@ class Reception:
         receiving: ReceiveInboundCall,
         test_callers: TestCallers,
         node_id: UUID,
+        routes: Routes,
     ) -> None:
+        self._routes = routes
         self._database = database
         self._receiving = receiving
         self._test_callers = test_callers
@@ -114,12 +115,12 @@ class Reception:
             if call is None:
                 sip.reject(_UNKNOWN_NUMBER)
             return call
-        called = parse_number(sip.called)
-        if isinstance(called, BadNumber):
+        trunk_id = UUID(sip.identity) if sip.identity else None
+        called = called_number(sip, self._routes.trunk(trunk_id))
+        if called is None:
             sip.reject(_UNKNOWN_NUMBER)
             return None
         caller, country = caller_of(sip)
-        trunk_id = UUID(sip.identity) if sip.identity else None
         arrival = Arrival(called=called.e164, caller=caller, country=country, trunk_id=trunk_id)
         try:
             async with self._database.transaction() as connection:
@@ -132,15 +133,3 @@ class Reception:
             log.warning("node.inbound_refused", error=repr(exc))
             sip.reject(_OUT_OF_ORDER)
         return None
-
-
-def caller_of(sip: SipCall) -> tuple[str, str | None]:
-    """Who calls, as E.164 where it is a number, and his country; `anonymous` when he hides it.
-
-    Inbound calls come from trusted trunks only, so their P-Asserted-Identity goes before From (RFC 3325).
-    """
-    for address in (*sip.asserted_identity, sip.from_):
-        parsed = parse_number(address.user)
-        if not isinstance(parsed, BadNumber):
-            return parsed.e164, parsed.country
-    return sip.from_.user[:64] or "anonymous", None

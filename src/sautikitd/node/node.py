@@ -152,15 +152,7 @@ class VoiceNode:
         if claimed.call.direction == "inbound":
             self._spawn(claimed.call.id, self._ring_test_call(claimed.call))
             return
-        call = OutboundCall(
-            claimed,
-            engine=self._engine,
-            routes=self._routes,
-            books=self._books,
-            conversations=self._conversations,
-            prompting=self._prompting,
-            recordings=self._recordings,
-        )
+        call = OutboundCall(claimed, books=self._books, conversations=self._conversations)
         self._calls[claimed.call.id] = call
         self._spawn(claimed.call.id, call.run())
 

@@ -14,11 +14,7 @@ from sautikitd.calls.queue import Claimed
 from sautikitd.flow.port import LegGone
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations
-from sautikitd.node.dialled_legs import DialledLegs, ending_of, most_telling
-from sautikitd.node.prompting import Prompting
-from sautikitd.node.recordings import NodeRecordings
-from sautikitd.node.routes import Routes
-from sautikitd.voice.engine import VoiceEngine
+from sautikitd.node.dialled_legs import ending_of, most_telling
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.outbound_leg import OutboundLeg
 
@@ -32,26 +28,14 @@ class OutboundCall:
         self,
         claimed: Claimed,
         *,
-        engine: VoiceEngine,
-        routes: Routes,
         books: Books,
         conversations: Conversations,
-        prompting: Prompting,
-        recordings: NodeRecordings,
     ) -> None:
         self.call = claimed.call
         self._claimed_legs = claimed.legs
         self._books = books
         self._conversations = conversations
-        self._dialled = DialledLegs(
-            claimed.call,
-            engine=engine,
-            routes=routes,
-            books=books,
-            prompting=prompting,
-            recordings=recordings,
-            clock=conversations.clock,
-        )
+        self._dialled = conversations.dialling.legs_for(claimed.call)
 
     @property
     def legs(self) -> Sequence[MediaLeg]:

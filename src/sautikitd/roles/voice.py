@@ -22,6 +22,7 @@ from sautikitd.node.commander import RunningCall
 from sautikitd.node.controllers import Controllers
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.dialling import Dialling
+from sautikitd.node.failover import Failover
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.live_control import LiveControl
@@ -38,6 +39,7 @@ from sautikitd.settings import Settings
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.sip.inbound import InboundCall
+from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.speech.cache import PromptCache
 from sautikitd.voice.speech.sounds import AudioFiles, Sounds
@@ -119,7 +121,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         node_id = uuid7()
         spool = Spool.open(settings.data_dir / "spool")
         recordings = NodeRecordings(platform.recordings, spool, database, node_id, clock)
-        routes = Routes((settings.carrier.host, settings.carrier.port), platform.trunks)
+        routes = Routes((settings.carrier.host, settings.carrier.port))
         reception_desk: list[VoiceNode] = []
 
         async def on_invite(call: InboundCall) -> None:
@@ -133,7 +135,11 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             authenticator=routes,
             screen=lambda arrival: bool(routes.knows(arrival.source)),
         )
-        await agent.start((settings.sip.host, settings.sip.port), (settings.sip_advertise, settings.sip.port))
+        await agent.start(
+            (settings.sip.host, settings.sip.port),
+            (settings.sip_advertise, settings.sip.port),
+            tls=tls_of(settings),
+        )
         held.push_async_callback(agent.stop)
         media = MediaPool(
             bind_address=settings.sip.host, port_range=(settings.rtp_ports.first, settings.rtp_ports.last)
@@ -152,6 +158,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         journal = JournalWriter(database, platform.events)
         prompting = Prompting(speech, AudioFiles(cache, sounds), egress)
         running: dict[UUID, RunningCall] = {}
+        trunk_watch = TrunkWatch(agent, routes, platform.trunks, database, clock)
         dialling = Dialling(
             node_id=node_id,
             database=database,
@@ -161,6 +168,14 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             books=books,
             prompting=prompting,
             recordings=recordings,
+            failover=Failover(
+                database=database,
+                engine=engine,
+                routes=routes,
+                clock=clock,
+                patience_s=settings.trunk_patience,
+                suspect=trunk_watch.suspect,
+            ),
             clock=clock,
             running=running,
         )
@@ -189,7 +204,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             conversations=conversations,
             prompting=prompting,
             recordings=recordings,
-            reception=Reception(database, receiving, test_callers, node_id),
+            reception=Reception(database, receiving, test_callers, node_id, routes),
             test_callers=test_callers,
             clock=clock,
             running=running,
@@ -203,9 +218,19 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             engine=engine,
             journal=journal,
             reaper=Reaper(database, platform.lifecycle, clock, CarrierLegs(engine, routes)),
-            trunk_watch=TrunkWatch(agent, routes, platform.trunks, database, clock),
+            trunk_watch=trunk_watch,
             recordings=recordings,
         )
+
+
+def tls_of(settings: Settings) -> TlsOptions:
+    """Without a certificate we connect by TLS and do not listen. Raises nothing; files are read at the start."""
+    return TlsOptions(
+        certificate=settings.sip_certificate,
+        key=settings.sip_key,
+        authorities=settings.sip_authorities,
+        port=settings.sip_tls_port,
+    )
 
 
 def _local_host(bound: str) -> str:
