@@ -16,6 +16,9 @@ from sautikitd.calls.routes import CallRoutes, TestCallRoutes
 from sautikitd.calls.search import CallSearch
 from sautikitd.calls.test_calls import TestCalls
 from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.devices.addresses import DeviceAddresses
+from sautikitd.devices.credentials import SipCredentials
+from sautikitd.devices.routes import DeviceRoutes
 from sautikitd.flow.routes import FlowRoutes
 from sautikitd.http.conventions import HSTS, SECURITY_HEADERS
 from sautikitd.http.endpoint import Endpoint, endpoints_of
@@ -80,6 +83,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             NumberRouting(platform.workspaces, allow_private_urls=private),
             platform.releases,
         ),
+        DeviceRoutes(SipCredentials(platform.box), DeviceAddresses.of(platform.settings), platform.clock),
         CallRoutes(
             platform.placing,
             CallSearch(platform.wallets, platform.recordings),

@@ -11,6 +11,7 @@ from procrastinate.exceptions import ConnectorException
 
 from sautikitd.app import Platform
 from sautikitd.calls import callbacks
+from sautikitd.devices.bindings import tidy
 from sautikitd.mail.jobs import forget_old_mail
 from sautikitd.numbers.jobs import return_from_quarantine
 from sautikitd.payments.jobs import forget_old_callbacks
@@ -40,6 +41,7 @@ async def _run(platform: Platform) -> None:
     _schedule(app, "recordings", "* * * * *", lambda: _tidy_recordings(platform))
     _schedule(app, "ledger-seals", "*/5 * * * *", lambda: seal_settled(platform.database, platform.clock))
     _schedule(app, "idempotency-keys", "*/10 * * * *", lambda: forget_idempotency_keys(platform))
+    _schedule(app, "devices", "*/5 * * * *", lambda: _tidy_devices(platform))
     _schedule(app, "quarantine", "5 * * * *", lambda: _end_quarantine(platform))
     _schedule(app, "delivery-log", "17 3 * * *", lambda: _purge_delivery_log(platform))
     _schedule(app, "callback-log", "27 3 * * *", lambda: forget_callbacks(platform))
@@ -93,6 +95,11 @@ async def _tidy_recordings(platform: Platform) -> None:
 async def _end_quarantine(platform: Platform) -> None:
     async with platform.database.transaction() as connection:
         await return_from_quarantine(connection, platform.clock.now())
+
+
+async def _tidy_devices(platform: Platform) -> None:
+    async with platform.database.transaction() as connection:
+        await tidy(connection, platform.clock.now())
 
 
 async def _purge_delivery_log(platform: Platform) -> None:
