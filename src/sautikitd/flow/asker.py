@@ -62,6 +62,17 @@ class Asker:
             self._tell_failure(failure)
             raise
 
+    async def consult(self, question: Question, url: str | None) -> CallbackReply | None:
+        """What a URL answers that is asked on the side: whatever comes, the flow goes on. None when nothing
+        usable came, which is in the journal."""
+        if url is None:
+            return None
+        try:
+            return await self._ask(msgspec.structs.replace(question, url=url))
+        except CallbackFailed as failure:
+            self._tell_failure(failure)
+            return None
+
     async def report_end(self, voice_callback: Question | None, outcome: CallOutcome) -> None:
         """The last report, to whom the vocabulary sends it: the voice callback, or the status callback."""
         question = voice_callback

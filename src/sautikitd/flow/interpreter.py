@@ -8,7 +8,7 @@ import msgspec
 
 from sautikitd.clock import Clock, SystemClock
 from sautikitd.flow.asker import Asker
-from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed
+from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed, CallbackReply
 from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.context import CallOutcome, Direction, FlowContext
 from sautikitd.flow.control import CONTROLLER, ControlledCall, Done
@@ -27,6 +27,7 @@ from sautikitd.flow.port import (
     Say,
 )
 from sautikitd.flow.prompts import StockPrompts
+from sautikitd.flow.rooms_port import NoRooms, RoomsPort
 from sautikitd.flow.state import FlowState
 from sautikitd.flow.verbs.dial import DialVerb
 from sautikitd.flow.verbs.hangup import HangupVerb
@@ -56,9 +57,11 @@ class FlowRunner:
         dialler: Dialler | None = None,
         control: ControlledCall | None = None,
         discretion: Discretion | None = None,
+        rooms: RoomsPort | None = None,
     ) -> None:
         self._leg = leg
         self._dialler = dialler
+        self.rooms: RoomsPort = rooms or NoRooms()
         self._context = context
         self._discretion = discretion or Discretion()
         self._control = control
@@ -156,6 +159,12 @@ class FlowRunner:
             self._state = FlowState(flow=await self._control.ask(self._leg, question))
             return
         reply = await self._asker.ask(question, self.absolute(question.url))
+        self._state = FlowState(flow=reply.flow, base_url=reply.url)
+
+    async def consult(self, question: Question) -> CallbackReply | None:
+        return await self._asker.consult(question, self.absolute(question.url))
+
+    def replace(self, reply: CallbackReply) -> None:
         self._state = FlowState(flow=reply.flow, base_url=reply.url)
 
     @property

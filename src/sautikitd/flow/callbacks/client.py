@@ -54,6 +54,7 @@ class CallbackReply(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     status: int
     duration_ms: int
+    sound: bool = False  # instead of a flow: the URL is that of a sound file
 
 
 class CallbackClient:
@@ -85,7 +86,7 @@ class CallbackClient:
     async def ask(self, asking: Asking, scrub: Scrub = str) -> CallbackReply:
         """The flow that the URL answers with. Raises `CallbackFailed` for anything else."""
         exchange = await self._send(asking, scrub, ignore_reply=False)
-        flow = _reading(exchange, self._vocabulary.dialect)
+        flow = _reading(exchange, self._vocabulary.dialect, asking)
         url = asking.question.url
         if isinstance(flow, FlowInvalid):
             raise CallbackFailed(
@@ -96,7 +97,13 @@ class CallbackClient:
                 duration_ms=exchange.duration_ms,
                 problems=flow.problems,
             )
-        return CallbackReply(flow=flow, url=url, status=exchange.status, duration_ms=exchange.duration_ms)
+        return CallbackReply(
+            flow=flow,
+            url=url,
+            status=exchange.status,
+            duration_ms=exchange.duration_ms,
+            sound=_is_sound(exchange),
+        )
 
     async def report(self, asking: Asking, scrub: Scrub = str) -> None:
         """The last report: sent like a question, its reply ignored, its failure only logged."""
@@ -194,6 +201,7 @@ class _Line:
     ) -> None:
         self._log = log
         self._dialect = dialect
+        self._asking = asking
         self._scrub = scrub
         self._ignore_reply = ignore_reply
         self._entry = CallbackEntry(
@@ -220,7 +228,7 @@ class _Line:
             outcome = CallbackOutcome.IGNORED
         elif not exchange.ok:
             outcome = CallbackOutcome.STATUS
-        elif isinstance(flow := _reading(exchange, self._dialect), FlowInvalid):
+        elif isinstance(flow := _reading(exchange, self._dialect, self._asking), FlowInvalid):
             outcome, error = CallbackOutcome.INVALID, str(flow)
         self._write(
             outcome=outcome,
@@ -240,8 +248,14 @@ class _Line:
         self._log.record(msgspec.structs.replace(self._entry, **changes))
 
 
-def _reading(exchange: Exchange, dialect: Dialect | None) -> Flow | FlowInvalid:
+def _reading(exchange: Exchange, dialect: Dialect | None, asking: Asking) -> Flow | FlowInvalid:
+    if asking.question.aside and (_is_sound(exchange) or not exchange.body.strip()):
+        return Flow()
     return read_flow(exchange.body, exchange.headers.get("content-type", ""), dialect)
+
+
+def _is_sound(exchange: Exchange) -> bool:
+    return exchange.headers.get("content-type", "").lower().startswith(("audio/", "application/ogg"))
 
 
 def _bounded(headers: Mapping[str, str]) -> dict[str, str]:

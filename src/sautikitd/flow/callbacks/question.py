@@ -28,7 +28,8 @@ class SessionState(StrEnum):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """`url` may be relative. No `state` means what the call itself says: `Ringing` or `Answered`.
 
-    `results` are the fields of the verb that ended, by their names in the sautikit vocabulary.
+    `results` are the fields of the verb that ended, by their names in the sautikit vocabulary. One that is asked
+    on the side (`aside`) may be answered with sound, or with nothing, instead of a flow.
     """
 
     url: str
@@ -37,6 +38,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     digits: str = ""
     sensitive: bool = False
     results: Mapping[str, str] = {}
+    aside: bool = False
 
 
 def masked(digits: str) -> str:

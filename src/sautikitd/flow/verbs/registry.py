@@ -3,7 +3,10 @@
 from typing import get_args
 
 from sautikitd.flow.verbs.answer import AnswerVerb
+from sautikitd.flow.verbs.conference import ConferenceVerb
+from sautikitd.flow.verbs.dequeue import DequeueVerb
 from sautikitd.flow.verbs.dial import DialVerb
+from sautikitd.flow.verbs.enqueue import EnqueueVerb
 from sautikitd.flow.verbs.get_digits import GetDigitsVerb
 from sautikitd.flow.verbs.hangup import HangupVerb
 from sautikitd.flow.verbs.pause import PauseVerb
@@ -27,9 +30,12 @@ AnyVerb = (
     | RejectVerb
     | HangupVerb
     | PauseVerb
+    | ConferenceVerb
+    | EnqueueVerb
+    | DequeueVerb
 )
 
 VERBS: dict[str, type[Verb]] = {verb.verb_name(): verb for verb in get_args(AnyVerb)}
 
-NOT_YET = frozenset({"conference", "stream", "enqueue", "dequeue", "transfer"})
+NOT_YET = frozenset({"stream", "transfer"})
 """Verbs of the contract that this version cannot run, and therefore does not accept."""

@@ -1,7 +1,7 @@
 """What every verb is, and what a verb may ask of the flow it runs in."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -10,6 +10,10 @@ import msgspec
 from sautikitd.egress.urls import check_url
 from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.port import Dialled, DialSpec, Leg
+from sautikitd.flow.rooms_port import RoomsPort
+
+if TYPE_CHECKING:  # it reads flows, and so knows every verb
+    from sautikitd.flow.callbacks.client import CallbackReply
 
 TOLD_CHARACTERS = 200
 
@@ -24,10 +28,11 @@ Loop = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
 class Flaw(NamedTuple):
-    """What is wrong with one field (JSON name) of a verb."""
+    """What is wrong with one field (JSON name) of a verb; `code` is a `flow.document.ProblemCode`."""
 
     field: str
     reason: str
+    code: str = "flow.field_invalid"
 
 
 class Run(Protocol):
@@ -38,6 +43,9 @@ class Run(Protocol):
 
     @property
     def inbound(self) -> bool: ...
+
+    @property
+    def rooms(self) -> RoomsPort: ...
 
     @property
     def voice_callback(self) -> Question | None:
@@ -74,6 +82,14 @@ class Run(Protocol):
         """Asks a callback; its reply replaces the flow, so that nothing after the current action runs."""
         ...
 
+    async def consult(self, question: Question) -> "CallbackReply | None":
+        """Asks on the side: the flow goes on, whatever comes. None where nothing usable came."""
+        ...
+
+    def replace(self, reply: "CallbackReply") -> None:
+        """Puts the reply's flow in the place of this one: nothing after the current action runs."""
+        ...
+
 
 class Verb(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="verb", omit_defaults=True):
     """One action of a flow. Fields are its attributes, camelCase in JSON; the tag is its name."""
@@ -98,6 +114,10 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field=
 
     def flaws(self) -> Iterator[Flaw]:
         """What no single field's type can say: exclusive fields, URLs, things not built yet."""
+        yield from ()
+
+    def remarks(self) -> Iterator[Flaw]:
+        """What will not be done as it was meant, though the verb can run: each becomes a warning."""
         yield from ()
 
     async def execute(self, run: Run) -> None:
