@@ -72,6 +72,8 @@ class MediaLeg(ABC):
         self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
         self._digits_to: MediaLeg | None = None
+        self.room: str | None = None
+        self.moved = asyncio.Event()
         self._in_band = False
         self._local: protocol.LocalMedia | None = None
         self._stats: asyncio.Task[protocol.LegStats | None] | None = None
@@ -161,16 +163,31 @@ class MediaLeg(ABC):
         muted: bool = False,
         deaf: bool = False,
         heard_by: Collection[str] | None = None,
+        overhears: Collection[str] = (),
     ) -> None:
         """Into a room of the media process, or to another seat in it: see `MediaClient.join`.
 
         Raises `MediaRefused`, `MediaLost`.
         """
-        await self._media.join(room, self._leg_id, muted=muted, deaf=deaf, heard_by=heard_by)
+        await self._media.join(
+            room, self._leg_id, muted=muted, deaf=deaf, heard_by=heard_by, overhears=overhears
+        )
+        self._note_room(room)
 
     async def leave(self) -> None:
         """Out of its room. Raises `MediaRefused`, `MediaLost`."""
         await self._media.leave(self._leg_id)
+        self._note_room(None)
+
+    @property
+    def partner(self) -> "MediaLeg | None":
+        """The other leg of its bridge."""
+        return self._digits_to
+
+    def _note_room(self, room: str | None) -> None:
+        if room != self.room:
+            self.room = room
+            self.moved.set()
 
     def send_digits_to(self, other: "MediaLeg | None") -> None:
         """From now on keys pressed here go to the other leg's far end instead of to the flow; None: to the flow."""

@@ -212,12 +212,22 @@ class MediaClient:
         muted: bool = False,
         deaf: bool = False,
         heard_by: Collection[str] | None = None,
+        overhears: Collection[str] = (),
     ) -> None:
         """Puts a leg into a room, where each hears the sum of the others; again to change its seat. What it is
         being played is heard on top, by it alone. With `heard_by` (leg ids, now in the room or later) only these
-        hear it: a coach whispers to one, a listener (the empty list) to nobody."""
-        named = None if heard_by is None else list(heard_by)
-        await self._do(protocol.Join(leg_id=leg_id, room=room, muted=muted, deaf=deaf, heard_by=named))
+        hear it: a coach whispers to one, a listener (the empty list) to nobody. It hears also what is played to
+        the legs it `overhears`."""
+        await self._do(
+            protocol.Join(
+                leg_id=leg_id,
+                room=room,
+                muted=muted,
+                deaf=deaf,
+                heard_by=None if heard_by is None else list(heard_by),
+                overhears=list(overhears),
+            )
+        )
 
     async def leave(self, leg_id: str) -> None:
         await self._do(protocol.Leave(leg_id=leg_id))

@@ -19,6 +19,7 @@ from sautikitd.voice.media.latch import Latch, SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
 from sautikitd.voice.media.lines import Lines
 from sautikitd.voice.media.mixing import Rooms, Seat
+from sautikitd.voice.media.overhearing import Overhearing
 from sautikitd.voice.media.playback import DigitQueue, SampleStore, load_playback
 from sautikitd.voice.media.ports import Ports
 from sautikitd.voice.media.protocol import (
@@ -73,6 +74,7 @@ class Plane:
         self._rooms = Rooms()
         self._booths = Booths(self._rows, self._rooms, emit)
         self._speaking = Speaking(self._rows, emit)
+        self._overhearing = Overhearing(self._rows)
         self.recorder = Recorder(self._rows, emit, WriterThread())
         self.forks = Forks(self._rows)
         self._store = SampleStore()
@@ -148,6 +150,7 @@ class Plane:
         self._speaking.forget(leg)
         self.forks.stop_all(leg)
         self._rooms.leave(leg.row)
+        self._overhearing.forget(leg.row)
         self._receiver.remove(leg)
         if leg.line is not None:
             leg.line.close()
@@ -211,16 +214,19 @@ class Plane:
         muted: bool,
         deaf: bool,
         heard_by: Collection[str] | None = None,
+        overhears: Collection[str] = (),
     ) -> None:
         leg = self._leg(leg_id)
         leg.room = room
         named = None if heard_by is None else frozenset(heard_by)
         self._rooms.join(leg.row, Seat(leg_id, room, muted, deaf, named))
+        self._overhearing.listen(leg.row, [self._legs[name].row for name in overhears if name in self._legs])
 
     def leave(self, leg_id: str) -> None:
         leg = self._leg(leg_id)
         leg.room = None
         self._rooms.leave(leg.row)
+        self._overhearing.listen(leg.row, [])
 
     # What a room does
 
@@ -272,8 +278,10 @@ class Plane:
         rows.said[: rows.high] = 0
         self._booths.speak()
         self._rooms.mix(rows)
+        self._overhearing.note()
         events, finished = self._speaking.speak()
         self.forks.run()
+        self._overhearing.pass_on()
         self.recorder.record()
         self._sender.send(self._senders, events)
         for event in finished:

@@ -160,6 +160,7 @@ class Control:
                     muted=command.muted,
                     deaf=command.deaf,
                     heard_by=command.heard_by,
+                    overhears=command.overhears,
                 )
             case protocol.OpenBooth():
                 plane.open_booth(command.booth_id, command.room)

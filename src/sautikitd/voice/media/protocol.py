@@ -153,6 +153,7 @@ class Join(Struct, frozen=True):
     muted: bool
     deaf: bool
     heard_by: list[str] | None = None
+    overhears: list[str] = []
 
 
 class OpenBooth(Struct, frozen=True):
