@@ -18,6 +18,8 @@ from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
 from sautikitd.node.commander import Commander, RunningCall
 from sautikitd.node.conversation import Conversations
+from sautikitd.node.device_calls import DeviceDesk
+from sautikitd.node.device_identity import credential_of
 from sautikitd.node.inbound import InboundCall, Reception
 from sautikitd.node.lease import Lease
 from sautikitd.node.outbound import OutboundCall
@@ -57,6 +59,7 @@ class VoiceNode:
         test_callers: TestCallers,
         clock: Clock,
         running: dict[UUID, RunningCall],
+        devices: DeviceDesk,
     ) -> None:
         self.node_id = node_id
         self.capacity = capacity
@@ -73,6 +76,7 @@ class VoiceNode:
         self._test_callers = test_callers
         self._clock = clock
         self._calls = running
+        self._devices = devices
         self._tasks: set[asyncio.Future[None]] = set()
         self._woken = asyncio.Event()
         self._draining = False
@@ -105,6 +109,11 @@ class VoiceNode:
         """An INVITE from a known source."""
         if self._draining or self._engine.legs >= self.capacity:
             sip.reject(503)
+            return
+        if (credential_id := credential_of(sip.identity)) is not None:
+            if running := await self._devices.receive(sip, credential_id):
+                self._calls[running.call.id] = running
+                self._spawn(running.call.id, running.run())
             return
         call = await self._reception.receive(sip)
         if call is not None and sip.identity != CARRIER:

@@ -34,6 +34,7 @@ from sautikitd.node.routes import Routes
 from sautikitd.node.test_callers import TestCallers
 from sautikitd.node.trunk_watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
+from sautikitd.roles.devices import DeviceParts, device_desk, device_parts, websockets_of
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
 from sautikitd.voice.engine import VoiceEngine
@@ -61,6 +62,7 @@ class Parts:
     reaper: Reaper
     trunk_watch: TrunkWatch
     recordings: NodeRecordings
+    devices: DeviceParts
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
@@ -78,6 +80,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
                 parts.reaper.run(),
                 parts.trunk_watch.run(),
                 parts.recordings.run(),
+                parts.devices.registrar.keep_alive(parts.agent),
                 Listener(platform.database_url, wakers, node.wake).run(),
             )
         ]
@@ -122,6 +125,9 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         spool = Spool.open(settings.data_dir / "spool")
         recordings = NodeRecordings(platform.recordings, spool, database, node_id, clock)
         routes = Routes((settings.carrier.host, settings.carrier.port))
+        devices = device_parts(platform, node_id, routes)
+        held.push_async_callback(devices.registrar.close)
+        tls = tls_of(settings)
         reception_desk: list[VoiceNode] = []
 
         async def on_invite(call: InboundCall) -> None:
@@ -132,13 +138,16 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
 
         agent = UserAgent(
             on_invite=on_invite,
-            authenticator=routes,
-            screen=lambda arrival: bool(routes.knows(arrival.source)),
+            authenticator=devices.doorkeeper,
+            screen=devices.doorkeeper.screens,
+            handlers={"REGISTER": devices.registrar.handle},
+            on_connection_lost=devices.registrar.connection_lost,
         )
         await agent.start(
             (settings.sip.host, settings.sip.port),
             (settings.sip_advertise, settings.sip.port),
-            tls=tls_of(settings),
+            tls=tls,
+            websockets=websockets_of(settings, tls),
         )
         held.push_async_callback(agent.stop)
         media = MediaPool(
@@ -208,6 +217,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             test_callers=test_callers,
             clock=clock,
             running=running,
+            devices=device_desk(platform, devices, dialling, speech, AudioFiles(cache, sounds)),
         )
         reception_desk.append(node)
         live_control = LiveControl(running, conversations.flows, recordings, journal, clock)
@@ -220,6 +230,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             reaper=Reaper(database, platform.lifecycle, clock, CarrierLegs(engine, routes)),
             trunk_watch=trunk_watch,
             recordings=recordings,
+            devices=devices,
         )
 
 
