@@ -126,7 +126,12 @@ async def switchboard(database_url: str, folder: Path, *, funds: int) -> AsyncIt
     make_key_file(folder / "master.keys")
     sip = free_port()
     settings = from_environment(
-        {"SAUTIKIT_DATA_DIR": str(folder), "SAUTIKIT_SIP": f"127.0.0.1:{sip}", "DATABASE_URL": database_url},
+        {
+            "SAUTIKIT_DATA_DIR": str(folder),
+            "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
+            "SAUTIKIT_SIP_WS": f"127.0.0.1:{free_port()}",
+            "DATABASE_URL": database_url,
+        },
         {"dev": "true"},
     )
     clock = ManualClock()

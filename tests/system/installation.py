@@ -48,7 +48,7 @@ class Customer:
 
 class Installation:
     def __init__(self, data: Path) -> None:
-        http, sip, carrier, control, daraja = free_ports(5)
+        http, sip, carrier, control, daraja, ws = free_ports(6)
         self.sip_port = sip
         self.url = f"http://127.0.0.1:{http}"
         self._carrier = f"http://127.0.0.1:{control}"
@@ -57,6 +57,7 @@ class Installation:
             "SAUTIKIT_DATA_DIR": str(data),
             "SAUTIKIT_HTTP": f"127.0.0.1:{http}",
             "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
+            "SAUTIKIT_SIP_WS": f"127.0.0.1:{ws}",
             "SAUTIKIT_CARRIER": f"127.0.0.1:{carrier}",
             "SAUTIKIT_CARRIER_CONTROL": f"127.0.0.1:{control}",
             "SAUTIKIT_DARAJA_SIMULATOR": f"127.0.0.1:{daraja}",
