@@ -20,8 +20,14 @@ class EventKind(StrEnum):
     CALL_MACHINE_DETECTED = "call.machine_detected"
     CALL_COMPLETED = "call.completed"
     CALL_FAILED = "call.failed"
+    CALL_SUPERVISION_STARTED = "call.supervision.started"
+    CALL_SUPERVISION_CONNECTED = "call.supervision.connected"
+    CALL_SUPERVISION_CHANGED = "call.supervision.changed"
+    CALL_SUPERVISION_ENDED = "call.supervision.ended"
     RECORDING_READY = "recording.ready"
     RECORDING_FAILED = "recording.failed"
+    RECORDING_TRANSCRIBED = "recording.transcribed"
+    RECORDING_TRANSCRIPTION_FAILED = "recording.transcription_failed"
     CONFERENCE_STARTED = "conference.started"
     CONFERENCE_ENDED = "conference.ended"
     CONFERENCE_PARTICIPANT_JOINED = "conference.participant_joined"
@@ -70,6 +76,21 @@ class CallPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     answered_by: str | None = None
     client_request_id: str | None = None
     metadata: dict[str, Any] | None = None
+
+
+class SupervisionPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of every `call.supervision.*` event: `started` (the supervisor is about to be called), `connected`, `changed` (of
+    mode), `ended` (with `state` `ended` or `failed`). `supervision` is what `GET /v1/calls/{id}/supervision` shows."""
+
+    call_id: UUID
+    session_id: str
+    number_id: UUID
+    sequence: int
+    supervision_id: UUID
+    mode: str
+    state: str
+    supervision: dict[str, Any]
+    client_request_id: str | None = None
 
 
 class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -123,6 +144,23 @@ class QueuePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     position: int | None = None
     taken_by_call_id: UUID | None = None
     result: str | None = None
+
+
+class TranscriptionPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Of `recording.transcribed` (with `text`, its first 4,000 characters; `text_cut` says that there is more, at
+    `GET /v1/recordings/{id}/transcription`) and `recording.transcription_failed` (with `error`)."""
+
+    recording_id: UUID
+    call_id: UUID
+    status: str
+    number_id: UUID | None = None
+    session_id: str | None = None
+    sequence: int | None = None
+    text: str | None = None
+    text_cut: bool = False
+    language: str | None = None
+    error: str | None = None
+    client_request_id: str | None = None
 
 
 class NumberPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -220,9 +258,12 @@ class WebhookTestPayload(msgspec.Struct, kw_only=True):
 
 PAYLOADS: dict[EventKind, type[msgspec.Struct]] = {
     **{kind: CallPayload for kind in EventKind if kind.startswith("call.")},
+    **{kind: SupervisionPayload for kind in EventKind if kind.startswith("call.supervision.")},
     **{kind: RecordingPayload for kind in EventKind if kind.startswith("recording.")},
     **{kind: ConferencePayload for kind in EventKind if kind.startswith("conference.")},
     **{kind: QueuePayload for kind in EventKind if kind.startswith("queue.")},
+    EventKind.RECORDING_TRANSCRIBED: TranscriptionPayload,
+    EventKind.RECORDING_TRANSCRIPTION_FAILED: TranscriptionPayload,
     **{kind: NumberPayload for kind in EventKind if kind.startswith("number.")},
     EventKind.WALLET_TOP_UP: TopUpPayload,
     EventKind.WALLET_TOP_UP_FAILED: TopUpPayload,
