@@ -41,6 +41,9 @@ from sautikitd.recordings.routes import RecordingRoutes
 from sautikitd.spending.routes import SpendingRoutes
 from sautikitd.test_clock.clocks import TestClocks
 from sautikitd.test_clock.routes import TestClockRoutes
+from sautikitd.transcription.routes import TranscriptionRoutes
+from sautikitd.uploads.routes import UploadRoutes
+from sautikitd.uploads.service import AudioUploads
 from sautikitd.wallet.alerts.routes import AlertRoutes
 from sautikitd.wallet.alerts.service import AlertSubscribers
 from sautikitd.wallet.documents.paper import Operator
@@ -107,6 +110,8 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             links=platform.recording_links,
             mp3=mp3,
         ),
+        TranscriptionRoutes(),
+        UploadRoutes(AudioUploads(platform.recording_store, platform.database, platform.clock)),
         WalletRoutes(platform.wallets, platform.database),
         DocumentRoutes(
             Operator(

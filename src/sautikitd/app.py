@@ -18,6 +18,8 @@ from sautikitd.database.pool import Connection, Database
 from sautikitd.database.wake import Waker
 from sautikitd.egress.guard import EgressGuard
 from sautikitd.events.log import EventLog
+from sautikitd.flow import abilities
+from sautikitd.flow.abilities import Abilities
 from sautikitd.identity.instance import InstanceSecrets
 from sautikitd.identity.keys.service import ApiKeys
 from sautikitd.identity.signing_secrets import SigningSecrets
@@ -34,6 +36,7 @@ from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.store import RecordingStore, open_store
 from sautikitd.secretbox import SecretBox
 from sautikitd.settings import Settings
+from sautikitd.transcription.available import transcribes
 from sautikitd.trunks.service import Trunks
 from sautikitd.wallet.alerts.links import AlertLinks
 from sautikitd.wallet.alerts.mails import AlertMails
@@ -101,6 +104,7 @@ async def open_platform(
         database_url = url or application_database_url(settings)
         database = await Database.connect(database_url, name=f"sautikitd {name}", maximum=connections)
         held.push_async_callback(database.close)
+        abilities.install(Abilities(transcription=transcribes(settings)))
         box = SecretBox.from_file(settings.master_keys)
         async with database.connection() as connection:
             instance = await InstanceSecrets.load(connection, box)

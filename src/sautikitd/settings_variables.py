@@ -329,7 +329,11 @@ VARIABLES: tuple[Variable, ...] = (
         "https://speech.example.co.ke/v1/audio/speech",
     ),
     Variable(
-        "SAUTIKIT_SPEECH_KEY", "speech_key", readers.secret, "Its key, or @FILE.", "@/etc/sautikit/speech"
+        "SAUTIKIT_SPEECH_KEY",
+        "speech_key",
+        readers.secret,
+        "Its key, or @FILE.",
+        "the-key-of-your-speech-service",
     ),
     Variable("SAUTIKIT_SPEECH_MODEL", "speech_model", str, "Its model.", "tts-1"),
     Variable(
@@ -351,7 +355,7 @@ VARIABLES: tuple[Variable, ...] = (
         "transcription_key",
         readers.secret,
         "Its key, or @FILE.",
-        "@/etc/sautikit/transcription",
+        "the-key-of-your-service",
     ),
     Variable("SAUTIKIT_TRANSCRIPTION_MODEL", "transcription_model", str, "Its model.", "whisper-1"),
     Variable(

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flow.flows import valid_actions
+from sautikitd.flow import abilities
+from sautikitd.flow.abilities import Abilities
 from sautikitd.flow.document import Flow, FlowInvalid, FlowProblem, ProblemCode
 from sautikitd.flow.reader import MAX_BODY_BYTES, read_actions, read_flow
 from sautikitd.flow.schema import flow_schema, normalise
@@ -86,7 +88,13 @@ def test_fields_are_camel_case_and_defaults_fill_in() -> None:
             "flow.field_required",
             "/actions/0/getDigits/nested/1/say/text",
         ),
-        ({"record": {"transcribe": True}}, "flow.field_invalid", "/actions/0/record/transcribe"),
+        (
+            {"record": {"transcribe": True}},
+            "flow.transcription_unavailable",
+            "/actions/0/record/transcribe",
+        ),
+        ({"say": {"text": "<speak><p></speak>"}}, "flow.field_invalid", "/actions/0/say/text"),
+        ({"play": {"url": "sautikit://uploads/audio/7"}}, "flow.field_invalid", "/actions/0/play/url"),
         ({"record": {"maxLength": 10**30}}, "flow.field_invalid", "/actions/0/record/maxLength"),
         ({"reject": {"reason": "bored"}}, "flow.field_invalid", "/actions/0/reject/reason"),
         ({"a/b~c": {}}, "flow.verb_unknown", "/actions/0/a~1b~0c"),
@@ -291,3 +299,26 @@ def test_the_schema_names_every_verb_and_its_fields() -> None:
     assert digits["properties"]["numDigits"] == {"type": "integer", "minimum": 0, "maximum": 64, "default": 0}
     assert len(digits["properties"]["nested"]["items"]["oneOf"]) == 2
     assert schema["$defs"]["SayVerb"]["required"] == ["text"]
+
+
+def test_ssml_that_is_passed_over_is_a_warning() -> None:
+    flow = read_actions([{"say": {"text": '<speak><phoneme ph="a">x</phoneme></speak>'}}])
+    assert isinstance(flow, Flow)
+    assert [(warning.pointer, "<phoneme>" in warning.reason) for warning in flow.warnings] == [
+        ("/actions/0/say/text", True)
+    ]
+
+
+def test_transcription_is_taken_where_the_installation_can() -> None:
+    before = abilities.installed()
+    abilities.install(Abilities(transcription=True))
+    try:
+        flow = read_actions([{"record": {"transcribe": True, "transcribeLanguage": "sw-KE"}}])
+    finally:
+        abilities.install(before)
+    assert isinstance(flow, Flow)
+
+
+def test_an_uploaded_sound_is_a_url_of_a_flow() -> None:
+    url = "sautikit://uploads/audio/01935b6e-9d2a-7000-8000-000000000001"
+    assert isinstance(read_actions([{"play": {"url": url}}]), Flow)

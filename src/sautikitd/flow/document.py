@@ -17,6 +17,7 @@ class ProblemCode(StrEnum):
     VERB_UNAVAILABLE = "flow.verb_unavailable"
     FIELD_REQUIRED = "flow.field_required"
     FIELD_INVALID = "flow.field_invalid"
+    TRANSCRIPTION_UNAVAILABLE = "flow.transcription_unavailable"  # this installation has no engine for it
 
 
 class FlowProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

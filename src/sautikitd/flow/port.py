@@ -89,12 +89,20 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     digit: str = ""  # the key that ended it
 
 
+class TranscriptionWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said is to be written down. `language` is BCP 47, None where nobody knows; `callback_url` is absolute."""
+
+    language: str | None = None
+    callback_url: str | None = None
+
+
 class RecordSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_length_s: int = 3600
     silence_timeout_s: int = 5
     finish_on_key: str = "#"  # any of these keys; "" = none
     beep: bool = True
     trim_silence: bool = False
+    transcription: TranscriptionWish | None = None
 
 
 class DialRecording(StrEnum):

@@ -74,7 +74,9 @@ class ActionReader:
         verb = verb_class(**values)
         for flaw in verb.flaws():
             place = pointer_to(pointer, flaw.field) if flaw.field else pointer
-            self._refuse(ProblemCode.FIELD_INVALID, place, flaw.reason)
+            self._refuse(ProblemCode(flaw.code), place, flaw.reason)
+        for remark in verb.remarks():
+            self._warn(pointer_to(pointer, remark.field), remark.reason)
         return cast("AnyVerb", verb)
 
     def _value(self, verb_class: type[Verb], name: str, kind: Any, value: object, pointer: str) -> object:

@@ -73,6 +73,7 @@ class Endpoint:
     authenticated: bool
     body: type | None
     body_optional: bool
+    takes_files: tuple[str, ...]
     query: type | None
     answers: Mapping[int, Any]  # status -> struct type, None (empty), a media type, or a tuple of these
     errors: tuple[type[Refusal], ...]
@@ -124,6 +125,7 @@ def endpoint(
     authenticated: bool = True,
     body: type | None = None,
     body_optional: bool = False,
+    takes_files: tuple[str, ...] = (),
     query: type | None = None,
     answers: Mapping[int, Any],
     errors: tuple[type[Refusal], ...] = (),
@@ -139,6 +141,8 @@ def endpoint(
     """Declares a method of a routes class to be an endpoint. The docstring's first line is its summary.
 
     `body_optional=True` takes a request without a body for one with an empty object.
+    `takes_files` are the media types of a file that it takes as its body (`ApiRequest.raw`), and as the part `file` of
+    a form; it reads that itself.
     `needs_connection=False` is for one that waits for something else than the database (a file, an
     encoder) and must not keep a pooled connection from others meanwhile; only for reading.
     `documented=False` keeps out of the OpenAPI document what is no part of the public contract.
@@ -154,6 +158,7 @@ def endpoint(
             "authenticated": authenticated,
             "body": body,
             "body_optional": body_optional,
+            "takes_files": takes_files,
             "query": query,
             "answers": answers,
             "errors": errors,

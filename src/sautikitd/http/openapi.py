@@ -27,6 +27,7 @@ from sautikitd.http.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
+from sautikitd.http.openapi_files import file_contents
 from sautikitd.http.openapi_glossary import describe
 from sautikitd.http.openapi_links import add_links
 from sautikitd.http.openapi_parameters import REF as _REF
@@ -127,6 +128,8 @@ def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
     if endpoint.body:
         content = {"application/json": {"schema": schema_of[_key(endpoint.body)]}}
         operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
+    if endpoint.takes_files:
+        operation["requestBody"] = {"required": True, "content": file_contents(endpoint.takes_files)}
     return operation
 
 

@@ -9,9 +9,11 @@ import structlog
 from sautikitd.calls.models import CallRecord
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.flow.port import TranscriptionWish
 from sautikitd.ids import uuid7
 from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.spool import Spool
+from sautikitd.transcription.service import request_transcription
 from sautikitd.voice.recording_book import RecordingPlace
 
 log = structlog.get_logger(__name__)
@@ -47,20 +49,30 @@ class NodeRecordings:
         return self._calls.get(leg_id)
 
     async def begin(
-        self, call_id: UUID, channels: int, recording_id: UUID | None = None
+        self,
+        call_id: UUID,
+        channels: int,
+        recording_id: UUID | None = None,
+        transcription: TranscriptionWish | None = None,
     ) -> RecordingPlace:
         """Waits a while for a database that is away, then raises one of `DatabaseUnavailable`: what is not in the
         books is not recorded."""
         call, recording_id = self._calls[call_id], recording_id or uuid7()
         for _ in range(_PATIENCE):
             try:
-                return await self._enter(call, recording_id, channels)
+                return await self._enter(call, recording_id, channels, transcription)
             except DatabaseUnavailable as exc:
                 log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
             await self._clock.sleep(_TRY_AGAIN_S)
-        return await self._enter(call, recording_id, channels)
+        return await self._enter(call, recording_id, channels, transcription)
 
-    async def _enter(self, call: CallRecord, recording_id: UUID, channels: int) -> RecordingPlace:
+    async def _enter(
+        self,
+        call: CallRecord,
+        recording_id: UUID,
+        channels: int,
+        transcription: TranscriptionWish | None,
+    ) -> RecordingPlace:
         async with self._database.transaction() as connection:
             path = await self._service.begin(
                 connection,
@@ -73,6 +85,8 @@ class NodeRecordings:
                 spool=self._spool,
                 now=self._clock.now(),
             )
+            if transcription is not None:
+                await request_transcription(connection, recording_id, transcription, self._clock.now())
         return RecordingPlace(recording_id, path)
 
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:

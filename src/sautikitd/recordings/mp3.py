@@ -82,7 +82,7 @@ class Mp3Maker:
             with tempfile.TemporaryDirectory(dir=self._scratch, prefix="mp3-") as folder:
                 source, target = Path(folder, "in.wav"), Path(folder, "out.mp3")
                 await self._store.fetch(recording.object_key, source)
-                await _encode_apart(source, target)
+                await encode_apart(source, target)
                 size = await self._store.put(mp3_key(recording.object_key), target)
         async with self._database.transaction() as connection:
             if not await repository.mark_mp3(connection, recording.id, size):
@@ -98,7 +98,8 @@ def _prepare(scratch: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _encode_apart(source: Path, target: Path) -> None:
+async def encode_apart(source: Path, target: Path) -> None:
+    """Encodes a WAV as MP3, in a process of its own. Raises `EncodingFailed`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sautikitd.recordings.mp3", str(source), str(target)),
         stdin=asyncio.subprocess.DEVNULL,

@@ -16,6 +16,7 @@ from sautikitd.mail.jobs import forget_old_mail
 from sautikitd.numbers.jobs import return_from_quarantine
 from sautikitd.payments.jobs import forget_old_callbacks
 from sautikitd.recordings.jobs import tidy_recordings
+from sautikitd.uploads.service import AudioUploads
 from sautikitd.wallet.seals import seal_settled
 from sautikitd.webhooks.jobs import purge_delivery_log
 
@@ -90,6 +91,7 @@ async def forget_callbacks(platform: Platform) -> int:
 
 async def _tidy_recordings(platform: Platform) -> None:
     await tidy_recordings(platform.database, platform.retention, platform.clock)
+    await AudioUploads(platform.recording_store, platform.database, platform.clock).purge()
 
 
 async def _end_quarantine(platform: Platform) -> None:

@@ -31,12 +31,14 @@ from sautikitd.node.prompting import Prompting
 from sautikitd.node.reaper import CarrierLegs, Reaper
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.routes import Routes
+from sautikitd.node.speech_engines import open_speech
 from sautikitd.node.test_callers import TestCallers
 from sautikitd.node.trunk_watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
 from sautikitd.roles.devices import DeviceParts, device_desk, device_parts, websockets_of
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
+from sautikitd.uploads.playing import UploadedSounds
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.sip.inbound import InboundCall
@@ -44,7 +46,6 @@ from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.speech.cache import PromptCache
 from sautikitd.voice.speech.sounds import AudioFiles, Sounds
-from sautikitd.voice.speech.speech import Speech
 
 log = structlog.get_logger()
 
@@ -119,8 +120,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         sounds = Sounds()
         held.push_async_callback(sounds.close)
         cache = PromptCache(settings.data_dir / "prompts")
-        speech = Speech(cache, sounds)
-        held.push_async_callback(speech.close)
+        speech = await held.enter_async_context(open_speech(settings, cache, sounds))
         node_id = uuid7()
         spool = Spool.open(settings.data_dir / "spool")
         recordings = NodeRecordings(platform.recordings, spool, database, node_id, clock)
@@ -165,7 +165,8 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         held.push_async_callback(engine.close)
         books = Books(database, platform.lifecycle, clock, platform.waker)
         journal = JournalWriter(database, platform.events)
-        prompting = Prompting(speech, AudioFiles(cache, sounds), egress)
+        uploads = UploadedSounds(database, platform.recording_store)
+        prompting = Prompting(speech, AudioFiles(cache, sounds), egress, uploads, journal, clock)
         running: dict[UUID, RunningCall] = {}
         trunk_watch = TrunkWatch(agent, routes, platform.trunks, database, clock)
         dialling = Dialling(

@@ -17,6 +17,7 @@ from sautikitd.payments.service import TopUps
 from sautikitd.roles.periodic import run_periodic_jobs
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Settings
+from sautikitd.transcription.composition import open_transcription
 from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.secrets import DeliverySecrets
 
@@ -33,6 +34,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             box=platform.box,
             clock=platform.clock,
         ) as payments,
+        open_transcription(platform) as transcription,
     ):
         secrets = DeliverySecrets(platform.database, platform.subscription_secrets, platform.signing_secrets)
         dispatcher = Dispatcher(
@@ -54,6 +56,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             asyncio.create_task(payments.worker.run()),
             asyncio.create_task(run_periodic_jobs(platform)),
             asyncio.create_task(sender.run()),
+            asyncio.create_task(transcription.run()),
             asyncio.create_task(keep_renewing(platform.renewals, platform.database, platform.clock)),
             asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
         ]

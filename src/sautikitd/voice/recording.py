@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from sautikitd.flow.port import Recorded, RecordEnd, RecordSpec
+from sautikitd.flow.port import Recorded, RecordEnd, RecordSpec, TranscriptionWish
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.client import MediaClient
 from sautikitd.voice.recording_book import RecordingBook, RecordingPlace
@@ -43,7 +43,7 @@ class LegRecordings:
 
     async def record(self, spec: RecordSpec) -> Recorded:
         """Records the far end until silence, a key or the length ends it."""
-        place = await self._begin(1)
+        place = await self._begin(1, transcription=spec.transcription)
         name = str(place.recording_id)
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[protocol.RecordingEnded] = loop.create_future()
@@ -104,8 +104,13 @@ class LegRecordings:
             self._book.finished(self._call_id, place, 0, None)
         self._open.clear()
 
-    async def _begin(self, channels: int, recording_id: UUID | None = None) -> RecordingPlace:
-        place = await self._book.begin(self._call_id, channels, recording_id)
+    async def _begin(
+        self,
+        channels: int,
+        recording_id: UUID | None = None,
+        transcription: TranscriptionWish | None = None,
+    ) -> RecordingPlace:
+        place = await self._book.begin(self._call_id, channels, recording_id, transcription)
         self._open[str(place.recording_id)] = place
         self.newest = place.recording_id
         return place

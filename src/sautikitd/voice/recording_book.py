@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.flow.port import TranscriptionWish
+
 
 class RecordingPlace(msgspec.Struct, frozen=True):
     """A recording that has been entered, and the file to write it to."""
@@ -16,7 +18,11 @@ class RecordingPlace(msgspec.Struct, frozen=True):
 
 class RecordingBook(Protocol):
     async def begin(
-        self, call_id: UUID, channels: int, recording_id: UUID | None = None
+        self,
+        call_id: UUID,
+        channels: int,
+        recording_id: UUID | None = None,
+        transcription: TranscriptionWish | None = None,
     ) -> RecordingPlace:
         """Enters a recording that is about to start, under `recording_id` where it has been given one already."""
         ...

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from sautikitd.flow import port
+from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.prompting import play_or_warn
-from sautikitd.flow.verbs.verb import Flaw, Loop, Reference, Run, Verb, reference_flaws, shortened
+from sautikitd.flow.verbs.verb import Flaw, Loop, Reference, Run, Verb, shortened
 
 
 class ToneName(StrEnum):
@@ -28,7 +29,10 @@ CADENCES = {
 
 
 class PlayVerb(Verb, frozen=True, kw_only=True, tag="play"):
-    """Plays a sound file (`url`), sends key presses (`digits`; `w` waits half a second) or a `tone`."""
+    """Plays a sound file (`url`), sends key presses (`digits`; `w` waits half a second) or a `tone`.
+
+    `url` is also what `POST /v1/uploads/audio` answers: that file is read from the platform's own store.
+    """
 
     answers: ClassVar[bool] = True
     takes_time: ClassVar[bool] = True
@@ -42,7 +46,7 @@ class PlayVerb(Verb, frozen=True, kw_only=True, tag="play"):
         given = [name for name in ("url", "digits", "tone") if getattr(self, name) is not None]
         if len(given) != 1:
             yield Flaw("", f"exactly one of url, digits and tone is wanted; found {len(given)}")
-        yield from reference_flaws("url", self.url)
+        yield from sound_flaws("url", self.url)
 
     def prompts(self, run: Run) -> list[port.Prompt]:
         """The sound, once; none (and a warning) when a relative URL has nothing to be relative to."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from sautikitd.flow import port
+from sautikitd.flow.ssml import SsmlInvalid, is_ssml, parse_ssml, passed_over
 from sautikitd.flow.verbs.prompting import play_or_warn
 from sautikitd.flow.verbs.verb import Flaw, Loop, Run, Verb, shortened
 
@@ -14,7 +15,12 @@ ENGINE_VOICE = re.compile(r"(?:espeak|piper|http):[\w./+-]{1,64}")
 
 
 class SayVerb(Verb, frozen=True, kw_only=True, tag="say"):
-    """Speaks `text`. Text that starts with `<speak` is SSML. `rate` is a factor on the normal speed."""
+    """Speaks `text`: numbers, money, telephone numbers, dates and times are read as people say them.
+
+    Text that starts with `<speak` is SSML: `say-as`, `break`, `emphasis`, `prosody` (rate, volume, pitch), `sub`,
+    `p`, `s` and `lang`; anything else in it is passed over with a warning. `voice` is `woman`, `man` or `alice`, or
+    one of an engine: `piper:NAME`, `http:NAME`, `espeak:m3`. `rate` is a factor on the normal speed.
+    """
 
     answers: ClassVar[bool] = True
     takes_time: ClassVar[bool] = True
@@ -33,9 +39,25 @@ class SayVerb(Verb, frozen=True, kw_only=True, tag="say"):
         if isinstance(language, str) and language not in LANGUAGES:
             yield Flaw("language", f"unknown language {shortened(language)!r}; speaking en-KE")
 
+    def flaws(self) -> Iterator[Flaw]:
+        if is_ssml(self.text):
+            try:
+                parse_ssml(self.text)
+            except SsmlInvalid as error:
+                yield Flaw("text", str(error))
+
+    def remarks(self) -> Iterator[Flaw]:
+        if is_ssml(self.text):
+            try:
+                root = parse_ssml(self.text)
+            except SsmlInvalid:  # a flaw, told above
+                return
+            for remark in passed_over(root):
+                yield Flaw("text", remark)
+
     def prompts(self) -> list[port.Prompt]:
         """The speech, once."""
-        ssml = self.text.lstrip().startswith("<speak")
+        ssml = is_ssml(self.text)
         return [port.Say(text=self.text, voice=self.voice, language=self.language, rate=self.rate, ssml=ssml)]
 
     async def execute(self, run: Run) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from pathlib import Path
 from uuid import UUID
 
-from sautikitd.flow.port import RecordEnd, RecordSpec
+from sautikitd.flow.port import RecordEnd, RecordSpec, TranscriptionWish
 from sautikitd.ids import uuid7
 from sautikitd.simulators.carrier.journal import Entry
 from sautikitd.voice.leg import MediaLeg
@@ -39,8 +39,13 @@ class CarrierBook:
         self._names.pop(call_id, None)
 
     async def begin(
-        self, call_id: UUID, channels: int, recording_id: UUID | None = None
+        self,
+        call_id: UUID,
+        channels: int,
+        recording_id: UUID | None = None,
+        transcription: TranscriptionWish | None = None,
     ) -> RecordingPlace:
+        """Enters nothing: the carrier keeps no books, and transcribes nothing."""
         recording_id = recording_id or uuid7()
         if channels == _RECORD and self._record_to is not None:
             return RecordingPlace(recording_id, self._record_to / self._names[call_id])

@@ -9,27 +9,13 @@ import av
 import msgspec
 
 from sautikitd.voice.speech.jobs import Answer, Decode, EncodeMp3, Failed, Resample, Sound, SoundJob
+from sautikitd.voice.speech.sound_format import Unreadable, sound_format
 from sautikitd.voice.speech.worker import serve
 
 _RATE = 8000
 _LONGEST_BYTES = 30 * 60 * _RATE * 2
 _MEMORY = 2 * 1024 * 1024 * 1024
 _LARGEST_FILE = 256 * 1024 * 1024
-
-
-class Unreadable(Exception):
-    """The sound cannot be read; the message says why."""
-
-
-def sound_format(data: bytes) -> str:
-    """The container by its first bytes. Told to the decoder, which would else try formats that fetch other files."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
-        return "wav"
-    if data[:4] == b"OggS":
-        return "ogg"
-    if data[:3] == b"ID3" or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0):
-        return "mp3"
-    raise Unreadable("the file is neither WAV, MP3 nor OGG")
 
 
 def decode(data: bytes) -> bytes:
