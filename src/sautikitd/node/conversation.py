@@ -30,6 +30,7 @@ from sautikitd.node.dialling import Dialling
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.live_flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
+from sautikitd.node.rooms import NodeRooms
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaRefused
 
@@ -49,6 +50,7 @@ class Conversations:
     clock: Clock
     public_url: str
     controllers: Controllers
+    rooms: NodeRooms
     flows: LiveFlows = field(default_factory=LiveFlows)
     known_secrets: dict[tuple[UUID, Mode], Sequence[str]] = field(default_factory=dict)
 
@@ -139,6 +141,7 @@ class Conversations:
                 dialler=dialler,
                 control=control,
                 discretion=discretion,
+                rooms=self.rooms.of(call, leg),
             )
 
         return LiveFlow(

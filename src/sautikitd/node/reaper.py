@@ -13,6 +13,7 @@ from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.routes import Routes
+from sautikitd.rooms.sweeping import Sweeper
 from sautikitd.voice.engine import VoiceEngine
 
 log = structlog.get_logger(__name__)
@@ -34,15 +35,22 @@ class CarrierLegs:
 
 
 class Reaper:
-    """`legs` is a voice node's; without it only the records are ended."""
+    """`legs` is a voice node's; without it only the records are ended. `rooms` gives back seats and places in queues."""
 
     def __init__(
-        self, database: Database, lifecycle: CallLifecycle, clock: Clock, legs: CarrierLegs | None = None
+        self,
+        database: Database,
+        lifecycle: CallLifecycle,
+        clock: Clock,
+        legs: CarrierLegs | None = None,
+        *,
+        rooms: Sweeper | None = None,
     ) -> None:
         self._database = database
         self._lifecycle = lifecycle
         self._clock = clock
         self._legs = legs
+        self._rooms = rooms
         self._ending: dict[UUID, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -62,6 +70,9 @@ class Reaper:
             await self._reap_node(node_id)
         async with self._database.transaction() as connection:
             await queue.cancel_expired(connection, self._lifecycle, self._clock.now())
+        if self._rooms:
+            async with self._database.transaction() as connection:
+                await self._rooms.sweep(connection, self._clock.now())
         if self._legs:
             await self._end_orphans(self._legs)
 

@@ -32,11 +32,14 @@ from sautikitd.node.reaper import CarrierLegs, Reaper
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.routes import Routes
 from sautikitd.node.speech_engines import open_speech
+from sautikitd.node.rooms import NodeRooms
 from sautikitd.node.test_callers import TestCallers
 from sautikitd.node.trunk_watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
 from sautikitd.roles.devices import DeviceParts, device_desk, device_parts, websockets_of
 from sautikitd.roles.process import RoleProcess
+from sautikitd.roles.voice_rooms import node_rooms, room_sweeper
+from sautikitd.rooms.models import CHANNEL as ROOMS
 from sautikitd.settings import Settings
 from sautikitd.uploads.playing import UploadedSounds
 from sautikitd.voice.engine import VoiceEngine
@@ -64,6 +67,12 @@ class Parts:
     trunk_watch: TrunkWatch
     recordings: NodeRecordings
     devices: DeviceParts
+    rooms: NodeRooms
+
+    def wake(self) -> None:
+        """Something may be waiting: a call, a command, a change in a room."""
+        self.node.wake()
+        self.rooms.wake()
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
@@ -71,7 +80,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
         node = parts.node
         await node.lease.begin(str(settings.sip), settings.voice_capacity)
         await parts.trunk_watch.refresh()
-        wakers = [queue.CHANNEL, commands.CHANNEL]
+        wakers = [queue.CHANNEL, commands.CHANNEL, ROOMS]
         beside = [
             asyncio.create_task(work)
             for work in (
@@ -82,13 +91,15 @@ async def run(settings: Settings, process: RoleProcess) -> None:
                 parts.trunk_watch.run(),
                 parts.recordings.run(),
                 parts.devices.registrar.keep_alive(parts.agent),
-                Listener(platform.database_url, wakers, node.wake).run(),
+                parts.rooms.run(),
+                Listener(platform.database_url, wakers, parts.wake).run(),
             )
         ]
         claiming = asyncio.create_task(node.run())
         process.ready()
         await _until_over(process, node, [claiming, *beside[:-1]])
         log.info("voice draining", calls=node.calls)
+        await parts.rooms.close()
         await node.drain(_DRAIN_S)
         await parts.trunk_watch.close()
         await parts.journal.flush()
@@ -189,6 +200,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             clock=clock,
             running=running,
         )
+        rooms = node_rooms(platform, node_id, engine, recordings, prompting)
         conversations = Conversations(
             database=database,
             books=books,
@@ -199,6 +211,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             clock=clock,
             public_url=settings.public_url,
             controllers=Controllers(database, platform.waker, clock),
+            rooms=rooms,
         )
         control = f"http://{settings.carrier_control}"
         test_callers = TestCallers(control, (_local_host(settings.sip.host), settings.sip.port), http)
@@ -228,7 +241,10 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             agent=agent,
             engine=engine,
             journal=journal,
-            reaper=Reaper(database, platform.lifecycle, clock, CarrierLegs(engine, routes)),
+            reaper=Reaper(
+                database, platform.lifecycle, clock, CarrierLegs(engine, routes), rooms=room_sweeper(platform)
+            ),
+            rooms=rooms,
             trunk_watch=trunk_watch,
             recordings=recordings,
             devices=devices,

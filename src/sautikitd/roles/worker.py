@@ -16,6 +16,7 @@ from sautikitd.payments.service import CHANNEL as PAYMENTS
 from sautikitd.payments.service import TopUps
 from sautikitd.roles.periodic import run_periodic_jobs
 from sautikitd.roles.process import RoleProcess
+from sautikitd.roles.voice_rooms import room_sweeper
 from sautikitd.settings import Settings
 from sautikitd.transcription.composition import open_transcription
 from sautikitd.webhooks.dispatcher import Dispatcher
@@ -58,7 +59,11 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             asyncio.create_task(sender.run()),
             asyncio.create_task(transcription.run()),
             asyncio.create_task(keep_renewing(platform.renewals, platform.database, platform.clock)),
-            asyncio.create_task(Reaper(platform.database, platform.lifecycle, platform.clock).run()),
+            asyncio.create_task(
+                Reaper(
+                    platform.database, platform.lifecycle, platform.clock, rooms=room_sweeper(platform)
+                ).run()
+            ),
         ]
         topups = TopUps(platform.daraja_accounts, platform.clock)
         beside.append(asyncio.create_task(AutoTopUps(topups, platform.database, platform.clock).run()))
