@@ -9,6 +9,7 @@ from uuid import UUID
 from litestar import Litestar
 
 from sautikitd.app import Platform
+from sautikitd.calls.adding import AddLeg
 from sautikitd.calls.controlled.routes import ControlRoutes
 from sautikitd.calls.live_control import ControlCall
 from sautikitd.calls.live_routes import LiveCallRoutes
@@ -39,6 +40,7 @@ from sautikitd.payments.sources import Sources
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.routes import RecordingRoutes
 from sautikitd.spending.routes import SpendingRoutes
+from sautikitd.supervision.routes import SupervisionRoutes
 from sautikitd.test_clock.clocks import TestClocks
 from sautikitd.test_clock.routes import TestClockRoutes
 from sautikitd.transcription.routes import TranscriptionRoutes
@@ -100,6 +102,13 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             platform.waker,
         ),
         ControlRoutes(platform.database, platform.control_feed, platform.waker, platform.clock),
+        SupervisionRoutes(
+            platform.supervisions,
+            AddLeg(platform.lifecycle, platform.sessions, platform.clock),
+            platform.wallets,
+            platform.waker,
+            platform.clock,
+        ),
         TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
         FlowRoutes(),
         RecordingRoutes(

@@ -36,6 +36,7 @@ from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.store import RecordingStore, open_store
 from sautikitd.secretbox import SecretBox
 from sautikitd.settings import Settings
+from sautikitd.supervision.service import Supervisions
 from sautikitd.transcription.available import transcribes
 from sautikitd.trunks.service import Trunks
 from sautikitd.wallet.alerts.links import AlertLinks
@@ -68,6 +69,7 @@ class Platform:
     lifecycle: CallLifecycle
     hang_up: HangUp
     control_feed: ControlFeed
+    supervisions: Supervisions
     placing: PlaceOutboundCall
     subscription_secrets: SubscriptionSecrets
     webhooks: Webhooks
@@ -158,6 +160,7 @@ def _wire(
         lifecycle=lifecycle,
         hang_up=hang_up,
         control_feed=ControlFeed(database, database_url),
+        supervisions=Supervisions(events),
         placing=PlaceOutboundCall(wallets, sessions, clock, allow_private_urls=settings.dev, guards=guards),
         subscription_secrets=subscription_secrets,
         webhooks=Webhooks(subscription_secrets, guard),

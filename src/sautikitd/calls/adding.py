@@ -67,6 +67,12 @@ class AddLeg:
         leg = await repository.insert(connection, columns)
         return await self._ready(connection, leg, node_id, prepare)
 
+    async def check(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Rate:
+        """What a leg would cost. Raises what `add` would refuse for its destination, its caller and its tariff."""
+        destination = await self._authorise(connection, parent, wish)
+        await self._caller(connection, parent, wish.caller_id)
+        return await self._rate(connection, parent, destination)
+
     async def _authorise(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Destination:
         settings: Record = await repository.queue_settings(connection, parent.workspace_id, parent.mode)
         destination = authorise_destination(wish.to, settings["destination_prefixes"], mode=parent.mode)

@@ -31,20 +31,20 @@ class Books:
         self._waker = waker
 
     async def alerting(self, call_id: UUID, at: datetime) -> None:
-        await self._persist(lambda connection: self._lifecycle.alert(connection, call_id, at))
+        await self.persist(lambda connection: self._lifecycle.alert(connection, call_id, at))
 
     async def answered(self, call_id: UUID, at: datetime, dialog: dict[str, Any]) -> CallRecord | None:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
-        return await self._persist(lambda connection: self._lifecycle.answer(connection, call_id, at, dialog))
+        return await self.persist(lambda connection: self._lifecycle.answer(connection, call_id, at, dialog))
 
     async def won(self, parent_id: UUID, leg_id: UUID, at: datetime, dialog: dict[str, Any]) -> bool:
         """Whether this leg's answer was the first of its group to be committed."""
-        return await self._persist(
+        return await self.persist(
             lambda connection: self._lifecycle.win(connection, parent_id, leg_id, at, dialog)
         )
 
     async def ended(self, call_id: UUID, ending: Ending) -> CallRecord | None:
-        outcome = await self._persist(lambda connection: self._lifecycle.end(connection, call_id, ending))
+        outcome = await self.persist(lambda connection: self._lifecycle.end(connection, call_id, ending))
         return outcome[0] if outcome else None
 
     async def extend(self, call_id: UUID, wanted_seconds: int) -> Covered | None:
@@ -56,7 +56,8 @@ class Books:
             log.warning("node.hold_not_extended", call_id=str(call_id), error=repr(exc))
             return None
 
-    async def _persist(self, step: Callable[[Connection], Awaitable[T]]) -> T:
+    async def persist(self, step: Callable[[Connection], Awaitable[T]]) -> T:
+        """Commits a step, waiting for the database; it may be committed twice, so the second time must change nothing."""
         pause = _FIRST_PAUSE_S
         while True:
             try:

@@ -14,6 +14,7 @@ from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.routes import Routes
 from sautikitd.rooms.sweeping import Sweeper
+from sautikitd.supervision.service import Supervisions
 from sautikitd.voice.engine import VoiceEngine
 
 log = structlog.get_logger(__name__)
@@ -45,12 +46,13 @@ class Reaper:
         legs: CarrierLegs | None = None,
         *,
         rooms: Sweeper | None = None,
+        supervisions: Supervisions | None = None,
     ) -> None:
         self._database = database
         self._lifecycle = lifecycle
         self._clock = clock
         self._legs = legs
-        self._rooms = rooms
+        self._sweeping = [one for one in (rooms, supervisions) if one]
         self._ending: dict[UUID, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -70,9 +72,9 @@ class Reaper:
             await self._reap_node(node_id)
         async with self._database.transaction() as connection:
             await queue.cancel_expired(connection, self._lifecycle, self._clock.now())
-        if self._rooms:
+        for sweeper in self._sweeping:
             async with self._database.transaction() as connection:
-                await self._rooms.sweep(connection, self._clock.now())
+                await sweeper.sweep(connection, self._clock.now())
         if self._legs:
             await self._end_orphans(self._legs)
 

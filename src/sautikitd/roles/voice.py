@@ -30,9 +30,10 @@ from sautikitd.node.node import VoiceNode
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.reaper import CarrierLegs, Reaper
 from sautikitd.node.recordings import NodeRecordings
+from sautikitd.node.rooms import NodeRooms
 from sautikitd.node.routes import Routes
 from sautikitd.node.speech_engines import open_speech
-from sautikitd.node.rooms import NodeRooms
+from sautikitd.node.supervising import Supervisors
 from sautikitd.node.test_callers import TestCallers
 from sautikitd.node.trunk_watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
@@ -235,14 +236,21 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         )
         reception_desk.append(node)
         live_control = LiveControl(running, conversations.flows, recordings, journal, clock)
-        node.commander.handle({**live_control.handlers, **conversations.controllers.handlers})
+        supervisors = Supervisors(dialling, platform.supervisions, running)
+        for part in (live_control, conversations.controllers, supervisors):
+            node.commander.handle(part.handlers)
         yield Parts(
             node=node,
             agent=agent,
             engine=engine,
             journal=journal,
             reaper=Reaper(
-                database, platform.lifecycle, clock, CarrierLegs(engine, routes), rooms=room_sweeper(platform)
+                database,
+                platform.lifecycle,
+                clock,
+                CarrierLegs(engine, routes),
+                rooms=room_sweeper(platform),
+                supervisions=platform.supervisions,
             ),
             rooms=rooms,
             trunk_watch=trunk_watch,

@@ -61,7 +61,11 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             asyncio.create_task(keep_renewing(platform.renewals, platform.database, platform.clock)),
             asyncio.create_task(
                 Reaper(
-                    platform.database, platform.lifecycle, platform.clock, rooms=room_sweeper(platform)
+                    platform.database,
+                    platform.lifecycle,
+                    platform.clock,
+                    rooms=room_sweeper(platform),
+                    supervisions=platform.supervisions,
                 ).run()
             ),
         ]

@@ -139,6 +139,10 @@ class MediaLeg(ABC):
         return self._leg_id
 
     @property
+    def prompts(self) -> PromptRenderer:
+        return self._prompts
+
+    @property
     def media(self) -> MediaClient:
         """The media process it is on: legs that are to hear each other must be on the same."""
         return self._media
