@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ _CONFIG = """
 module_path {modules}
 module aubridge.so
 module g711.so
-module aufile.so
+{modules_more}module aufile.so
 module sndfile.so
 module_tmp uuid.so
 module_tmp account.so
@@ -38,24 +39,42 @@ _SAYS_S = 90
 
 class Baresip:
     """The phone of number `user`. `tone` in Hz is what it says. Answers by itself unless `answer` is False.
+    `modules` it loads besides, and `account` are parameters of its account: codecs, encryption. `rate` in Hz is
+    what its codec works at; at 48000 it is stereo.
 
     It also listens for TLS on the port after `sip`, so `control` must be another one.
     """
 
     def __init__(
-        self, folder: Path, user: str, sip: int, control: int, *, tone: int = 1000, answer: bool = True
+        self,
+        folder: Path,
+        user: str,
+        sip: int,
+        control: int,
+        *,
+        tone: int = 1000,
+        answer: bool = True,
+        modules: Sequence[str] = (),
+        account: str = "audio_codecs=PCMA,PCMU",
+        rate: int = 8000,
     ) -> None:
         self.folder = folder
         self.sip = sip
         self._control = control
         folder.mkdir(parents=True)
         (folder / "config").write_text(
-            _CONFIG.format(modules=_MODULES, sip=sip, control=control, folder=folder)
+            _CONFIG.format(
+                modules=_MODULES,
+                modules_more="".join(f"module {name}.so\n" for name in modules),
+                sip=sip,
+                control=control,
+                folder=folder,
+            )
         )
-        write_tone(folder / "says.wav", tone, seconds=_SAYS_S)
+        write_tone(folder / "says.wav", tone, seconds=_SAYS_S, rate=rate, channels=2 if rate == 48_000 else 1)
         mode = "auto" if answer else "manual"
         (folder / "accounts").write_text(
-            f"<sip:{user}@127.0.0.1:{sip}>;regint=0;answermode={mode};audio_codecs=PCMA,PCMU\n"
+            f"<sip:{user}@127.0.0.1:{sip}>;regint=0;answermode={mode};{account}\n"
         )
         self.events: list[dict[str, Any]] = []
         self._arrived = asyncio.Condition()

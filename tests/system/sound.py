@@ -17,14 +17,14 @@ def read_wav(path: Path) -> tuple[Samples, int]:
         return raw.reshape(-1, file.getnchannels()).astype(np.float64) / 32768, file.getframerate()
 
 
-def write_tone(path: Path, hertz: float, *, seconds: float) -> None:
-    """A sine of one frequency at a third of full scale, 8 kHz mono."""
-    times = np.arange(int(seconds * RATE)) / RATE
-    samples = (np.sin(2 * np.pi * hertz * times) * 32767 / 3).astype("<i2")
+def write_tone(path: Path, hertz: float, *, seconds: float, rate: int = RATE, channels: int = 1) -> None:
+    """A sine of one frequency at a third of full scale."""
+    times = np.arange(int(seconds * rate)) / rate
+    samples = np.repeat((np.sin(2 * np.pi * hertz * times) * 32767 / 3).astype("<i2"), channels)
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(channels)
         file.setsampwidth(2)
-        file.setframerate(RATE)
+        file.setframerate(rate)
         file.writeframes(samples.tobytes())
 
 

@@ -107,7 +107,13 @@ class Line:
         """The plain RTCP packet."""
         if not self._secured:
             return data
-        return self._opener.rtcp(data) if self._opener is not None else None
+        return self._opener.rtcp(data) if self._opener is not None and self._covers_control else None
+
+    @property
+    def _covers_control(self) -> bool:
+        """Whether our keys are for RTCP too: with DTLS on two ports it would have a handshake of its own, which we
+        do not offer and no phone needs (RFC 8834 section 4.5 asks for one port)."""
+        return self._dtls is None or self.mux
 
     def _take_stun(self, data: bytes, address: SocketAddress, now: float) -> None:
         if self._ice is None:
@@ -144,7 +150,7 @@ class Line:
             return None
         if not self._secured:
             return data
-        return self._sealer.rtcp(data) if self._sealer is not None else None
+        return self._sealer.rtcp(data) if self._sealer is not None and self._covers_control else None
 
     def _may_send(self) -> bool:
         assert self._ice is not None
