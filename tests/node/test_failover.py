@@ -1,0 +1,289 @@
+"""A call goes on over the next trunk when one fails it: one record, one hold, one `call.started`."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from node.exchange import hung_up
+from node.switchboard import NUMBER, PARTIES, Switchboard
+from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import CallStatus, HangupCause
+from sautikitd.calls.requests import PlaceCall
+from sautikitd.identity.audit import OPERATOR
+from sautikitd.identity.keys.models import NewKey
+from sautikitd.identity.principal import Principal
+from sautikitd.trunks.models import NewTrunk, Transport, TrunkState
+from sautikitd.voice.number_forms import NumberForm
+from sautikitd.voice.sip.events import Acknowledged
+from sautikitd.voice.sip.user_agent import UserAgent
+from voice.sip.certificates import Authority
+from voice.sip.far_end import FAST, OUR_SDP, free_port
+from voice.sip.parties import Callee, until
+from voice.sip.raw_peer import RawPeer, raw_peer
+
+FIRST = PARTIES[0]
+
+
+async def _trunk(board: Switchboard, name: str, port: int, **terms: Any) -> UUID:
+    """A trunk that goes before the exchange's, unless told otherwise."""
+    new = NewTrunk(**{"name": name, "host": "127.0.0.1", "port": port, "priority": 1, **terms})
+    async with board.platform.database.transaction() as connection:
+        added = await board.platform.trunks.add(connection, new, OPERATOR, board.clock.now())
+    await board.parts.trunk_watch.refresh()
+    return added.id
+
+
+async def _nairobi(board: Switchboard) -> UUID:
+    async with board.platform.database.connection() as connection:
+        return (await board.platform.trunks.find(connection, "nairobi")).id
+
+
+async def _place(board: Switchboard, to: str = FIRST) -> None:
+    platform, now = board.platform, board.clock.now()
+    async with platform.database.transaction() as connection:
+        new = NewKey(
+            workspace_id=board.workspace_id,
+            mode="live",
+            name="a test's key",
+            scopes=frozenset("*"),
+            number_ids=None,
+        )
+        key = (await platform.api_keys.create(connection, new, OPERATOR, now)).record
+        principal = Principal(id=key.id, workspace_id=board.workspace_id, mode="live", scopes=frozenset("*"))
+        await platform.placing.place(connection, principal, PlaceCall(from_=NUMBER, to=to))
+    board.parts.node.wake()
+
+
+async def _failed_before(board: Switchboard, call: CallRecord) -> list[tuple[UUID, str]]:
+    async with board.platform.database.connection() as connection:
+        stored = await connection.fetchval("SELECT trunks_failed FROM calls WHERE id = $1", call.id)
+    return [(UUID(one["trunk_id"]), one["why"]) for one in stored]
+
+
+async def _kinds(board: Switchboard, call: CallRecord) -> list[str]:
+    async with board.platform.database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT kind FROM events WHERE call_id = $1 AND sequence IS NOT NULL ORDER BY sequence", call.id
+        )
+    return [row["kind"] for row in rows]
+
+
+@pytest.fixture
+async def broken() -> AsyncIterator[RawPeer]:
+    """A carrier made of one socket, which says what the test tells it to."""
+    async with raw_peer() as peer:
+        yield peer
+
+
+async def test_after_a_503_the_same_call_goes_on_over_the_next_trunk(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    first = await _trunk(board, "first", broken.port)
+    await _place(board)
+    broken.answer(await broken.request("INVITE"), 503)
+    ringing = await board.exchange.ringing(FIRST)
+    (call,) = await board.calls()
+    assert call.trunk_id == await _nairobi(board)
+    assert call.dialog is not None
+    assert call.dialog["invite"]["state"]["call_id"] == ringing.sip.call_id  # stored before it left
+    assert await _failed_before(board, call) == [(first, "answered INVITE with 503 Service Unavailable")]
+    phone = await ringing.answer()
+    await board.until_all(CallStatus.ANSWERED)
+    assert (await board.balance())[1] == 300
+    await phone.sip.bye()
+    ended = await board.over()
+    assert await _kinds(board, ended) == ["call.started", "call.answered", "call.completed"]
+
+
+async def test_a_silent_trunk_is_left_within_seconds_and_called_off_should_it_speak_after_all(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    first = await _trunk(board, "first", broken.port)
+    started = time.monotonic()
+    await _place(board)
+    invite = await broken.request("INVITE")
+    phone = await (await board.exchange.ringing(FIRST)).answer()
+    assert time.monotonic() - started < 5
+    await board.until_all(CallStatus.ANSWERED)
+    broken.answer(invite, 180)
+    cancel = await broken.request("CANCEL")
+    assert cancel.call_id == invite.call_id
+    await phone.sip.bye()
+    ended = await board.over()
+    assert await _failed_before(board, ended) == [(first, "no answer to INVITE")]
+    async with board.platform.database.connection() as connection:
+        known = await board.platform.trunks.find(connection, "first")
+    assert (known.state, known.state_detail) == (TrunkState.FAILED, "no answer to INVITE")
+
+
+async def test_a_silent_trunk_that_is_the_only_one_is_waited_for(board: Switchboard, broken: RawPeer) -> None:
+    await _trunk(board, "only", broken.port)
+    async with board.platform.database.transaction() as connection:
+        await board.platform.trunks.remove(connection, "nairobi", OPERATOR, board.clock.now())
+    await _place(board)
+    invite = await broken.request("INVITE")
+    for _ in range(3):  # repeated after 0.5, 1.5 and 3.5 s, and so beyond our patience
+        assert (await broken.request("INVITE", seconds=5)).call_id == invite.call_id
+    broken.answer(invite, 486)
+    ended = await board.over()
+    assert (ended.status, ended.sip_code) == (CallStatus.BUSY, 486)
+
+
+async def test_a_busy_callee_is_not_asked_again_over_another_trunk(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    await _trunk(board, "first", broken.port)
+    await _place(board)
+    broken.answer(await broken.request("INVITE"), 486)
+    ended = await board.over()
+    assert ended.status is CallStatus.BUSY
+    assert board.exchange.called(FIRST) == 0
+
+
+async def test_a_503_that_says_busy_is_the_callees_word(board: Switchboard, broken: RawPeer) -> None:
+    await _trunk(board, "first", broken.port)
+    await _place(board)
+    reason = [("Reason", 'Q.850;cause=17;text="User busy"')]
+    broken.answer(await broken.request("INVITE"), 503, headers=reason)
+    assert (await board.over()).hangup_cause == HangupCause.USER_BUSY
+    assert board.exchange.called(FIRST) == 0
+
+
+async def test_a_call_whose_phone_rang_already_fails_with_its_trunk(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    await _trunk(board, "first", broken.port)
+    await _place(board)
+    invite = await broken.request("INVITE")
+    broken.answer(invite, 180)
+    broken.answer(invite, 503)
+    assert (await board.over()).sip_code == 503
+    assert board.exchange.called(FIRST) == 0
+
+
+async def test_when_every_trunk_fails_the_call_fails_with_the_last_ones_word(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    await _trunk(board, "first", broken.port)
+    await _place(board)
+    broken.answer(await broken.request("INVITE"), 500)
+    (await board.exchange.ringing(FIRST)).refuse(502)
+    ended = await board.over()
+    assert (ended.status, ended.sip_code, ended.cost_minor) == (CallStatus.FAILED, 502, 0)
+    assert (await board.balance())[1] == 0
+
+
+async def test_a_hang_up_during_the_second_try_cancels_the_second_try(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    await _trunk(board, "first", free_port(), transport=Transport.TCP)  # nobody listens there
+    await _place(board)
+    ringing = await board.exchange.ringing(FIRST)
+    ringing.alert()
+    (call,) = await board.calls()
+    async with board.platform.database.transaction() as connection:
+        await board.platform.hang_up.end_all_of(connection, board.workspace_id, board.clock.now())
+    board.parts.node.wake()
+    assert await ringing.sip.next_event() is not None  # CANCEL
+    assert (await board.over()).status is CallStatus.CANCELED
+    assert [why for _, why in await _failed_before(board, call)] == [
+        "could not be reached: Service Unavailable"
+    ]
+
+
+async def test_a_dialled_leg_goes_on_over_the_next_trunk_too(board: Switchboard, broken: RawPeer) -> None:
+    await _trunk(board, "first", broken.port)
+    await board.route(forward_to=FIRST)
+    caller = await board.exchange.call(NUMBER)
+    broken.answer(await broken.request("INVITE"), 503)
+    phone = await (await board.exchange.ringing(FIRST)).answer()
+    await caller.answered()
+    (leg,) = await board.until_legs(CallStatus.ANSWERED)
+    assert leg.trunk_id == await _nairobi(board)
+    await caller.sip.bye()
+    await hung_up(phone)
+
+
+async def test_numbers_stand_in_the_invite_as_the_trunk_wants_them(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    await _trunk(
+        board,
+        "first",
+        broken.port,
+        called_form=NumberForm.NATIONAL,
+        called_prefix="9901",
+        caller_form=NumberForm.DIGITS,
+        from_user="254200000001",
+        from_domain="sip.carrier.example",
+    )
+    await _place(board)
+    invite = await broken.request("INVITE")
+    assert invite.request.uri.user == "99010712000001"
+    assert invite.header("From").startswith("<sip:254200000001@sip.carrier.example>")
+    assert invite.header("P-Asserted-Identity") == "<sip:254207000001@sip.carrier.example>"
+    broken.answer(invite, 486)
+    await board.over()
+
+
+async def test_an_outbound_proxy_gets_the_invite_for_the_carriers_domain(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    proxied = {"host": "sip.carrier.example", "proxy_host": "127.0.0.1", "proxy_port": broken.port}
+    await _trunk(board, "first", 5060, **proxied)
+    await _place(board)
+    invite = await broken.request("INVITE")
+    assert str(invite.request.uri) == f"sip:{FIRST}@sip.carrier.example"
+    broken.answer(invite, 486)
+    await board.over()
+
+
+@asynccontextmanager
+async def _tls_carrier(authority: Authority, name: str) -> AsyncIterator[tuple[UserAgent, Callee]]:
+    """A far end that speaks TLS with a certificate for `name`."""
+    callee = Callee()
+    agent = UserAgent(on_invite=callee.take, timers=FAST)
+    await agent.start(("127.0.0.1", 0), tls=authority.options(name))
+    try:
+        yield agent, callee
+    finally:
+        await agent.stop()
+
+
+async def test_a_call_over_tls_to_a_carrier_vouched_for_by_its_own_authority(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "carriers-own")
+    async with _tls_carrier(authority, "sip.carrier.example") as (carrier, callee):
+        tls = {"tls_ca": authority.file.read_text(), "tls_name": "sip.carrier.example"}
+        await _trunk(board, "tls", carrier.bound_tls or 0, transport=Transport.TLS, **tls)
+        await _place(board)
+        taken = await callee.call()
+        assert taken.source.transport == "tls"
+        await taken.answer(OUR_SDP)
+        await until(taken, Acknowledged)
+        await board.until_all(CallStatus.ANSWERED)
+        assert await taken.bye() == 200
+        assert (await board.over()).status is CallStatus.COMPLETED
+    assert board.exchange.called(FIRST) == 0
+
+
+@pytest.mark.parametrize("wrong", ["name", "authority"])
+async def test_a_carrier_that_cannot_prove_itself_gets_nothing_and_the_next_trunk_the_call(
+    board: Switchboard, tmp_path: Path, wrong: str
+) -> None:
+    authority, stranger = Authority(tmp_path, "believed"), Authority(tmp_path, "stranger")
+    shown, name = (authority, "other.example") if wrong == "name" else (stranger, "sip.carrier.example")
+    async with _tls_carrier(shown, name) as (carrier, callee):
+        tls = {"tls_ca": authority.file.read_text(), "tls_name": "sip.carrier.example"}
+        await _trunk(board, "tls", carrier.bound_tls or 0, transport=Transport.TLS, **tls)
+        await _place(board)
+        (await board.exchange.ringing(FIRST)).refuse(486)
+        ended = await board.over()
+        assert ended.status is CallStatus.BUSY
+        assert callee.waiting == 0
