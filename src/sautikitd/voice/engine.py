@@ -82,6 +82,10 @@ class VoiceEngine:
         await self._media.close()
 
     @property
+    def media(self) -> MediaPool:
+        return self._media
+
+    @property
     def address(self) -> str:
         """Where the media of this node is reached."""
         return self._address
