@@ -1,6 +1,7 @@
 """HTTP to addresses that customers choose: webhooks, voice callbacks, media. Guarded, bounded, timed."""
 
 import asyncio
+import io
 import ssl
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ LARGEST_MESSAGE = 4 * 1024 * 1024
 
 HEARTBEAT_S = 20.0
 USER_AGENT = "Sautikit/1.0"
+
+_LARGE_BODY = 512 * 1024  # from here on a body is sent in pieces, so that it does not hold up the loop
 
 PER_HOST = 100
 """Connections to one host and port at a time; further requests to it wait, within their own time limit."""
@@ -172,7 +175,7 @@ class EgressClient:
             method,
             URL(sent_form(url), encoded=True),
             headers=headers,
-            data=body,
+            data=io.BytesIO(body) if body and len(body) > _LARGE_BODY else body,
             allow_redirects=False,
             ssl=self._tls or True,
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=limits.connect_s),

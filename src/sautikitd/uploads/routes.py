@@ -28,9 +28,12 @@ _FORM_ROOM = 16 * 1024  # what a form may add to its file
 class UploadQuery(msgspec.Struct, forbid_unknown_fields=True):
     """How a file is to be called where the request does not say; in a form its own file name goes before it."""
 
-    name: Annotated[
-        str | None, msgspec.Meta(max_length=LONGEST_NAME, description="What to call it, for your own use.")
-    ] = None
+    name: (
+        Annotated[
+            str, msgspec.Meta(max_length=LONGEST_NAME, description="What to call it, for your own use.")
+        ]
+        | None
+    ) = None
 
 
 class UploadListQuery(msgspec.Struct, forbid_unknown_fields=True):
