@@ -121,8 +121,10 @@ class Switchboard:
 
 
 @asynccontextmanager
-async def switchboard(database_url: str, folder: Path, *, funds: int) -> AsyncIterator[Switchboard]:
-    """`funds` in cents are what is left once the number is paid for."""
+async def switchboard(
+    database_url: str, folder: Path, *, funds: int, **environment: str
+) -> AsyncIterator[Switchboard]:
+    """`funds` in cents are what is left once the number is paid for; `environment` are further settings."""
     make_key_file(folder / "master.keys")
     sip = free_port()
     settings = from_environment(
@@ -131,6 +133,7 @@ async def switchboard(database_url: str, folder: Path, *, funds: int) -> AsyncIt
             "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
             "SAUTIKIT_SIP_WS": f"127.0.0.1:{free_port()}",
             "DATABASE_URL": database_url,
+            **environment,
         },
         {"dev": "true"},
     )
