@@ -4,13 +4,13 @@ Packets are put at the block (10 ms) their timestamp names, so order and duplica
 starts 40 ms behind the first packet.
 
 How deep. Of each packet it is noted how early it came before its time to be played (its slack, in blocks); the
-counts fade with a time constant of 4 s. Five times a second the depth is judged by the slack that all but one packet
-in two hundred had: below nothing, the playout falls back by as much, at once; 20 ms or more, it moves on by 10 ms as
-soon as nobody speaks. So the buffer is as deep as the jitter of the last seconds asks for, and no deeper, and a
+counts fade with a time constant of 1.2 s. Five times a second the depth is judged by the slack that all but one packet
+in two hundred had: below nothing, the playout falls back by as much, at once; 20 ms or more, it moves on to leave 10 ms,
+as soon as nobody speaks. So the buffer is as deep as the jitter of the last seconds asks for, and no deeper, and a
 far end whose clock is fast or slow is followed by the same rule.
 
 Falling back leaves 10 ms at a time to concealment, which repeats the pitch; moving on drops 10 ms that are quiet, or
-after two seconds lays them over those that follow.
+lays them over those that follow: after two seconds, sooner the more there is to drop.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ _MASK = RING_BLOCKS - 1
 _FRAME_BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
 _LATE_STREAK = 3
 _EARLIEST_BIN = 24  # the bin of slack 0: 240 ms late to 390 ms early
-_KEPT = 0.95  # of the counts, at each adjustment
+_KEPT = 0.85  # of the counts, at each adjustment
 _TOLERATED = 0.005  # of the packets may come late
 _SPARE = 2  # blocks that all of them came too early
 _ENOUGH = 50.0  # packets to judge by before the buffer gets shallower
@@ -124,7 +124,7 @@ def _shift(rows: Rows) -> list[tuple[int, NDArray[np.int16]]]:
         rows.shift_wait[row] += 1
         there = bool(rows.have[row, slot])
         quiet = not there or float(np.abs(samples.astype(np.int32)).mean()) < _QUIET
-        if quiet or rows.shift_wait[row] > _PATIENCE_TICKS:
+        if quiet or rows.shift_wait[row] * -rows.shift[row] > _PATIENCE_TICKS:
             if there:
                 dropped.append((row, samples))
             rows.have[row, slot] = False
@@ -155,7 +155,8 @@ def adjust(rows: Rows) -> None:
     room = np.maximum(_DEEPEST - usual, 0)
     shift = rows.shift[:high]
     shift[short] = np.minimum(-least, room)[short]
-    shift[live & (least >= _SPARE) & (total >= _ENOUGH)] = -1
+    ample = live & (least >= _SPARE) & (total >= _ENOUGH)
+    shift[ample] = (_SPARE - 1 - least)[ample]
     shift[live & (least >= 0) & (least < _SPARE)] = 0
 
 

@@ -40,6 +40,7 @@ from sautikitd.voice.media.receive import Receiver
 from sautikitd.voice.media.recorder import Recorded, Recorder
 from sautikitd.voice.media.recording import WriterThread
 from sautikitd.voice.media.reports import INTERVAL_S, Reports
+from sautikitd.voice.media.ring_wire import open_wire
 from sautikitd.voice.media.rows import Rows
 from sautikitd.voice.media.send import Sender
 from sautikitd.voice.media.speaking import Speaking
@@ -66,9 +67,10 @@ class Plane:
         self._emit = emit
         self._silent_after_s = silent_after_s
         self._rows = Rows(capacity)
-        self._receiver = Receiver(self._rows, emit, self._take_rtcp)
+        self._wire = open_wire(self._rows.packets)
+        self._receiver = Receiver(self._rows, self._wire, emit, self._take_rtcp)
         self._lines = Lines(self._rows, self._take_rtcp, self._tell_unsecured)
-        self._sender = Sender(self._rows)
+        self._sender = Sender(self._rows, self._wire)
         self._reports = Reports(self._rows, f"{secrets.token_hex(6)}@{ports.address}")
         self._in_band = InBandDigits(capacity)
         self._rooms = Rooms()
@@ -80,7 +82,6 @@ class Plane:
         self._store = SampleStore()
         self._legs: dict[str, Leg] = {}
         self._by_row: dict[int, Leg] = {}
-        self._senders: list[Leg] = []
         self._decoding: list[Leg] = []  # legs with a codec of their own
         self._tone_rows: NDArray[np.int64] = np.zeros(0, np.int64)
         self._ticks = 0
@@ -134,7 +135,9 @@ class Plane:
         sends = remote.send and known
         rows.out_marker[row] |= sends and not rows.sends[row]
         rows.sends[row] = sends
+        rows.event_type[row] = -1 if remote.dtmf_payload_type is None else remote.dtmf_payload_type
         leg.remote, leg.configured_at = remote, now
+        self._receiver.configured(leg)
         if before is None:
             self._reports.schedule(leg, now, INTERVAL_S / 2)
         self._arrange()
@@ -185,7 +188,7 @@ class Plane:
         return leg
 
     def _arrange(self) -> None:
-        self._senders = [leg for leg in self._legs.values() if self._rows.sends[leg.row]]
+        self._sender.arrange([leg for leg in self._legs.values() if self._rows.sends[leg.row]])
         self._decoding = [leg for leg in self._legs.values() if leg.inlet is not None]
         self._tone_rows = np.array([leg.row for leg in self._legs.values() if leg.in_band], np.int64)
 
@@ -283,13 +286,12 @@ class Plane:
         self.forks.run()
         self._overhearing.pass_on()
         self.recorder.record()
-        self._sender.send(self._senders, events)
+        self._sender.send(events)
         for event in finished:
             self._emit(event)
         self._ticks += 1
         if self._ticks % _EXPIRY_TICKS == 0:
-            for leg in self._legs.values():
-                self._receiver.expire_digits(leg, now)
+            self._receiver.expire_keys(now)
         if self._ticks % _TICKS_A_SECOND == 0:
             self._each_second(now)
         if self._ticks % jitter.ADJUST_TICKS == 0:
@@ -337,4 +339,5 @@ class Plane:
             await self.close_leg(leg_id)
         self.recorder.close()
         self._receiver.close()
+        self._wire.close()
         self._lines.close()

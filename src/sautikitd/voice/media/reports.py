@@ -8,7 +8,6 @@ from sautikitd.voice.media.latch import SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
 from sautikitd.voice.media.protocol import LegStats
 from sautikitd.voice.media.quality import mean_opinion_score
-from sautikitd.voice.media.receive import expected
 from sautikitd.voice.media.rows import Rows
 from sautikitd.voice.media.rtcp import (
     Report,
@@ -19,6 +18,7 @@ from sautikitd.voice.media.rtcp import (
     ntp_time,
     parse_rtcp,
 )
+from sautikitd.voice.media.streams import expected
 
 INTERVAL_S = 5.0
 _SPREAD = (0.8, 1.2)  # so that legs opened together do not report together (RFC 3550 section 6.3.1)

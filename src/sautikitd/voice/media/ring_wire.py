@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sautikitd.voice.media.latch import SocketAddress
-from sautikitd.voice.media.ring import RECVMSG, SENDMSG, Ring
-from sautikitd.voice.media.wire import DATAGRAM, RowIndex
+from sautikitd.voice.media.ring import RECVMSG, SENDMSG, NoRing, Ring
+from sautikitd.voice.media.wire import DATAGRAM, RowIndex, SocketWire, Wire
 
 _NAME = 28  # struct sockaddr_in6; sockaddr_in fills 16 of it, and zeros stand after
 _CONTROL = 32  # a cmsghdr and a struct timespec
@@ -123,3 +123,11 @@ def _unpacked(name: bytes) -> SocketAddress:
         (flow,), (scope,) = struct.unpack_from("!I", name, 4), struct.unpack_from("=I", name, 24)
         return str(ipaddress.ip_address(name[8:24])), port, flow, scope
     return str(ipaddress.ip_address(name[4:8])), port
+
+
+def open_wire(leaving: NDArray[np.uint8]) -> Wire:
+    """The best wire that this kernel gives us."""
+    try:
+        return RingWire(leaving)
+    except NoRing:
+        return SocketWire(leaving)

@@ -1,6 +1,7 @@
 """The state of all legs as columns of arrays: row i is one leg. A tick works on columns, not on legs."""
 
 import heapq
+from enum import IntEnum
 
 import numpy as np
 
@@ -14,6 +15,14 @@ SLACK_BINS = 64
 PAST_FRAMES = 3  # of what was heard, kept for concealment
 LONGEST_PITCH = 120  # samples: 66 Hz
 NOTHING_TO_REPEAT = 1 << 20  # blocks missed: so many that concealment has faded
+
+
+class EventState(IntEnum):
+    """Of the key named by `event_time` (RFC 4733)."""
+
+    NONE = 0
+    DOWN = 1
+    OVER = 2
 
 
 class NoRows(Exception):
@@ -57,6 +66,9 @@ class Rows:
         self.in_ssrc = np.zeros(capacity, np.uint32)
         self.in_start = np.zeros(capacity, np.int64)  # timestamp of block 0
         self.in_highest = np.zeros(capacity, np.int64)  # extended sequence number
+        self.in_seen = np.zeros(
+            capacity, np.uint64
+        )  # which of the last 64 came: bit n is n before the highest
         self.in_first = np.zeros(capacity, np.int64)
         self.in_stream = np.zeros(capacity, np.int64)  # packets of this SSRC
         self.in_packets = np.zeros(capacity, np.int64)
@@ -64,6 +76,13 @@ class Rows:
         self.in_transit = np.full(capacity, np.nan)
         self.in_jitter = np.zeros(capacity)  # timestamp units
         self.in_at = np.zeros(capacity)  # monotonic s of the last packet
+
+        # The key that was pressed last, as telephone-events tell it.
+        self.event_type = np.full(capacity, -1, np.int64)
+        self.event_state = np.zeros(capacity, np.int8)
+        self.event_time = np.zeros(capacity, np.int64)  # its RTP timestamp
+        self.event_heard = np.zeros(capacity)  # monotonic s
+        self.event_duration = np.zeros(capacity, np.int64)  # since the event reader was last told
 
         # The stream being sent.
         self.out_sequence = np.zeros(capacity, np.int64)
@@ -79,7 +98,6 @@ class Rows:
         self.heard = np.zeros((capacity, FRAME_SAMPLES), np.int16)
         self.said = np.zeros((capacity, FRAME_SAMPLES), np.int16)
         self.packets = np.zeros((capacity, PACKET_SIZE), np.uint8)
-        self.packet_views = [memoryview(row.data) for row in self.packets]
 
     def take(self) -> int:
         """A free row, the lowest, so that the rows in use stay together. Raises `NoRows`."""
@@ -102,7 +120,8 @@ class Rows:
         self.have[row] = False
         for flag in (self.started, self.listening, self.sends, self.out_marker):
             flag[row] = False
-        self.in_type[row] = -1
+        self.in_type[row] = self.event_type[row] = -1
+        self.event_state[row] = EventState.NONE
         self.missed[row] = NOTHING_TO_REPEAT
         for count in (self.in_packets, self.in_bytes, self.in_stream, self.in_jitter, self.out_packets):
             count[row] = 0

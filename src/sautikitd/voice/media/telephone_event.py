@@ -6,7 +6,7 @@ from typing import NamedTuple
 DIGITS = "0123456789*#ABCD"  # event codes 0 to 15, RFC 4733 section 3.2
 _PAYLOAD = struct.Struct("!BBH")
 _VOLUME = 10  # -10 dBm0
-_LOST_END_S = 0.2  # updates come every 20 to 50 ms: after this much silence the key is up
+LOST_END_S = 0.2  # updates come every 20 to 50 ms: after this much silence the key is up
 _LONGEST_SEGMENT = 0xFFFF
 
 
@@ -44,6 +44,17 @@ class EventReader:
     def down(self) -> bool:
         return self._down
 
+    @property
+    def timestamp(self) -> int | None:
+        """Of the newest press."""
+        return self._timestamp
+
+    def note(self, duration: int, heard_at: float) -> None:
+        """Updates of the key that is down, which said nothing else."""
+        if self._down:
+            self._duration = max(self._duration, duration)
+            self._heard_at = max(self._heard_at, heard_at)
+
     def feed(self, timestamp: int, payload: bytes, now: float) -> list[Press]:
         """Takes one packet; `now` in monotonic seconds. Returns the presses it completes, at most two."""
         event = parse_event(payload)
@@ -68,7 +79,7 @@ class EventReader:
 
     def expire(self, now: float) -> list[Press]:
         """The press whose end was lost, once its updates have stopped."""
-        return self._release() if self._down and now - self._heard_at > _LOST_END_S else []
+        return self._release() if self._down and now - self._heard_at > LOST_END_S else []
 
     def restart(self) -> list[Press]:
         """Forgets timestamps (the source changed); a key still down is counted."""
