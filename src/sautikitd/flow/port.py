@@ -117,7 +117,8 @@ class DialSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     They ring together, the first answer winning, or one after the other (`sequential`), each for `timeout_s`.
     `ring_tone` is what an answered caller hears meanwhile, over and over; `whisper` what the called party
-    hears alone, before the two are put together. `max_duration_s` counts from the answer.
+    hears alone, before the two are put together; with an `accept_key` he takes the call by pressing it, and one who
+    does not is hung up on (`no_answer`). `max_duration_s` counts from the answer.
     """
 
     numbers: tuple[str, ...]
@@ -127,6 +128,7 @@ class DialSpec(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: int = 30
     max_duration_s: int = 14400
     whisper: tuple[Prompt, ...] = ()
+    accept_key: str = ""
     record: DialRecording | None = None
 
 

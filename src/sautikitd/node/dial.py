@@ -19,6 +19,7 @@ from sautikitd.flow.port import (
     DialSpec,
     DialStatus,
     LegGone,
+    Prompt,
     PromptUnavailable,
 )
 from sautikitd.ids import uuid7
@@ -32,6 +33,9 @@ from sautikitd.voice.media.client import MediaLost, MediaRefused
 from sautikitd.voice.outbound_leg import OutboundLeg
 
 log = structlog.get_logger(__name__)
+
+ACCEPT_S = 10.0
+"""How long the called party may think about a call that he must accept, once he has heard what it is."""
 
 _STATUSES = {
     CallStatus.COMPLETED: DialStatus.COMPLETED,
@@ -211,14 +215,15 @@ class Dial:
         watch = asyncio.ensure_future(
             MoneyWatch(record, far, far.answered_at, books, clock, warned_with=self._near).run()
         )
+        taken = not self._spec.accept_key
         try:
-            await self._whisper(far)
-            await self._tone.stop()
-            await self._near.answer()
-            await bridge.open()
-            if self._spec.record is not None:
-                await self._record()
-            await bridge.until_over()
+            if taken := await self._takes_the_call(far):
+                await self._tone.stop()
+                await self._near.answer()
+                await bridge.open()
+                if self._spec.record is not None:
+                    await self._record()
+                await bridge.until_over()
         except LegGone:
             if self._near.ended:
                 raise
@@ -228,7 +233,23 @@ class Dial:
             await bridge.close()
             await self._stop_recording()
         ended = await self._close(winner)
-        return self._outcome(ended or record, DialStatus.COMPLETED)
+        return self._outcome(ended or record, DialStatus.COMPLETED if taken else DialStatus.NO_ANSWER)
+
+    async def _takes_the_call(self, far: OutboundLeg) -> bool:
+        """What is whispered to the called party, and whether he wants the call."""
+        if not self._spec.accept_key:
+            await self._whisper(far)
+            return True
+        key = await self._key_of(far, self._spec.whisper)
+        return key == self._spec.accept_key
+
+    async def _key_of(self, far: OutboundLeg, prompts: Sequence[Prompt]) -> str:
+        try:
+            pressed = await far.collect(max_digits=1, finish_on_key="", timeout_s=ACCEPT_S, prompts=prompts)
+        except PromptUnavailable as error:
+            self._warnings.append(f"nothing was whispered: {error}")
+            pressed = await far.collect(max_digits=1, finish_on_key="", timeout_s=ACCEPT_S)
+        return pressed.digits
 
     async def _whisper(self, far: OutboundLeg) -> None:
         if self._spec.whisper:

@@ -24,6 +24,7 @@ RESULTS: Mapping[str, str] = {
     "dialCallId": "DialCallSid",
     "dialDuration": "DialCallDuration",
     "dialBridged": "DialBridged",
+    "transferStatus": "ReferCallStatus",
     "queueResult": "QueueResult",
     "queueTime": "QueueTime",
 }

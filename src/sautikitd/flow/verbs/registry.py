@@ -16,6 +16,7 @@ from sautikitd.flow.verbs.redirect import RedirectVerb
 from sautikitd.flow.verbs.reject import RejectVerb
 from sautikitd.flow.verbs.ring import RingVerb
 from sautikitd.flow.verbs.say import SayVerb
+from sautikitd.flow.verbs.transfer import TransferVerb
 from sautikitd.flow.verbs.verb import Verb
 
 AnyVerb = (
@@ -33,9 +34,10 @@ AnyVerb = (
     | ConferenceVerb
     | EnqueueVerb
     | DequeueVerb
+    | TransferVerb
 )
 
 VERBS: dict[str, type[Verb]] = {verb.verb_name(): verb for verb in get_args(AnyVerb)}
 
-NOT_YET = frozenset({"stream", "transfer"})
+NOT_YET = frozenset({"stream"})
 """Verbs of the contract that this version cannot run, and therefore does not accept."""

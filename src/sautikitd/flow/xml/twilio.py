@@ -275,7 +275,7 @@ _ENQUEUE = Element(
 _REFER = Element(
     name="Refer",
     verb="transfer",
-    attributes=passed_over("action", "method", note="it has no counterpart"),
+    attributes=(Attribute(name="action", field="action"), Attribute(name="method", field="method")),
     fixed={"mode": "blind"},
     children=(Child(element=Element(name="Sip"), role=Role.TARGET, field="to"),),
 )
