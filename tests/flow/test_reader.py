@@ -140,7 +140,7 @@ def test_every_verb_of_the_contract_is_known() -> None:
     contract = (
         "say play getDigits dial conference record stream enqueue dequeue transfer redirect answer ring"
     )
-    assert {*VERBS, *NOT_YET} == {*contract.split(), "reject", "hangup", "pause"}
+    assert {*VERBS, *NOT_YET} == {*contract.split(), "reject", "hangup", "pause", "stopStream"}
     assert not {*VERBS} & NOT_YET
 
 

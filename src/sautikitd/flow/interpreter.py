@@ -29,6 +29,7 @@ from sautikitd.flow.port import (
 from sautikitd.flow.prompts import StockPrompts
 from sautikitd.flow.rooms_port import NoRooms, RoomsPort
 from sautikitd.flow.state import FlowState
+from sautikitd.flow.streams import NoStreams, Streamer
 from sautikitd.flow.verbs.dial import DialVerb
 from sautikitd.flow.verbs.hangup import HangupVerb
 from sautikitd.flow.verbs.registry import AnyVerb
@@ -55,12 +56,14 @@ class FlowRunner:
         clock: Clock | None = None,
         state: FlowState | None = None,
         dialler: Dialler | None = None,
+        streamer: Streamer | None = None,
         control: ControlledCall | None = None,
         discretion: Discretion | None = None,
         rooms: RoomsPort | None = None,
     ) -> None:
         self._leg = leg
         self._dialler = dialler
+        self._streamer = streamer or NoStreams()
         self.rooms: RoomsPort = rooms or NoRooms()
         self._context = context
         self._discretion = discretion or Discretion()
@@ -152,6 +155,10 @@ class FlowRunner:
             return await self._dialler.dial(spec)
         finally:
             self._note_answer()
+
+    @property
+    def streams(self) -> Streamer:
+        return self._streamer
 
     async def ask(self, question: Question) -> None:
         await self._leg.wait(0)  # raises where the leg is gone: nobody is asked on behalf of a dead call

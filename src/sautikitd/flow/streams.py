@@ -79,3 +79,16 @@ class Streamer(Protocol):
     async def stop(self, name: str) -> int:
         """Stops the streams of that name that run beside the flow, or all of them for an empty one; how many."""
         ...
+
+
+class NoStreams:
+    """Where nothing can be streamed: every stream fails."""
+
+    async def connect(self, spec: StreamSpec) -> Streamed:
+        return Streamed(stream_id="", end=StreamEnd.FAILED, error="streams are not available here")
+
+    async def begin(self, spec: StreamSpec) -> str | None:
+        return "streams are not available here"
+
+    async def stop(self, name: str) -> int:
+        return 0

@@ -30,9 +30,11 @@ from sautikitd.node.dialling import Dialling
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.live_flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
+from sautikitd.node.streaming import CallStreams
 from sautikitd.node.rooms import NodeRooms
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaRefused
+from sautikitd.voice.streams.client import StreamClient
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Conversations:
     clock: Clock
     public_url: str
     controllers: Controllers
+    streams: StreamClient
     rooms: NodeRooms
     flows: LiveFlows = field(default_factory=LiveFlows)
     known_secrets: dict[tuple[UUID, Mode], Sequence[str]] = field(default_factory=dict)
@@ -129,6 +132,17 @@ class Conversations:
             clock=self.clock,
         )
         dialler = CallDialler(self.dialling, call, leg)
+        streamer = CallStreams(
+            client=self.streams,
+            call=call,
+            leg=leg,
+            callbacks=client,
+            context=lambda: self._context(call, leg),
+            secrets=lambda: self._secrets_of(call),
+            journal=discreet,
+            clock=self.clock,
+            see_through=self.dialling.see_through,
+        )
         control = self.controllers.of(call, discreet)
 
         def make(context: FlowContext) -> FlowRunner:
@@ -139,6 +153,7 @@ class Conversations:
                 journal,
                 clock=self.clock,
                 dialler=dialler,
+                streamer=streamer,
                 control=control,
                 discretion=discretion,
                 rooms=self.rooms.of(call, leg),

@@ -50,6 +50,7 @@ from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.speech.cache import PromptCache
 from sautikitd.voice.speech.sounds import AudioFiles, Sounds
+from sautikitd.voice.streams.client import StreamClient
 
 log = structlog.get_logger()
 
@@ -175,6 +176,8 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         )
         await engine.start()
         held.push_async_callback(engine.close)
+        streams = StreamClient(allow_private=platform.guard.allow_private)
+        held.push_async_callback(streams.close)
         books = Books(database, platform.lifecycle, clock, platform.waker)
         journal = JournalWriter(database, platform.events)
         uploads = UploadedSounds(database, platform.recording_store)
@@ -211,6 +214,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             dialling=dialling,
             clock=clock,
             public_url=settings.public_url,
+            streams=streams,
             controllers=Controllers(database, platform.waker, clock),
             rooms=rooms,
         )

@@ -22,6 +22,9 @@ class DigitBuffer:
         self._digits.append(digit)
         self._arrived.set()
 
+    def clear(self) -> None:
+        self._digits.clear()
+
     async def next(self) -> str:
         while not self._digits:
             self._arrived.clear()

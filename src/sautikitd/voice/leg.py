@@ -69,6 +69,7 @@ class MediaLeg(ABC):
         self._plays: dict[str, asyncio.Future[bool]] = {}
         self._play_number = 0
         self._digits = DigitBuffer()
+        self._listeners: list[Callable[[str], None]] = []
         self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
         self._digits_to: MediaLeg | None = None
@@ -193,6 +194,15 @@ class MediaLeg(ABC):
             self.room = room
             self.moved.set()
 
+    def hear_digits(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Tells `listener` of each key besides; what it returns ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def forget_digits(self) -> None:
+        """Drops the keys that no `collect` has taken yet."""
+        self._digits.clear()
+
     def send_digits_to(self, other: "MediaLeg | None") -> None:
         """From now on keys pressed here go to the other leg's far end instead of to the flow; None: to the flow."""
         self._digits_to = other
@@ -257,6 +267,8 @@ class MediaLeg(ABC):
     def take_digit(self, digit: str) -> None:
         """A key pressed at the far end: as RFC 4733 event, as a tone, or by INFO."""
         self.recordings.on_digit(digit)
+        for listener in self._listeners:
+            listener(digit)
         if self._digits_to is None:
             self._digits.put(digit)
         elif not (self._in_band and self._digits_to._in_band):  # there the tone itself goes through

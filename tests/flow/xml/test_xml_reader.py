@@ -212,6 +212,30 @@ def test_streams_speak_twilios_protocol_and_wait_only_when_connected() -> None:
         {"stream": fields | {"connect": True}},
         {"stream": fields | {"connect": False}},
     ]
+    assert drafted(f"<Connect action='/after' method='GET'>{stream}</Connect>") == [
+        {"stream": fields | {"connect": True, "action": "/after", "method": "GET"}},
+    ]
+    assert drafted("<Stop><Stream name='n'/></Stop>") == [{"stopStream": {"name": "n"}}]
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_a_stream_directly_in_the_response_is_our_own(dialect: Dialect) -> None:
+    stream = (
+        '<Stream url="wss://a.example/s" track="both_tracks" connect="false" outputSamplingRate="16000" '
+        'statusEvents="stream-started stream-error" openMetadata=\'{"customer": 7}\'/>'
+    )
+    assert actions_of(stream, dialect) == [
+        {
+            "stream": {
+                "url": "wss://a.example/s",
+                "track": "both_tracks",
+                "connect": False,
+                "outputSamplingRate": 16000,
+                "statusEvents": "stream-started stream-error",
+                "openMetadata": '{"customer": 7}',
+            }
+        }
+    ]
 
 
 def test_queues_and_transfers_have_their_verbs() -> None:

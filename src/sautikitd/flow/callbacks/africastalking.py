@@ -15,8 +15,10 @@ RESULTS: Mapping[str, str] = {
     "dialNumber": "dialDestinationNumber",
     "dialDuration": "dialDurationInSeconds",
     "dialStartTime": "dialStartTime",
+    **{name: name for name in ("streamSid", "streamName", "streamEvent", "streamError", "timestamp")},
 }
-"""Fields of the verb that ended: our names and Africa's Talking's. The others have no name there."""
+"""Fields of the verb that ended: our names and Africa's Talking's, which knows no streams: those keep our names. The
+others have no name there."""
 
 HANGUP_CAUSES: Mapping[str, str] = {
     "normal_clearing": "NORMAL_CLEARING",

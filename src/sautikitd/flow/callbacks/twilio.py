@@ -27,10 +27,15 @@ RESULTS: Mapping[str, str] = {
     "transferStatus": "ReferCallStatus",
     "queueResult": "QueueResult",
     "queueTime": "QueueTime",
+    "streamSid": "StreamSid",
+    "streamName": "StreamName",
+    "streamEvent": "StreamEvent",
+    "streamError": "StreamError",
+    "timestamp": "Timestamp",
 }
 """Fields of the verb that ended: our names and Twilio's. What is not here has no name there, and is left out."""
 
-_SIDS = {"RecordingSid": "RE", "DialCallSid": "CA"}
+_SIDS = {"RecordingSid": "RE", "DialCallSid": "CA", "StreamSid": "MZ"}
 """Ids become sids: a prefix and the 32 hex digits of our id, so that they can be turned back."""
 
 UNANSWERED = {

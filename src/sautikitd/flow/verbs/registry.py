@@ -16,6 +16,8 @@ from sautikitd.flow.verbs.redirect import RedirectVerb
 from sautikitd.flow.verbs.reject import RejectVerb
 from sautikitd.flow.verbs.ring import RingVerb
 from sautikitd.flow.verbs.say import SayVerb
+from sautikitd.flow.verbs.stop_stream import StopStreamVerb
+from sautikitd.flow.verbs.stream import StreamVerb
 from sautikitd.flow.verbs.transfer import TransferVerb
 from sautikitd.flow.verbs.verb import Verb
 
@@ -31,6 +33,8 @@ AnyVerb = (
     | RejectVerb
     | HangupVerb
     | PauseVerb
+    | StreamVerb
+    | StopStreamVerb
     | ConferenceVerb
     | EnqueueVerb
     | DequeueVerb
@@ -39,5 +43,5 @@ AnyVerb = (
 
 VERBS: dict[str, type[Verb]] = {verb.verb_name(): verb for verb in get_args(AnyVerb)}
 
-NOT_YET = frozenset({"stream"})
+NOT_YET: frozenset[str] = frozenset()
 """Verbs of the contract that this version cannot run, and therefore does not accept."""

@@ -10,6 +10,7 @@ import msgspec
 from sautikitd.egress.urls import check_url
 from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.port import Dialled, DialSpec, Leg
+from sautikitd.flow.streams import Streamer
 from sautikitd.flow.rooms_port import RoomsPort
 
 if TYPE_CHECKING:  # it reads flows, and so knows every verb
@@ -76,6 +77,11 @@ class Run(Protocol):
 
     async def dial(self, spec: DialSpec) -> Dialled:
         """See `flow.port.Dialler`."""
+        ...
+
+    @property
+    def streams(self) -> Streamer:
+        """The streams of this call."""
         ...
 
     async def ask(self, question: Question) -> None:

@@ -9,6 +9,7 @@ from sautikitd.flow.xml.element import (
     Element,
     Role,
 )
+from sautikitd.flow.xml.own import STREAM
 
 DEFAULT_ROOM = "default"
 """The room or queue of an element without a name, one for the whole workspace and mode."""
@@ -107,6 +108,7 @@ _VERBS = (
     ),
     Element(name="Redirect", verb="redirect", text="url"),
     Element(name="Reject", verb="reject"),
+    STREAM,
 )
 
 AFRICAS_TALKING = DialectTable(

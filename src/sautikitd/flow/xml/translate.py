@@ -163,11 +163,13 @@ class Translator:
             draft.put(child.field, text, node.place.content())
 
     def _instead(self, draft: Draft, node: Node, element: Element) -> None:
-        """The parent becomes what this child says; the parent's own attributes have no place in that."""
-        for field, place in draft.where.items():
-            self._warn(place, f"{field} has no meaning with <{node.name}>; passed over")
+        """The parent becomes what this child says. Attributes of a parent that would be a verb by itself have no
+        place in that; those of one that only says how (`Connect`) go on with the child."""
+        if draft.verb:
+            for field, place in draft.where.items():
+                self._warn(place, f"{field} has no meaning with <{node.name}>; passed over")
+            draft.fields, draft.where = {}, {}
         draft.verb, draft.place = element.verb or "", node.place
-        draft.fields, draft.where = {}, {}
         self._read_into(draft, node, element)
 
     def _parameter(self, draft: Draft, node: Node, child: Child) -> None:

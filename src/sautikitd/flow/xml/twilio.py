@@ -10,6 +10,7 @@ from sautikitd.flow.xml.element import (
     Role,
     passed_over,
 )
+from sautikitd.flow.xml.own import PARAMETER, STREAM
 
 _POST = frozenset({"POST"})
 _BY_POST = "the callback is a POST"
@@ -250,13 +251,21 @@ _STREAM = Element(
     fixed={"protocol": "twilio"},
     children=(
         Child(
-            element=Element(name="Parameter", attributes=(Attribute(name="name"), Attribute(name="value"))),
+            element=PARAMETER,
             role=Role.PARAMETER,
             field="openMetadata",
         ),
     ),
 )
-_AFTERWARDS = passed_over("action", "method", note="when the stream ends the next verb runs")
+_AFTERWARDS = (
+    Attribute(name="action", field="action", note="without it the next verb runs when the stream ends"),
+    Attribute(name="method", field="method"),
+)
+_UNHEARD = passed_over("action", "method", note="the flow does not wait for the stream")
+
+_STOPPED_STREAM = Element(
+    name="Stream", verb="stopStream", attributes=(Attribute(name="name", field="name"),)
+)
 
 _ENQUEUE = Element(
     name="Enqueue",
@@ -313,10 +322,12 @@ _VERBS = (
     ),
     Element(
         name="Start",
-        attributes=_AFTERWARDS,
+        attributes=_UNHEARD,
         fixed={"connect": False},
         children=(Child(element=_STREAM, role=Role.INSTEAD),),
     ),
+    Element(name="Stop", children=(Child(element=_STOPPED_STREAM, role=Role.INSTEAD),)),
+    STREAM,
     _REFER,
 )
 
@@ -328,7 +339,6 @@ TWIML = DialectTable(
     ),
     unsupported={
         "Leave": "a caller leaves a queue when he is taken from it, or by its maxWait",
-        "Stop": "a stream ends with its call or when its socket closes",
         "Pay": "card payments are not taken",
         "Prompt": "card payments are not taken",
         "Sms": "messages are not sent",
