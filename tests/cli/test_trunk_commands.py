@@ -11,6 +11,7 @@ import pytest
 
 from sautikitd.cli.exits import Exit
 from sautikitd.cli.trunk import PASSWORD_VARIABLE
+from sautikitd.cli.trunk_options import terms_of
 
 Command = Callable[..., Any]
 
@@ -107,3 +108,52 @@ def test_a_trunk_that_cannot_be_is_refused_by_field(sautikitd: Command) -> None:
     assert answer.status == Exit.REFUSED
     pointers = [field["pointer"] for field in answer.data["error"]["fields"]]
     assert pointers == ["/host", "/port", "/source_cidrs/0"]
+
+
+def test_a_trunk_is_changed_where_it_is_told_and_shown_whole(sautikitd: Command) -> None:
+    add = ("trunk", "add", "ke", "--host", "127.0.0.1", "--prefix", "25471", "--prefix", "25472")
+    assert sautikitd(*add, "--max-channels", "30", "--called-form", "national").status == Exit.OK
+    edit = ("--clear", "prefixes", "--max-cps", "2.5", "--proxy", "192.0.2.7:5070", "--transport", "tcp")
+    edited = sautikitd("trunk", "edit", "ke", *edit, "--disable", "--json")
+    assert edited.status == Exit.OK
+    shown = sautikitd("trunk", "show", "ke", "--json").data["trunk"]
+    assert shown["prefixes"] == []
+    assert (shown["max_channels"], shown["max_cps"], shown["called_form"]) == (30, 2.5, "national")
+    assert (shown["proxy_host"], shown["proxy_port"], shown["transport"]) == ("192.0.2.7", 5070, "tcp")
+    assert shown["enabled"] is False
+
+
+def test_what_cannot_be_is_refused_at_a_change_too(sautikitd: Command) -> None:
+    sautikitd("trunk", "add", "ke", "--host", "127.0.0.1")
+    refused = sautikitd("trunk", "edit", "ke", "--register", "--weight", "0", "--tls-name", "x", "--json")
+    assert refused.status == Exit.REFUSED
+    pointers = [field["pointer"] for field in refused.data["error"]["fields"]]
+    assert pointers == ["/tls_name", "/register", "/weight"]
+    assert sautikitd("trunk", "edit", "nobody", "--json").data["error"]["code"] == "trunks.not_found"
+
+
+def test_a_password_can_be_changed_and_taken_away(sautikitd: Command) -> None:
+    sautikitd("trunk", "add", "ke", "--host", "127.0.0.1")
+    edit = ("trunk", "edit", "ke", "--username", "duka", "--password-stdin", "--register")
+    assert sautikitd(*edit, stdin="siri\n").status == Exit.OK
+    assert sautikitd("trunk", "show", "ke", "--json").data["trunk"]["register"] is True
+    assert sautikitd("trunk", "edit", "ke", "--clear", "username").status == Exit.OK
+    shown = sautikitd("trunk", "show", "ke", "--json").data["trunk"]
+    assert (shown["username"], shown["register"]) == (None, False)
+
+
+def test_a_tls_trunk_takes_the_port_of_tls(sautikitd: Command) -> None:
+    sautikitd("trunk", "add", "ke", "--host", "sip.example.co.ke", "--transport", "tls")
+    assert sautikitd("trunk", "show", "ke", "--json").data["trunk"]["port"] == 5061
+
+
+def test_the_place_of_a_proxy_is_read_in_all_its_forms() -> None:
+    places = {
+        "proxy.example": ("proxy.example", 5060),
+        "proxy.example:5080": ("proxy.example", 5080),
+        "2001:db8::1": ("2001:db8::1", 5060),
+        "[2001:db8::1]:5080": ("2001:db8::1", 5080),
+    }
+    for text, (host, port) in places.items():
+        assert terms_of({"proxy": text}) == {"proxy_host": host, "proxy_port": port}
+    assert terms_of({"proxy": "proxy.example"}, transport="tls")["proxy_port"] == 5061

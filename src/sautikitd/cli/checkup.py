@@ -186,16 +186,18 @@ async def _check_rooms(platform: Platform, *, served: bool) -> AsyncIterator[Che
         if served:
             yield await _check_nodes(connection, platform.clock.now())
         yield await _check_deliveries(connection)
-        trunks = await platform.trunks.all(connection)
+        trunks = await platform.trunks.enabled(connection)
     if not trunks:
         yield warning("trunks", "there are none: only test mode can call", "sautikitd trunk add --help")
-    outcomes = await asyncio.gather(*(check_trunk(trunk, patience=_TRUNK_PATIENCE_S) for trunk in trunks))
+    outcomes = await asyncio.gather(
+        *(check_trunk(trunk, password=password, patience=_TRUNK_PATIENCE_S) for trunk, password in trunks)
+    )
     for outcome in outcomes:
         name = f"trunk {outcome.name}"
         if outcome.ok:
             yield ok(name, f"answers {outcome.code} in {outcome.milliseconds} ms. {outcome.explanation}")
         else:
-            yield wrong(name, "does not answer", outcome.explanation)
+            yield wrong(name, "calls will not go through", outcome.explanation)
 
 
 async def _check_nodes(connection: Connection, now: datetime) -> Check:

@@ -1,117 +1,219 @@
-"""Whether a trunk answers, and if it does not, what is most likely wrong."""
+"""Whether a trunk works, and if it does not, what is most likely wrong: the steps of a call, tried one by one."""
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
-import msgspec
-
+from sautikitd.trunks import check_answers
+from sautikitd.trunks.check_tls import check_tls
+from sautikitd.trunks.findings import Finding, OurSide, TrunkCheck, Verdict, concluded
 from sautikitd.trunks.models import Transport, Trunk
 from sautikitd.voice.sip import hops
+from sautikitd.voice.sip.address import NameAddr, is_ip, sip_uri
+from sautikitd.voice.sip.authorization import Authorizer
+from sautikitd.voice.sip.digest import Credentials
+from sautikitd.voice.sip.stack import Outcome
+from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.user_agent import UserAgent
 
 PATIENCE_SECONDS = 5.0
+_OWN_AUTHORITY = "own"
 
 
-class TrunkCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome. `code` is the SIP status of the answer to OPTIONS; any answer means that somebody is there."""
-
-    name: str
-    ok: bool
-    addresses: Sequence[str]
-    code: int | None = None
-    milliseconds: float | None = None
-    explanation: str
-
-
-async def check_trunk(trunk: Trunk, *, patience: float = PATIENCE_SECONDS) -> TrunkCheck:
-    """Resolves the host, connects where that means something, and sends an OPTIONS request (RFC 3261 §11)."""
-    addresses = await _resolve(trunk.host, trunk.port)
+async def check_trunk(
+    trunk: Trunk,
+    *,
+    password: str | None = None,
+    ours: OurSide | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> TrunkCheck:
+    """DNS, TCP, TLS, SIP OPTIONS (RFC 3261 §11), the account, the clocks and our own address; stops where nothing
+    further can be tried. The account is tried with `password`, without registering. `patience` is for each step."""
+    findings: list[Finding] = []
+    addresses = await _resolve(trunk.next_host, trunk.next_port)
+    findings.append(_of_dns(trunk, addresses))
     if not addresses:
-        return _failed(
-            trunk, addresses, f"The name {trunk.host} does not resolve: check its spelling and your DNS."
-        )
-    refused = await _connect(trunk, patience) if trunk.transport is Transport.TCP else None
-    if refused:
-        return _failed(trunk, addresses, refused)
+        return concluded(trunk.name, addresses, findings)
+    if trunk.transport is not Transport.UDP:
+        findings.append(await _connect(trunk, patience))
+    if trunk.transport is Transport.TLS and findings[-1].verdict is Verdict.OK:
+        findings.append(await check_tls(trunk, ours, patience))
+    if findings[-1].verdict is Verdict.WRONG:
+        return concluded(trunk.name, addresses, findings)
     try:
-        async with asyncio.timeout(patience):
-            answer = await _ping(trunk, addresses[0])
-    except TimeoutError:
-        answer = None
+        async with _asking(trunk, addresses[0], ours) as asker:
+            return await _ask(asker, trunk, password, ours, addresses, findings, patience)
     except OSError as exc:
-        return _failed(trunk, addresses, f"This machine has no way to {addresses[0]}: {exc.strerror or exc}.")
-    if answer is None:
-        return _failed(
-            trunk,
-            addresses,
-            f"No answer over {trunk.transport} from {addresses[0]}:{trunk.port} within {patience:g} s. Is the port right, "
-            "does the carrier know this machine's address, and does a firewall let SIP through both ways?",
+        way = Finding(
+            step="answer",
+            verdict=Verdict.WRONG,
+            found=f"This machine has no way to {addresses[0]}: {exc.strerror or exc}.",
+            cure="Look at its routes and its firewall.",
         )
-    code, seconds = answer
-    return TrunkCheck(
-        name=trunk.name,
-        ok=True,
-        addresses=addresses,
-        code=code,
-        milliseconds=round(seconds * 1000, 1),
-        explanation=_meaning(trunk, code),
-    )
+        return concluded(trunk.name, addresses, [*findings, way])
 
 
-def _meaning(trunk: Trunk, code: int) -> str:
-    if code in (401, 407):
-        return (
-            "It is there and asks who we are, as it should."
-            if trunk.username
-            else (
-                "It is there and wants a username and password, which this trunk has not: add it again with --username."
-            )
+class _Asker:
+    """Sends the carrier a request and says what came of it and how long that took."""
+
+    def __init__(self, agent: UserAgent, trunk: Trunk, local: str) -> None:
+        self._agent = agent
+        self._trunk = trunk
+        user, domain = trunk.from_user or trunk.username or "sautikit", trunk.from_domain
+        self._sender = NameAddr(sip_uri(user, domain or local))
+        self._account = NameAddr(sip_uri(user, domain or trunk.host))
+        self._hop = hops.Hop(
+            host=trunk.next_host,
+            port=trunk.next_port,
+            transport=hops.Transport(trunk.transport),
+            name=trunk.tls_name or "",
+            trust=_OWN_AUTHORITY if trunk.tls_ca else "",
         )
-    if code == 403:
-        return "It is there but refuses us: the carrier has to allow this machine's address."
-    if trunk.register and trunk.state != "registered":
-        return f"It is there. The voice node's registration: {trunk.state} {trunk.state_detail}".rstrip()
-    return "It is there."
+        self._target = sip_uri("", trunk.host, trunk.port)
+
+    async def options(self, patience: float) -> tuple[Outcome, float] | None:
+        """None when nobody answered."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(patience):
+                outcome = await self._agent.request(
+                    "OPTIONS", target=self._target, hop=self._hop, local=self._sender
+                )
+        except TimeoutError:
+            return None
+        return (outcome, time.monotonic() - started) if outcome.response else None
+
+    async def account(self, password: str | None, patience: float) -> Finding:
+        """REGISTER without Contact: it asks what is registered, and changes nothing (RFC 3261 §10.2.3)."""
+        first = await self._bindings(None, patience)
+        second = None
+        if first.code in (401, 407) and password and self._trunk.username:
+            credentials = Credentials(username=self._trunk.username, password=password)
+            second = await self._bindings(Authorizer(credentials), patience)
+        return check_answers.of_credentials(self._trunk, first, second)
+
+    async def _bindings(self, authorizer: Authorizer | None, patience: float) -> Outcome:
+        try:
+            async with asyncio.timeout(patience):
+                return await self._agent.request(
+                    "REGISTER",
+                    target=self._target,
+                    hop=self._hop,
+                    local=self._account,
+                    remote=self._account,
+                    authorizer=authorizer,
+                    contact=False,
+                )
+        except TimeoutError:
+            return Outcome(408, "no answer")
+
+
+async def _ask(
+    asker: _Asker,
+    trunk: Trunk,
+    password: str | None,
+    ours: OurSide | None,
+    addresses: Sequence[str],
+    findings: Sequence[Finding],
+    patience: float,
+) -> TrunkCheck:
+    answered = await asker.options(patience)
+    if answered is None:
+        silence = Finding(
+            step="answer",
+            verdict=Verdict.WRONG,
+            found=f"No answer over {trunk.transport} from {addresses[0]}:{trunk.next_port} within {patience:g} s.",
+            cure="Is the port right, does the carrier know this machine's public address, and does a firewall let SIP "
+            "through both ways? Some carriers leave OPTIONS unanswered: then try a call.",
+        )
+        return concluded(trunk.name, addresses, [*findings, silence])
+    outcome, seconds = answered
+    assert outcome.response is not None
+    found = [*findings, check_answers.of_options(trunk, outcome, seconds)]
+    if trunk.username:
+        found.append(await asker.account(password, patience))
+    if ours:
+        found.append(check_answers.of_our_address(addresses[0], outcome.response, ours))
+    found.extend(check_answers.of_clock(outcome.response))
+    found.append(_of_nodes(trunk))
+    return concluded(trunk.name, addresses, found, outcome.code, seconds)
+
+
+@asynccontextmanager
+async def _asking(trunk: Trunk, address: str, ours: OurSide | None) -> AsyncIterator[_Asker]:
+    local = _local_address_towards(address, trunk.next_port)
+    agent = UserAgent()
+    options = TlsOptions(authorities=ours.authorities if ours else None)
+    await agent.start((local, 0), tls=options)
+    try:
+        agent.trust({_OWN_AUTHORITY: trunk.tls_ca} if trunk.tls_ca else {})
+        yield _Asker(agent, trunk, local)
+    finally:
+        await agent.stop()
+
+
+def _of_dns(trunk: Trunk, addresses: Sequence[str]) -> Finding:
+    if not addresses:
+        return Finding(
+            step="name",
+            verdict=Verdict.WRONG,
+            found=f"The name {trunk.next_host} does not resolve.",
+            cure="Check its spelling and your DNS; or use the carrier's IP address.",
+        )
+    if is_ip(trunk.next_host):
+        return Finding(step="name", found=f"{trunk.next_host} is an address.")
+    return Finding(step="name", found=f"{trunk.next_host} is {', '.join(addresses)}.")
+
+
+def _of_nodes(trunk: Trunk) -> Finding:
+    """What the voice nodes last saw, who look more often and register."""
+    seen = f"{trunk.state}: {trunk.state_detail}".rstrip(": ")
+    verdict = Verdict.WARNING if trunk.state == "failed" else Verdict.OK
+    cure = "A voice node sees it differently than this machine does." if verdict is Verdict.WARNING else ""
+    if not trunk.enabled:
+        return Finding(
+            step="voice nodes",
+            verdict=Verdict.WARNING,
+            found="The trunk is disabled.",
+            cure="sautikitd trunk edit NAME --enable",
+        )
+    return Finding(step="voice nodes", verdict=verdict, found=seen, cure=cure)
 
 
 async def _resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except socket.gaierror:
+    except (OSError, UnicodeError):
         return []
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def _connect(trunk: Trunk, patience: float) -> str | None:
-    """What is wrong with the TCP connection; None when it opens."""
-    where = f"{trunk.host}:{trunk.port}"
+async def _connect(trunk: Trunk, patience: float) -> Finding:
+    where = f"{trunk.next_host}:{trunk.next_port}"
+
+    def wrong(found: str, cure: str) -> Finding:
+        return Finding(step="connection", verdict=Verdict.WRONG, found=found, cure=cure)
+
     try:
         async with asyncio.timeout(patience):
-            _, writer = await asyncio.open_connection(trunk.host, trunk.port)
+            _, writer = await asyncio.open_connection(trunk.next_host, trunk.next_port)
     except TimeoutError:
-        return (
-            f"No TCP connection to {where} within {patience:g} s: a firewall drops it, or nothing is there."
+        return wrong(
+            f"No TCP connection to {where} within {patience:g} s: a firewall drops it, or nothing is there.",
+            "Ask the carrier whether it has allowed this machine's public address.",
         )
     except ConnectionRefusedError:
-        return f"{where} refuses TCP connections: nothing listens on that port. Is it UDP, or another port?"
+        return wrong(
+            f"{where} refuses TCP connections: nothing listens on that port.", "Is it UDP, or another port?"
+        )
     except OSError as exc:
-        return f"No TCP connection to {where}: {exc.strerror or exc}."
+        return wrong(f"No TCP connection to {where}: {exc.strerror or exc}.", "Look at routes and firewall.")
     writer.close()
     await writer.wait_closed()
-    return None
-
-
-async def _ping(trunk: Trunk, address: str) -> tuple[int, float] | None:
-    agent = UserAgent()
-    await agent.start((_local_address_towards(address, trunk.port), 0))
-    try:
-        hop = hops.Hop(host=trunk.host, port=trunk.port, transport=hops.Transport(trunk.transport))
-        pong = await agent.ping(hop)
-    finally:
-        await agent.stop()
-    return None if pong is None else (pong.code, pong.seconds)
+    return Finding(step="connection", found=f"{where} takes TCP connections.")
 
 
 def _local_address_towards(address: str, port: int) -> str:
@@ -120,7 +222,3 @@ def _local_address_towards(address: str, port: int) -> str:
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((address, port))
         return str(probe.getsockname()[0])
-
-
-def _failed(trunk: Trunk, addresses: Sequence[str], explanation: str) -> TrunkCheck:
-    return TrunkCheck(name=trunk.name, ok=False, addresses=addresses, explanation=explanation)

@@ -106,6 +106,10 @@ class Trunks:
         """What a voice node last saw of the trunk."""
         await repository.set_state(connection, trunk_id, state, detail, now)
 
+    async def live_calls(self, connection: Connection, trunk_id: UUID) -> int:
+        """How many calls it carries now, both ways."""
+        return await repository.live_calls(connection, trunk_id)
+
     async def remove(self, connection: Connection, name: str, actor: Actor, now: datetime) -> Trunk:
         """Raises `TrunkNotFound`, and `TrunkInUse` while calls run over it. Inside a transaction."""
         trunk = await self.find(connection, name)

@@ -221,8 +221,12 @@ class UserAgent:
         cseq: int = 1,
         headers: Sequence[tuple[str, str]] = (),
         authorizer: Authorizer | None = None,
+        contact: bool = True,
     ) -> Outcome:
-        """Any request that opens no dialog (OPTIONS, REGISTER, MESSAGE); a local 503 if `hop` leads nowhere."""
+        """Any request that opens no dialog (OPTIONS, REGISTER, MESSAGE); a local 503 if `hop` leads nowhere.
+
+        Without `contact` a REGISTER only asks what is registered (RFC 3261 §10.2.3).
+        """
         try:
             hop = await self._stack.resolve(hop)
         except OSError:
@@ -234,7 +238,8 @@ class UserAgent:
         request.headers.set("Call-ID", call_id or f"{new_tag()}@{self._stack.advertised[0]}")
         request.headers.set("CSeq", f"{cseq} {method}")
         self._stack.dress(request, hop, new_branch())
-        request.headers.set("Contact", self._stack.contact(sender.user, hop.transport))
+        if contact:
+            request.headers.set("Contact", self._stack.contact(sender.user, hop.transport))
         for name, value in headers:
             request.headers.set(name, value)
         if authorizer is not None:
