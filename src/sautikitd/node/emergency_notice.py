@@ -17,10 +17,7 @@ from sautikitd.voice.sip.inbound import InboundCall as SipCall
 
 log = structlog.get_logger(__name__)
 
-_TEXT = (
-    "Emergency services cannot be reached from here. Hang up, and dial nine nine nine or one one two "
-    "from an ordinary mobile phone."
-)
+_TEXT = "Emergency services cannot be reached from here. Dial 9 9 9 from an ordinary mobile phone."
 _LONGEST_S = 20.0
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,15 @@ OUR_SDP = sdp.offer("127.0.0.1", 40_000, session_id=7).encode()
 
 
 def free_port() -> int:
-    """A port free for UDP and TCP just now."""
-    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
-        stream.bind(("127.0.0.1", 0))
-        port = int(stream.getsockname()[1])
-        datagram.bind(("127.0.0.1", port))
-        return port
+    """A port free for UDP and TCP just now; others of this machine's may be taken for one of the two."""
+    for _ in range(50):
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            stream.bind(("127.0.0.1", 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):
+                datagram.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("no port is free for UDP and TCP at once")
 
 
 class Sipp:
