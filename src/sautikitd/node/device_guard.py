@@ -28,9 +28,9 @@ from sautikitd.voice.sip.wire import Arrival
 
 log = structlog.get_logger(__name__)
 
-# JsSIP 3 and SIP.js 0.21 look at the first challenge only, and give up if that is not MD5; so RFC 8760's order, the
-# strongest first, is turned round where browsers come in, over TLS anyway.
-_FOR_BROWSERS = tuple(reversed(STRONGEST_FIRST))
+# JsSIP 3 and SIP.js 0.21 know MD5 alone, look at one challenge only, and give up if it is of anything else, so browsers
+# get no other; they come over TLS anyway.
+_FOR_BROWSERS = ("MD5",)
 
 _SCANNERS = (
     *("friendly-scanner", "sipvicious", "sipcli", "sip-scan", "sipsak", "sundayddr", "iwar", "pplsip"),
