@@ -39,6 +39,10 @@ from sautikitd.payments.service import TopUps
 from sautikitd.payments.sources import Sources
 from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.routes import RecordingRoutes
+from sautikitd.rooms.conferences.routes import ConferenceRoutes
+from sautikitd.rooms.lifecycle import Rooms
+from sautikitd.rooms.queues.lifecycle import CallerQueues
+from sautikitd.rooms.queues.routes import QueueRoutes
 from sautikitd.spending.routes import SpendingRoutes
 from sautikitd.supervision.routes import SupervisionRoutes
 from sautikitd.test_clock.clocks import TestClocks
@@ -76,6 +80,7 @@ async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
 def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Sequence[Endpoint]:
     """Every endpoint of the API, room by room, as the documentation lists them."""
     private = platform.settings.dev
+    rooms = Rooms(platform.events)
     mp3 = Mp3Maker(
         database=platform.database,
         store=platform.recording_store,
@@ -110,6 +115,8 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             platform.clock,
         ),
         TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
+        ConferenceRoutes(rooms, platform.waker, allow_private_urls=private),
+        QueueRoutes(CallerQueues(platform.events, rooms), platform.waker),
         FlowRoutes(),
         RecordingRoutes(
             database=platform.database,

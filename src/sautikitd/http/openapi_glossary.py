@@ -3,6 +3,23 @@
 from typing import Any
 
 GLOSSARY: dict[str, str] = {
+    "coached_call_id": "Whom alone he is heard by.",
+    "end_reason": "Why it ended: `everybody_left`, `participant_left`, `ended_by_api` or `node_lost`.",
+    "ends_conference": "Whether it ends when he leaves.",
+    "entered_at": "When he entered the queue.",
+    "held": "Whether he is on hold.",
+    "joined_at": "When he joined.",
+    "leave_reason": "Why he left: `left`, `hangup`, `kicked`, `conference_ended`, `node_lost` or `failed`.",
+    "left_at": "When he left.",
+    "max_participants": "How many it takes.",
+    "muted": "Whether nobody hears him.",
+    "oldest_entered_at": "When the one entered who has waited longest.",
+    "participants": "How many are in it.",
+    "position": "His place: 1 is next.",
+    "recorded": "Whether it is recorded while it is live.",
+    "taken_at": "When somebody took him from the queue.",
+    "taken_by_call_id": "The call that took him from the queue.",
+    "wait_seconds": "How long he has waited.",
     "action": "What was done, dotted, like `number.claim`.",
     "actions": "Voice actions, run in order; their JSON Schema is at `/v1/voice/schema`.",
     "actor_id": "Who did it: an id of the kind `actor_kind`.",

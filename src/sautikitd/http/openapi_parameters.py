@@ -15,6 +15,12 @@ _UUID = "01939f3e-7c1a-7b52-9d6a-3f0c2f6f1a11"
 
 # What names a thing in a path: description, schema, example.
 _PATH: dict[str, tuple[str, dict[str, Any], str]] = {
+    "conference": (
+        "The conference's `id`, or the name of a live one.",
+        {"type": "string", "minLength": 1},
+        _UUID,
+    ),
+    "queue": ("The queue's `id` or name.", {"type": "string", "minLength": 1}, "support"),
     "call_id": (
         "The call, by its `id` or its `session_id`.",
         {"type": "string", "minLength": 1},

@@ -120,15 +120,24 @@ async def figures(connection: Connection, queue: Queue) -> Record:
 
 
 async def members_page(
-    connection: Connection, queue_id: UUID, *, after: UUID | None, limit: int
+    connection: Connection,
+    queue_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    number_ids: list[UUID] | None,
 ) -> Sequence[Record]:
-    """Who waits or is being connected, the oldest first, at most `limit + 1`, each with his position."""
-    found: Sequence[Record] = await connection.fetch(_MEMBERS, queue_id, after, limit + 1, None)
+    """Who waits or was taken, the oldest first, at most `limit + 1`, each with his position. With `number_ids` only
+    the callers of these numbers are shown, at their place among all."""
+    found: Sequence[Record] = await connection.fetch(_MEMBERS, queue_id, after, limit + 1, None, number_ids)
     return found
 
 
-async def present_member(connection: Connection, queue_id: UUID, call_id: UUID) -> Record | None:
-    rows = await connection.fetch(_MEMBERS, queue_id, None, 1, call_id)
+async def present_member(
+    connection: Connection, queue_id: UUID, call: str, *, number_ids: list[UUID] | None
+) -> Record | None:
+    """By call id or session id."""
+    rows = await connection.fetch(_MEMBERS, queue_id, None, 1, call, number_ids)
     return rows[0] if rows else None
 
 
@@ -182,6 +191,8 @@ SELECT {MEMBER_COLUMNS}, calls.number_id,
             WHERE before.queue_id = $1 AND before.status = 'waiting' AND before.id <= queue_members.id) END AS position
 FROM queue_members JOIN calls ON calls.id = queue_members.call_id
 WHERE queue_members.queue_id = $1 AND queue_members.left_at IS NULL
-  AND ($2::uuid IS NULL OR queue_members.id > $2) AND ($4::uuid IS NULL OR queue_members.call_id = $4)
+  AND ($2::uuid IS NULL OR queue_members.id > $2)
+  AND ($4::text IS NULL OR queue_members.call_id::text = $4 OR calls.session_id = $4)
+  AND ($5::uuid[] IS NULL OR calls.number_id = ANY ($5))
 ORDER BY queue_members.id LIMIT $3
 """
