@@ -1,0 +1,85 @@
+"""A voice node with a customer, Chromium, and pages with softphones in them."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from browser import chromium
+from browser.chromium import Chromium
+from browser.softphone_page import HERE, Account, PagePhone, open_phone, served_pages
+from node.softphone import credential
+from node.switchboard import Switchboard, switchboard
+from system.sound import write_tone
+from voice.sip.certificates import Authority
+from voice.sip.far_end import free_port
+
+BROWSER_TONE = 1000
+_MICROPHONE_RATE = 48_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = None
+    if chromium.installed() is None:
+        missing = "Chromium is not installed (Debian: chromium)"
+    elif not (HERE / "node_modules" / "jssip").exists():
+        missing = "the softphone libraries are not installed: npm ci in tests/browser"
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@pytest.fixture
+async def board(database_url: str, tmp_path: Path) -> AsyncIterator[Switchboard]:
+    """A node that browsers reach by WSS, and a customer who has KES 100."""
+    certificate = Authority(tmp_path).options("127.0.0.1")
+    async with switchboard(
+        database_url,
+        tmp_path,
+        funds=10_000,
+        SAUTIKIT_SIP_WSS=f"127.0.0.1:{free_port()}",
+        SAUTIKIT_SIP_CERTIFICATE=str(certificate.certificate),
+        SAUTIKIT_SIP_KEY=str(certificate.key),
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("microphone") / "tone.wav"
+    write_tone(path, BROWSER_TONE, seconds=2, rate=_MICROPHONE_RATE)
+    return path
+
+
+OpenPhone = Callable[..., Awaitable[PagePhone]]
+
+
+@pytest.fixture
+async def open_registered(board: Switchboard, microphone: Path, tmp_path: Path) -> AsyncIterator[OpenPhone]:
+    """Opens a page with a softphone that is registered as a device of the customer's number."""
+    opened: list[PagePhone] = []
+    shutil.rmtree(tmp_path / "browser", ignore_errors=True)
+    async with served_pages() as site, Chromium(tmp_path / "browser", microphone) as browser:
+
+        async def open_one(library: str, codec: str) -> PagePhone:
+            made = await credential(board)
+            phone = await open_phone(browser, site, library)
+            settings = board.platform.settings
+            await phone.register(
+                Account(
+                    url=settings.sip_ws_url,
+                    user=made.credential.username,
+                    password=made.password,
+                    domain=settings.sip_domain,
+                    codec=codec,
+                )
+            )
+            opened.append(phone)
+            return phone
+
+        yield open_one
+        for phone in opened:
+            await phone.close()

@@ -1,0 +1,50 @@
+// A softphone on JsSIP.
+"use strict";
+
+window.makePhone = ({ url, user, password, domain, codec, ice }) => {
+  const JsSIP = requirePackage("jssip");
+  const rtc = { iceServers: ice.servers, iceTransportPolicy: ice.policy };
+  const agent = new JsSIP.UA({
+    sockets: [new JsSIP.WebSocketInterface(url)],
+    uri: `sip:${user}@${domain}`,
+    password,
+    session_timers: false,
+  });
+  const until = (emitter, good, bad = []) =>
+    new Promise((resolve, reject) => {
+      emitter.once(good, resolve);
+      for (const name of bad) emitter.once(name, (event) => reject(new Error(`${name}: ${event.cause}`)));
+    });
+  let session = null;
+  agent.on("newRTCSession", (event) => {
+    session = event.session;
+    session.on("sdp", (description) => {
+      if (description.originator === "local") description.sdp = onlyCodec(description.sdp, codec);
+    });
+  });
+  const rung = until(agent, "newRTCSession");
+  return {
+    register: async () => {
+      const registered = until(agent, "registered", ["registrationFailed"]);
+      agent.start();
+      await registered;
+    },
+    call: async (number) => {
+      agent.call(`sip:${number}@${domain}`, { mediaConstraints: MICROPHONE, pcConfig: rtc });
+      await until(session, "confirmed", ["failed"]);
+    },
+    answer: async () => {
+      await rung;
+      session.answer({ mediaConstraints: MICROPHONE, pcConfig: rtc });
+      await until(session, "confirmed", ["failed"]);
+    },
+    connection: () => session.connection,
+    press: (digit) => session.sendDTMF(digit, { transportType: "RFC2833" }),
+    hangUp: async () => {
+      const ended = until(session, "ended");
+      session.terminate();
+      await ended;
+    },
+    stop: () => agent.stop(),
+  };
+};

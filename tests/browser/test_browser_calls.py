@@ -1,0 +1,47 @@
+"""Browsers call and are called: JsSIP and SIP.js in Chromium, over WSS, ICE and DTLS-SRTP, heard both ways."""
+
+import asyncio
+
+import pytest
+
+from browser.conftest import BROWSER_TONE, OpenPhone
+from browser.softphone_page import PagePhone
+from node.exchange import PATIENCE_S, hears_tone, hung_up
+from node.switchboard import PARTIES, Switchboard
+from sautikitd.calls.outcomes import CallStatus
+from simulators.carrier.far_side import Phone
+from voice.media.rtp_peer import sine
+
+PARTY = PARTIES[0]
+PARTY_TONE = 440
+
+
+async def hear_each_other(phone: PagePhone, party: Phone) -> None:
+    saying = asyncio.ensure_future(party.peer.say(sine(PARTY_TONE, 3.0)))
+    heard = await phone.hears(PARTY_TONE)
+    async with asyncio.timeout(PATIENCE_S):
+        while not hears_tone(party.peer, BROWSER_TONE):
+            await asyncio.sleep(0.05)
+    saying.cancel()
+    assert heard > 0.8
+
+
+@pytest.mark.parametrize(("library", "codec"), [("jssip", "opus"), ("sip.js", "PCMU")])
+async def test_a_browser_calls_a_phone(
+    board: Switchboard, open_registered: OpenPhone, library: str, codec: str
+) -> None:
+    phone = await open_registered(library, codec)
+    calling = asyncio.ensure_future(phone.call("0712000001"))
+    ringing = await board.exchange.ringing(PARTY)
+    party = await ringing.answer()
+    await calling
+    await board.until_legs(CallStatus.ANSWERED)
+    await hear_each_other(phone, party)
+    facts = await phone.facts()
+    assert facts["codec"].lower() == f"audio/{codec}".lower()
+    assert (facts["dtls"], facts["remote"]) == ("connected", "host")
+    await phone.hang_up()
+    await hung_up(party)
+    root = await board.over()
+    assert root.quality is not None
+    assert root.quality["codec"] == codec
