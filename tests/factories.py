@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import httpx
-from litestar import Litestar
 
 from sautikitd.clock import Clock, ManualClock
 from sautikitd.database.pool import Database
@@ -17,7 +16,7 @@ from sautikitd.http.endpoint import endpoints_of
 from sautikitd.http.idempotency import Idempotency
 from sautikitd.http.kernel import Kernel
 from sautikitd.http.rate_limit import RateLimiter
-from sautikitd.http.server import build
+from sautikitd.http.server import Application, build
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.instance import InstanceSecrets
 from sautikitd.identity.keys.authenticator import KeyAuthenticator
@@ -130,7 +129,7 @@ class Platform:
     def authenticator(self) -> KeyAuthenticator:
         return KeyAuthenticator(self.database, self.keys, self.clock)
 
-    def application(self, *routes: object, limit: int = 10_000) -> Litestar:
+    def application(self, *routes: object, limit: int = 10_000) -> Application:
         """The API with identity, numbers and `routes`; `limit` requests a second for each key."""
         kernel = Kernel(
             database=self.database,
@@ -154,9 +153,9 @@ async def _ready() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def client(app: Litestar, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: Application, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process, with a key's credentials."""
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # litestar's own ASGI types
+    transport = httpx.ASGITransport(app=app)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with httpx.AsyncClient(
         transport=transport, base_url="https://api.sautikit.test", headers=headers

@@ -21,7 +21,6 @@ FORBIDDEN = {
         "node",
         "calls",
         "asyncpg",
-        "litestar",
     ),
     "flow": ("database", "wallet", "voice", "node", "calls", "numbers", "asyncpg"),
     "wallet": ("calls", "numbers", "voice", "node", "flow", "webhooks", "payments"),

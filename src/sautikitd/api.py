@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from litestar import Litestar
-
 from sautikitd.app import Platform
 from sautikitd.calls.adding import AddLeg
 from sautikitd.calls.controlled.routes import ControlRoutes
@@ -26,7 +24,7 @@ from sautikitd.http.endpoint import Endpoint, endpoints_of
 from sautikitd.http.idempotency import Idempotency
 from sautikitd.http.kernel import Kernel
 from sautikitd.http.rate_limit import RateLimiter
-from sautikitd.http.server import build
+from sautikitd.http.server import Application, build
 from sautikitd.identity.keys.authenticator import KeyAuthenticator
 from sautikitd.identity.routes import IdentityRoutes
 from sautikitd.numbers.claims import NumberClaims
@@ -60,7 +58,7 @@ from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 
 
 @asynccontextmanager
-async def open_api(platform: Platform) -> AsyncIterator[Litestar]:
+async def open_api(platform: Platform) -> AsyncIterator[Application]:
     """The application, with what it does on the side running for as long as the block does."""
     authenticator = KeyAuthenticator(platform.database, platform.api_keys, platform.clock)
     beside = [asyncio.create_task(work) for work in (authenticator.run(), platform.control_feed.run())]

@@ -15,7 +15,7 @@ from sautikitd.cli.main import cli
 from sautikitd.secretbox import make_key_file
 
 Command = Callable[..., Any]
-HEAVY = ("litestar", "asyncpg", "alembic", "aiohttp", "numpy", "rich")
+HEAVY = ("asyncpg", "alembic", "aiohttp", "numpy", "rich")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

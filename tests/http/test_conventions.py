@@ -7,7 +7,7 @@ import pytest
 from factories import Platform, client
 from http_probe import ProbeRoutes
 from sautikitd.flow.routes import FlowRoutes
-from sautikitd.http.conventions import accepts
+from sautikitd.http.conventions import accepts, zstd
 from sautikitd.identity.workspaces import Workspace
 
 
@@ -54,13 +54,26 @@ async def test_an_accept_that_takes_nothing_we_send_is_406(api: httpx.AsyncClien
     assert "application/json" in refused.json()["error"]["message"]
 
 
-async def test_large_answers_are_compressed_for_who_takes_it(api: httpx.AsyncClient) -> None:
-    async with api.stream("GET", "/openapi.json", headers={"Accept-Encoding": "gzip"}) as packed:
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("zstd", "zstd"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, zstd;q=0.5", "gzip"),
+        ("zstd;q=0, gzip", "gzip"),
+    ],
+)
+async def test_large_answers_are_compressed_as_the_client_likes(
+    api: httpx.AsyncClient, accepted: str, coding: str
+) -> None:
+    async with api.stream("GET", "/openapi.json", headers={"Accept-Encoding": accepted}) as packed:
         raw = b"".join([chunk async for chunk in packed.aiter_raw()])
     plain = await api.get("/openapi.json", headers={"Accept-Encoding": "gzip;q=0"})
-    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["content-encoding"] == coding
     assert packed.headers["vary"] == "Accept-Encoding"
-    assert json.loads(gzip.decompress(raw)) == plain.json()
+    unpacked = gzip.decompress(raw) if coding == "gzip" else zstd.decompress(raw)
+    assert json.loads(unpacked) == plain.json()
     assert len(raw) < len(plain.content) / 4
     assert "content-encoding" not in plain.headers
 

@@ -10,13 +10,13 @@ from uuid import UUID
 
 import httpx
 import msgspec
-from litestar import Litestar
 
 from factories import BOX, Platform
 from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
 from sautikitd.events.log import EventLog
+from sautikitd.http.server import Application
 from sautikitd.identity.workspaces import Workspace
 from sautikitd.payments.accounts import CallbackPaths, DarajaAccounts
 from sautikitd.payments.accounts import test_account as simulated_account
@@ -172,7 +172,7 @@ async def open_office(database: Database) -> AsyncIterator[Office]:
 
 
 @asynccontextmanager
-async def _served(app: Litestar, opened: socket.socket) -> AsyncIterator[None]:
+async def _served(app: Application, opened: socket.socket) -> AsyncIterator[None]:
     """The API on a real socket, in this process."""
     server = InheritedSocketServer(app, opened)
     serving_task = asyncio.create_task(server.serve())

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from litestar import Litestar
 
 from recordings.office import SIGNING_KEY, Keys, Office
 from sautikitd.clock import ManualClock
@@ -21,7 +20,7 @@ from sautikitd.http.endpoint import endpoints_of
 from sautikitd.http.idempotency import Idempotency
 from sautikitd.http.kernel import Kernel
 from sautikitd.http.rate_limit import RateLimiter
-from sautikitd.http.server import build
+from sautikitd.http.server import Application, build
 from sautikitd.identity.principal import Scope
 from sautikitd.ids import uuid7
 from sautikitd.recordings.links import Links
@@ -86,7 +85,7 @@ async def mp3(office: Office, tmp_path: Path) -> AsyncIterator[Mp3Maker]:
 
 
 @pytest.fixture
-def api(office: Office, keys: Keys, mp3: Mp3Maker) -> Litestar:
+def api(office: Office, keys: Keys, mp3: Mp3Maker) -> Application:
     kernel = Kernel(
         database=office.database,
         authenticator=keys,
@@ -111,9 +110,9 @@ def api(office: Office, keys: Keys, mp3: Mp3Maker) -> Litestar:
 
 
 @pytest.fixture
-async def client(api: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+async def client(api: Application) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks to the application without a socket, with the key `all`."""
-    transport = httpx.ASGITransport(app=api)  # type: ignore[arg-type]  # Litestar's own types of the same protocol
+    transport = httpx.ASGITransport(app=api)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://api.test", headers={"Authorization": "Bearer all"}
     ) as client:
@@ -121,7 +120,7 @@ async def client(api: Litestar) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def wire(api: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+async def wire(api: Application) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks to the application behind the real server, over a real socket, without a key."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

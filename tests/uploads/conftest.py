@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from recordings.conftest import keys as keys
 from recordings.conftest import office as office
@@ -16,7 +15,7 @@ from sautikitd.http.endpoint import endpoints_of
 from sautikitd.http.idempotency import Idempotency
 from sautikitd.http.kernel import Kernel
 from sautikitd.http.rate_limit import RateLimiter
-from sautikitd.http.server import build
+from sautikitd.http.server import Application, build
 from sautikitd.secretbox import SecretBox
 from sautikitd.uploads.routes import UploadRoutes
 from sautikitd.uploads.service import AudioUploads
@@ -36,7 +35,7 @@ def uploads(office: Office) -> AudioUploads:
 
 
 @pytest.fixture
-def api(office: Office, keys: Keys, uploads: AudioUploads, tmp_path: Path) -> Litestar:
+def api(office: Office, keys: Keys, uploads: AudioUploads, tmp_path: Path) -> Application:
     kernel = Kernel(
         database=office.database,
         authenticator=keys,

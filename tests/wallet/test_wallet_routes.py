@@ -46,7 +46,7 @@ async def api(money: Money) -> AsyncIterator[httpx.AsyncClient]:
     )
     routes = WalletRoutes(money.wallets, money.database)
     app = build(kernel, list(endpoints_of(routes)), public_url="https://api.test", ready=ready)
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # litestar's own ASGI types
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="https://api.test") as client:
         yield client
 

@@ -1,7 +1,7 @@
 """The connection pool: asyncpg with our codecs. Repositories take a `Connection`; services open transactions."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -60,10 +60,9 @@ class Database:
     async def close(self) -> None:
         await self.pool.close()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        async with self.pool.acquire() as connection:
-            yield connection
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        acquired: AbstractAsyncContextManager[Connection] = self.pool.acquire()
+        return acquired
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -2,16 +2,18 @@
 
 import gzip
 import hashlib
+import sys
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any
-
-from litestar import Response
-from litestar.response import Stream
 
 from sautikitd.http.endpoint import Answer
-from sautikitd.http.wire import WireResponse
+from sautikitd.http.exchange import Outgoing, Streamed, Whole
 from sautikitd.timestamps import encode_json
+
+if sys.version_info >= (3, 14):
+    from compression import zstd as zstd
+else:
+    from backports import zstd as zstd
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -29,6 +31,7 @@ ANY_ORIGIN = {
 }
 _WORTH_COMPRESSING = 1024  # bytes; a smaller body fits one packet anyway
 _GZIP_LEVEL = 4
+_ZSTD_LEVEL = 3
 
 
 def preflight(methods: str) -> dict[str, str]:
@@ -72,14 +75,14 @@ def respond(
     asked: Mapping[str, str] | None = None,
     head: bool = False,
     validated: bool = False,
-) -> Response[Any]:
+) -> Outgoing:
     """The response on the wire. `asked` are the request's headers; `validated` gives an ETag and answers 304.
 
-    Compressed (gzip) where the client takes it, but never a stream, nor what holds a secret (BREACH).
+    Compressed (zstd, RFC 8878, or gzip) where the client takes it, but never a stream, nor what holds a secret (BREACH).
     """
     merged = {**headers, **answer.headers}
     if answer.stream is not None and not head:
-        return Stream(answer.stream, status_code=answer.status, headers=merged, media_type=answer.media_type)
+        return Streamed(answer.stream, answer.status, merged, answer.media_type)
     content, status = content_of(answer), answer.status
     published = merged.get("Cache-Control", "").startswith("public")  # the same bytes for everybody
     asked = asked or {}
@@ -89,23 +92,25 @@ def respond(
         if merged.get("Cache-Control") == "no-store":
             merged["Cache-Control"] = "private, no-cache"
         if _matches(asked.get("if-none-match", ""), tag):
-            return WireResponse(b"", 304, merged, answer.media_type)
+            return Whole(b"", 304, merged, answer.media_type)
     if not answer.secret and len(content) >= _WORTH_COMPRESSING:
         merged["Vary"] = "Accept-Encoding"
-        if _takes_gzip(asked.get("accept-encoding", "")):
-            merged["Content-Encoding"] = "gzip"
-            content = _packed(content) if published else _pack(content)
+        if coding := _coding_for(asked.get("accept-encoding", "")):
+            merged["Content-Encoding"] = coding
+            content = _packed(content, coding) if published else _pack(content, coding)
     if head:
         merged.setdefault("Content-Length", str(len(content)))
         content = b""
-    return WireResponse(content, status, merged, answer.media_type)
+    return Whole(content, status, merged, answer.media_type)
 
 
 def _tag(content: bytes) -> str:
     return f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
-def _pack(content: bytes) -> bytes:
+def _pack(content: bytes, coding: str) -> bytes:
+    if coding == "zstd":
+        return zstd.compress(content, _ZSTD_LEVEL)
     return gzip.compress(content, _GZIP_LEVEL, mtime=0)
 
 
@@ -130,7 +135,10 @@ def _matches(if_none_match: str, tag: str) -> bool:
     return "*" in named or tag.removeprefix("W/") in named
 
 
-def _takes_gzip(accept_encoding: str) -> bool:
-    if "gzip" not in accept_encoding:
-        return False
-    return dict(_media_range(part) for part in accept_encoding.split(",")).get("gzip", 0) > 0
+def _coding_for(accept_encoding: str) -> str | None:
+    """The coding the client likes best of those we have; zstd where it likes both as much (RFC 9110 §12.5.3)."""
+    if "zstd" not in accept_encoding and "gzip" not in accept_encoding:
+        return None
+    liked = dict(_media_range(part) for part in accept_encoding.split(","))
+    best = max(("zstd", "gzip"), key=lambda coding: liked.get(coding, 0))
+    return best if liked.get(best, 0) > 0 else None

@@ -8,8 +8,8 @@ import asyncio
 import ipaddress
 import re
 import secrets
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import perf_counter
@@ -17,7 +17,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from litestar import Request, Response
 
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
@@ -39,6 +38,7 @@ from sautikitd.http.errors import (
     UnsupportedMediaType,
     envelope,
 )
+from sautikitd.http.exchange import Disconnected, Exchange, Outgoing
 from sautikitd.http.idempotency import Idempotency, StoredAnswer
 from sautikitd.http.rate_limit import RateLimiter
 from sautikitd.http.validation import read_body, read_query, unstorable
@@ -73,7 +73,7 @@ class Kernel:
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     security_headers: Mapping[str, str] = field(default_factory=lambda: SECURITY_HEADERS)
 
-    async def serve(self, endpoint: Endpoint, request: Request[Any, Any, Any]) -> Response[Any]:
+    async def serve(self, endpoint: Endpoint, request: Exchange) -> Outgoing:
         started = perf_counter()
         request_id = request_id_of(request)
         headers = {**self.security_headers, "X-Request-Id": request_id}
@@ -83,6 +83,8 @@ class Kernel:
             answer = await self._answer(endpoint, request, request_id, headers)
         except Refusal as refusal:
             answer = self.refuse(refusal, request_id)
+        except Disconnected:
+            raise
         except DatabaseUnavailable as exc:
             log.warning(
                 "database unavailable", request_id=request_id, endpoint=endpoint.path, error=repr(exc)
@@ -105,7 +107,7 @@ class Kernel:
         return Answer(status=refusal.status, body=body, headers=refusal.headers)
 
     async def _answer(
-        self, endpoint: Endpoint, request: Request[Any, Any, Any], request_id: str, headers: dict[str, str]
+        self, endpoint: Endpoint, request: Exchange, request_id: str, headers: dict[str, str]
     ) -> Answer:
         source = self.source_address(request)
         principal = ANONYMOUS
@@ -125,7 +127,7 @@ class Kernel:
                 principal=principal,
                 body=body,
                 query=query,
-                path=request.path_params,
+                path=request.path_values,
                 headers=request.headers,
                 request_id=request_id,
                 source_address=source,
@@ -148,15 +150,14 @@ class Kernel:
     async def _once(
         self,
         endpoint: Endpoint,
-        request: Request[Any, Any, Any],
+        request: Exchange,
         call: ApiRequest[Any, Any],
         key: str,
         raw: bytes,
     ) -> Answer:
         """Runs the endpoint at most once for this key (contract §12, Idempotency)."""
         self.idempotency.check(key)
-        query = request.scope["query_string"]
-        fingerprint = self.idempotency.fingerprint(request.method, request.url.path, query, raw)
+        fingerprint = self.idempotency.fingerprint(request.method, request.path, request.query_string, raw)
         stored = await self.idempotency.find(call.connection, call.principal, key, fingerprint, call.now)
         if stored:
             replayed = {**stored.headers, "Idempotent-Replay": "true"}
@@ -181,14 +182,10 @@ class Kernel:
             await audit.record(call.connection, actor, endpoint.action, target, now=call.now)
         return answer
 
-    @asynccontextmanager
-    async def _connection(self, endpoint: Endpoint) -> AsyncIterator[Connection]:
+    def _connection(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Connection]:
         if not endpoint.needs_connection:
-            yield None
-            return
-        opened = self.database.transaction() if endpoint.changes else self.database.connection()
-        async with opened as connection:
-            yield connection
+            return nullcontext()
+        return self.database.transaction() if endpoint.changes else self.database.connection()
 
     def _limit(self, endpoint: Endpoint, who: Hashable, headers: dict[str, str]) -> None:
         allowance = self.limiter.take(who)
@@ -204,16 +201,16 @@ class Kernel:
             raise AccountSuspended
 
     @staticmethod
-    def _negotiate(endpoint: Endpoint, request: Request[Any, Any, Any]) -> None:
+    def _negotiate(endpoint: Endpoint, request: Exchange) -> None:
         """Raises for a path that names nothing storable, and for an Accept that takes nothing we send."""
-        for value in request.path_params.values():
+        for value in request.path_values.values():
             if len(value) > _LONGEST_PATH_VALUE or unstorable(value):
                 raise NotFound
         if not accepts(request.headers.get("accept", ""), endpoint.media_types):
             raise NotAcceptable(offered=" or ".join(sorted(endpoint.media_types)))
 
     @staticmethod
-    async def _body(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
+    async def _body(endpoint: Endpoint, request: Exchange) -> bytes:
         if request.method in ("GET", "HEAD"):
             return b""
         most_read = max(endpoint.body_limit, _MOST_DISCARDED)
@@ -223,7 +220,7 @@ class Kernel:
         chunks, size = [], 0
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                async for chunk in request.stream():
+                async for chunk in request.body():
                     size += len(chunk)
                     if size > most_read:
                         break
@@ -246,9 +243,9 @@ class Kernel:
                 raise MalformedJson(reason="it is empty")
         return raw
 
-    def source_address(self, request: Request[Any, Any, Any]) -> str:
+    def source_address(self, request: Exchange) -> str:
         """The client's address; forwarded headers count only from configured proxies."""
-        peer = request.client.host if request.client else ""
+        peer = request.peer
         forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
         return forwarded if forwarded and self._is_proxy(peer) else peer
 
@@ -260,16 +257,20 @@ class Kernel:
         return any(address in network for network in self.trusted_proxies)
 
 
-def request_id_of(request: Request[Any, Any, Any]) -> str:
+def request_id_of(request: Exchange) -> str:
     """The client's own X-Request-Id where it is sane, else a new one."""
     theirs = request.headers.get("x-request-id", "")
     return theirs if _SANE_REQUEST_ID.fullmatch(theirs) else f"req_{secrets.token_hex(12)}"
 
 
-def single_values(request: Request[Any, Any, Any]) -> dict[str, str]:
+def single_values(request: Exchange) -> dict[str, str]:
     """The query parameters. One given twice is refused: which one was meant cannot be known."""
     values: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
+    try:
+        pairs = request.query_pairs()
+    except ValueError as exc:
+        raise Invalid(fields=[FieldProblem("?", "more parameters than any address takes")]) from exc
+    for name, value in pairs:
         if name in values:
             raise Invalid(fields=[FieldProblem(f"?{name}", "given twice")])
         values[name] = value
@@ -281,7 +282,7 @@ def _last_of(path: Mapping[str, str]) -> str:
     return next(reversed(list(path.values())), "")[:200]
 
 
-def bearer(request: Request[Any, Any, Any]) -> str:
+def bearer(request: Exchange) -> str:
     kind, _, credential = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not credential.strip():
         raise CredentialsMissing

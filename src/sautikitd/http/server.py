@@ -1,27 +1,83 @@
-"""The ASGI application: every endpoint mounted, and the same envelope for what no endpoint answers."""
+"""The ASGI application: every endpoint at its address, and the same envelope for what no endpoint answers."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
-from litestar import HttpMethod, Litestar, Request, Response
-from litestar.datastructures import MutableScopeHeaders
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sautikitd.errors import Refusal
 from sautikitd.http.conventions import ANY_ORIGIN, preflight, respond
 from sautikitd.http.endpoint import Answer, Endpoint
 from sautikitd.http.errors import MethodNotAllowed, NotFound
+from sautikitd.http.exchange import Disconnected, Exchange, Outgoing, Receive, Scope, Send, Whole
 from sautikitd.http.kernel import Kernel, request_id_of
 from sautikitd.http.openapi import document
+from sautikitd.http.routing import Router
 from sautikitd.timestamps import encode_json
 
 log = structlog.get_logger()
-Hook = Callable[[], Awaitable[None]]
-Asked: TypeAlias = Request[Any, Any, Any]
+Serve = Callable[[Exchange], Awaitable[Outgoing]]
+
+
+class Resource:
+    """What is at one address: who serves each method, and what OPTIONS answers."""
+
+    def __init__(self, kernel: Kernel, served: Mapping[str, Serve], *, open_to_browsers: str = "") -> None:
+        self.served = dict(served)
+        if "GET" in self.served:
+            self.served["HEAD"] = self.served["GET"]
+        self.allowed = ", ".join(sorted([*self.served, "OPTIONS"]))
+        self.options = {**kernel.security_headers, "Allow": self.allowed}
+        if open_to_browsers:
+            self.options.update(preflight(open_to_browsers))
+
+
+class Application:
+    """ASGI 3.0: HTTP, and the lifespan messages that servers send. There are no WebSockets here."""
+
+    def __init__(self, kernel: Kernel, router: Router[Resource]) -> None:
+        self._kernel = kernel
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(Exchange(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await _live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            answer = await self._answer(exchange)
+        except Disconnected:
+            return  # nobody is there to be answered
+        except Exception:
+            request_id = request_id_of(exchange)
+            log.exception("request failed", request_id=request_id)
+            answer = self._refused(exchange, Refusal(), request_id)
+        await exchange.answer(answer)
+
+    async def _answer(self, exchange: Exchange) -> Outgoing:
+        found = self._router.find(exchange.path)
+        if found is None:
+            return self._refused(exchange, NotFound(), request_id_of(exchange))
+        resource, exchange.path_values = found
+        serve = resource.served.get(exchange.method)
+        if serve is not None:
+            return await serve(exchange)
+        request_id = request_id_of(exchange)
+        if exchange.method == "OPTIONS":
+            return Whole(b"", 204, {**resource.options, "X-Request-Id": request_id}, "")
+        allowed = resource.allowed
+        refusal = MethodNotAllowed(method=exchange.method, allowed=allowed, headers={"Allow": allowed})
+        return self._refused(exchange, refusal, request_id)
+
+    def _refused(self, exchange: Exchange, refusal: Refusal, request_id: str) -> Outgoing:
+        headers = {**self._kernel.security_headers, "X-Request-Id": request_id}
+        return respond(self._kernel.refuse(refusal, request_id), headers, head=exchange.method == "HEAD")
 
 
 def build(
@@ -30,127 +86,75 @@ def build(
     *,
     public_url: str,
     ready: Callable[[], Awaitable[dict[str, str]]],
-    on_startup: Sequence[Hook] = (),
-    on_shutdown: Sequence[Hook] = (),
-) -> Litestar:
+) -> Application:
     """`ready` names each thing the API needs and its state, `ok` or what is wrong."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    handlers = [_mount(kernel, path, by_method) for path, by_method in by_path.items()]
-    handlers += _service_handlers(kernel, document(endpoints, public_url), ready)
-    return Litestar(
-        route_handlers=handlers,
-        openapi_config=None,
-        logging_config=None,  # the process decides about logging, not the framework
-        on_startup=list(on_startup),
-        on_shutdown=list(on_shutdown),
-        exception_handlers={HTTPException: _unrouted(kernel), Exception: _unrouted(kernel)},
-        before_send=[_name_request],
-        request_max_body_size=None,  # each endpoint has its own limit, kept by the kernel
-    )
+    router: Router[Resource] = Router()
+    for path, by_method in by_path.items():
+        served = {method: _served_by(kernel, endpoint) for method, endpoint in by_method.items()}
+        safe = {method for method, endpoint in by_method.items() if endpoint.browser_safe}
+        safe |= {"HEAD"} if "GET" in safe else set()
+        router.add(path, Resource(kernel, served, open_to_browsers=", ".join(sorted(safe))))
+    for path, serve in _services(kernel, document(endpoints, public_url), ready).items():
+        router.add(path, Resource(kernel, {"GET": serve}))
+    return Application(kernel, router)
 
 
-def _mount(kernel: Kernel, path: str, by_method: dict[str, Endpoint]) -> HTTPRouteHandler:
-    """One handler for all methods of a path: with several, Litestar's OPTIONS names only the first one's."""
-    served = dict(by_method)
-    if "GET" in served:
-        served["HEAD"] = served["GET"]
-    allowed = ", ".join(sorted([*served, "OPTIONS"]))
-    open_to_browsers = ", ".join(sorted(method for method, one in served.items() if one.browser_safe))
-    options = {**kernel.security_headers, "Allow": allowed}
-    if open_to_browsers:
-        options.update(preflight(open_to_browsers))
+def _served_by(kernel: Kernel, endpoint: Endpoint) -> Serve:
+    async def serve(exchange: Exchange) -> Outgoing:
+        return await kernel.serve(endpoint, exchange)
 
-    async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
-        endpoint = served.get(request.method)
-        if endpoint is None:
-            return Response(b"", status_code=204, headers=options)
-        return await kernel.serve(endpoint, request)
-
-    methods = [HttpMethod(method) for method in [*served, "OPTIONS"]]
-    return HTTPRouteHandler(_litestar_path(path), http_method=methods, status_code=200)(handle)
+    return serve
 
 
-def _litestar_path(path: str) -> str:
-    return path.replace("}", ":str}")
+async def _live(receive: Receive, send: Send) -> None:
+    """We start before the server and end after it: it hears that all is well."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
 
 
-async def _name_request(message: Any, scope: Any) -> None:
-    """Every response has its request id, also where no endpoint answered: OPTIONS, /healthz and the like."""
-    if message["type"] == "http.response.start" and not any(
-        name == b"x-request-id" for name, _ in message["headers"]
-    ):
-        headers = MutableScopeHeaders.from_message(message)
-        headers["X-Request-Id"] = request_id_of(Request(scope))
-
-
-def _unrouted(kernel: Kernel) -> Any:
-    def answer(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
-        request_id = request_id_of(request)
-        headers = {**kernel.security_headers, "X-Request-Id": request_id}
-        refusal: Refusal
-        if isinstance(exc, NotFoundException):
-            refusal = NotFound()
-        elif isinstance(exc, MethodNotAllowedException):
-            allowed = _allowed(exc)
-            refusal = MethodNotAllowed(method=request.method, allowed=allowed, headers={"Allow": allowed})
-        elif isinstance(exc, HTTPException) and exc.status_code < 500:
-            log.info("request not understood", request_id=request_id, error=repr(exc))
-            refusal = NotFound()
-        else:
-            log.error("request failed", request_id=request_id, exc_info=exc)
-            refusal = Refusal()
-        return respond(kernel.refuse(refusal, request_id), headers, head=request.method == "HEAD")
-
-    return answer
-
-
-def _allowed(exc: MethodNotAllowedException) -> str:
-    """The methods of an address; the router names them when it refuses one."""
-    named = (exc.headers or {}).get("allow", "")
-    return ", ".join(sorted(method.strip() for method in named.split(",")))
-
-
-def _service_handlers(
+def _services(
     kernel: Kernel, described: dict[str, Any], ready: Callable[[], Awaitable[dict[str, str]]]
-) -> list[HTTPRouteHandler]:
+) -> dict[str, Serve]:
     """What needs no key: health, metrics, and the document, in JSON and in YAML."""
     as_json, as_yaml = encode_json(described), msgspec.yaml.encode(described)
 
-    async def healthz(request: Asked) -> Response[Any]:
-        return sent(Answer(body={"status": "ok"}), request)
+    async def healthz(exchange: Exchange) -> Outgoing:
+        return sent(Answer(body={"status": "ok"}), exchange)
 
-    async def readyz(request: Asked) -> Response[Any]:
+    async def readyz(exchange: Exchange) -> Outgoing:
         checks = await ready()
         well = all(state == "ok" for state in checks.values())
         body = {"status": "ok" if well else "unavailable", "checks": checks}
-        return sent(Answer(status=200 if well else 503, body=body), request)
+        return sent(Answer(status=200 if well else 503, body=body), exchange)
 
-    async def metrics(request: Asked) -> Response[Any]:
-        return sent(Answer(body=generate_latest(), media_type=CONTENT_TYPE_LATEST), request)
+    async def metrics(exchange: Exchange) -> Outgoing:
+        return sent(Answer(body=generate_latest(), media_type=CONTENT_TYPE_LATEST), exchange)
 
-    async def openapi_json(request: Asked) -> Response[Any]:
-        return document_of(Answer(body=as_json), request)
+    async def openapi_json(exchange: Exchange) -> Outgoing:
+        return document_of(Answer(body=as_json), exchange)
 
-    async def openapi_yaml(request: Asked) -> Response[Any]:
-        return document_of(Answer(body=as_yaml, media_type="application/yaml"), request)
+    async def openapi_yaml(exchange: Exchange) -> Outgoing:
+        return document_of(Answer(body=as_yaml, media_type="application/yaml"), exchange)
 
-    def sent(answer: Answer, request: Asked) -> Response[Any]:
-        headers = request.headers
-        return respond(answer, kernel.security_headers, asked=headers, head=request.method == "HEAD")
-
-    def document_of(answer: Answer, request: Asked) -> Response[Any]:
+    def document_of(answer: Answer, exchange: Exchange) -> Outgoing:
         answer.headers = {**ANY_ORIGIN, "Cache-Control": "public, max-age=300"}
-        headers = {**kernel.security_headers}
-        return respond(answer, headers, asked=request.headers, head=request.method == "HEAD", validated=True)
+        return sent(answer, exchange, validated=True)
 
-    served = {
+    def sent(answer: Answer, exchange: Exchange, *, validated: bool = False) -> Outgoing:
+        headers = {**kernel.security_headers, "X-Request-Id": request_id_of(exchange)}
+        head = exchange.method == "HEAD"
+        return respond(answer, headers, asked=exchange.headers, head=head, validated=validated)
+
+    return {
         "/healthz": healthz,
         "/readyz": readyz,
         "/metrics": metrics,
         "/openapi.json": openapi_json,
         "/openapi.public.yaml": openapi_yaml,
     }
-    both = [HttpMethod.GET, HttpMethod.HEAD]
-    return [HTTPRouteHandler(path, http_method=both)(handler) for path, handler in served.items()]

@@ -30,8 +30,8 @@ from sautikitd.node.dialling import Dialling
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.live_flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
-from sautikitd.node.streaming import CallStreams
 from sautikitd.node.rooms import NodeRooms
+from sautikitd.node.streaming import CallStreams
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaRefused
 from sautikitd.voice.streams.client import StreamClient

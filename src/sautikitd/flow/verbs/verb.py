@@ -10,8 +10,8 @@ import msgspec
 from sautikitd.egress.urls import check_url
 from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.port import Dialled, DialSpec, Leg
-from sautikitd.flow.streams import Streamer
 from sautikitd.flow.rooms_port import RoomsPort
+from sautikitd.flow.streams import Streamer
 
 if TYPE_CHECKING:  # it reads flows, and so knows every verb
     from sautikitd.flow.callbacks.client import CallbackReply

@@ -20,7 +20,7 @@ from sautikitd.identity.keys.errors import (
     SourceDenied,
     TooManyBadKeys,
 )
-from sautikitd.identity.keys.format import mode_of
+from sautikitd.identity.keys.format import LONGEST, mode_of
 from sautikitd.identity.keys.models import KeyRecord, KeyState
 from sautikitd.identity.keys.rights import role_of
 from sautikitd.identity.keys.service import ApiKeys
@@ -116,13 +116,15 @@ class KeyAuthenticator:
             log.warning("last use of keys not written", error=repr(exc))
 
     async def _find(self, credential: str) -> KeyRecord | None:
-        if mode_of(credential) is None:
+        if len(credential) > LONGEST:
             return None
         key_hash = self._keys.hash(credential)
         asked_at = self._clock.monotonic()
         cached = self._cache.get(key_hash)
         if cached is not None and asked_at - cached.read_at < _CACHED_SECONDS:
             return cached.key
+        if mode_of(credential) is None:
+            return None
         async with self._database.connection() as connection:
             key = await repository.find_by_hash(connection, key_hash)
         self._remember(key_hash, _Cached(key, asked_at))

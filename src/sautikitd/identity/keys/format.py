@@ -15,6 +15,7 @@ from sautikitd.events.models import Mode
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM = 34  # 34 × log2(62) = 202 bits
 _CHECKSUM = 6
+LONGEST = 49  # characters of a key
 _SHAPE = re.compile(r"tsk_(live|test)_[0-9A-Za-z]{40}", re.ASCII)
 
 

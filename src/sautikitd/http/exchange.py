@@ -1,0 +1,143 @@
+"""One request as the server hands it over (ASGI 3.0, HTTP scope), and the two forms of an answer on its way out.
+
+There is no framework between: the kernel does what one would do, and every header is read and written once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Disconnected(Exception):
+    """The client is gone before its request was whole."""
+
+
+class Exchange:
+    """`headers` by lower-case name; a header sent several times is joined by commas (RFC 9110 §5.3)."""
+
+    __slots__ = ("_receive", "_send", "headers", "method", "path", "path_values", "peer", "query_string")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.path_values: Mapping[str, str] = {}
+        self.query_string: bytes = scope["query_string"]
+        self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.headers = _headers(scope["headers"])
+        self._receive = receive
+        self._send = send
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """In their order, blank values kept. Raises ValueError for what is not UTF-8, or for too many."""
+        return parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The body as it comes in. Raises `Disconnected`."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            more = message.get("more_body", False)
+            if chunk := message.get("body", b""):
+                yield chunk
+
+    async def answer(self, outgoing: "Outgoing") -> None:
+        await outgoing.send(self._send, self._receive)
+
+
+class Outgoing(Protocol):
+    status: int
+    headers: dict[str, str]
+
+    async def send(self, send: Send, receive: Receive) -> None: ...
+
+
+class Whole:
+    """Bytes that are there. 204 and 304 carry no content, and a HEAD's Content-Length is the GET's (RFC 9110 §8.6)."""
+
+    __slots__ = ("content", "headers", "status")
+
+    def __init__(self, content: bytes, status: int, headers: dict[str, str], media_type: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+        if status not in (204, 304):
+            headers.setdefault("Content-Type", _content_type(media_type))
+            headers.setdefault("Content-Length", str(len(content)))
+
+    async def send(self, send: Send, receive: Receive) -> None:
+        await send(_start(self.status, self.headers))
+        await send({"type": "http.response.body", "body": self.content, "more_body": False})
+
+
+class Streamed:
+    """Bytes that come by and by, until they end or the client is gone."""
+
+    __slots__ = ("headers", "status", "stream")
+
+    def __init__(
+        self, stream: AsyncIterator[bytes], status: int, headers: dict[str, str], media_type: str
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.stream = stream
+        headers.setdefault("Content-Type", _content_type(media_type))
+
+    async def send(self, send: Send, receive: Receive) -> None:
+        await send(_start(self.status, self.headers))
+        sending = asyncio.ensure_future(self._send_all(send))
+        leaving = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            await asyncio.gather(leaving, sending, return_exceptions=True)
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send_all(self, send: Send) -> None:
+        try:
+            async for chunk in self.stream:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if close := getattr(self.stream, "aclose", None):
+                with suppress(RuntimeError):  # it is running: then it hears of our cancelling
+                    await close()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+def _headers(raw: Any) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _content_type(media_type: str) -> str:
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+
+
+@lru_cache(maxsize=256)
+def _field_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
+
+def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
+    encoded = [(_field_name(name), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
