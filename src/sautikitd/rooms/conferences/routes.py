@@ -6,8 +6,9 @@ import msgspec
 
 from sautikitd.database.wake import Waker
 from sautikitd.egress.urls import check_url
+from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
-from sautikitd.http.errors import FieldProblem, Invalid, InvalidCursor
+from sautikitd.http.errors import InvalidCursor
 from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
 from sautikitd.rooms import rows
