@@ -146,7 +146,12 @@ async def switchboard(
             await parts.trunk_watch.refresh()
             running = [
                 asyncio.ensure_future(work)
-                for work in (parts.node.run(), parts.node.commander.run(), parts.journal.run())
+                for work in (
+                    parts.node.run(),
+                    parts.node.commander.run(),
+                    parts.journal.run(),
+                    parts.rooms.run(),
+                )
             ]
             try:
                 yield Switchboard(platform, parts, exchange, clock, workspace_id, number_id)
