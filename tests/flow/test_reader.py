@@ -13,7 +13,7 @@ from sautikitd.flow.reader import MAX_BODY_BYTES, read_actions, read_flow
 from sautikitd.flow.schema import flow_schema, normalise
 from sautikitd.flow.state import FlowState
 from sautikitd.flow.verbs.get_digits import GetDigitsVerb
-from sautikitd.flow.verbs.registry import NOT_YET, VERBS
+from sautikitd.flow.verbs.registry import VERBS
 from sautikitd.flow.verbs.say import SayVerb
 
 
@@ -129,19 +129,11 @@ def test_a_misspelt_verb_is_answered_with_the_nearest(written: str, meant: str |
     assert problem.suggestion == meant
 
 
-@pytest.mark.parametrize("verb", sorted(NOT_YET))
-def test_verbs_of_the_next_version_are_refused_as_such(verb: str) -> None:
-    (problem,) = problems_of({"actions": [{verb: {"name": "x"}}]})
-    assert problem.code is ProblemCode.VERB_UNAVAILABLE
-    assert problem.reason == f"{verb} is not yet in this version"
-
-
 def test_every_verb_of_the_contract_is_known() -> None:
     contract = (
         "say play getDigits dial conference record stream enqueue dequeue transfer redirect answer ring"
     )
-    assert {*VERBS, *NOT_YET} == {*contract.split(), "reject", "hangup", "pause", "stopStream"}
-    assert not {*VERBS} & NOT_YET
+    assert {*VERBS} == {*contract.split(), "reject", "hangup", "pause", "stopStream"}
 
 
 def test_unknown_attributes_voices_and_languages_are_passed_over_with_a_warning() -> None:

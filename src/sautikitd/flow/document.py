@@ -14,7 +14,6 @@ class ProblemCode(StrEnum):
     TOO_LARGE = "flow.too_large"
     TOO_MANY_ACTIONS = "flow.too_many_actions"
     VERB_UNKNOWN = "flow.verb_unknown"
-    VERB_UNAVAILABLE = "flow.verb_unavailable"
     FIELD_REQUIRED = "flow.field_required"
     FIELD_INVALID = "flow.field_invalid"
     TRANSCRIPTION_UNAVAILABLE = "flow.transcription_unavailable"  # this installation has no engine for it

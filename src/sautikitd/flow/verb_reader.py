@@ -9,7 +9,7 @@ import msgspec
 
 from sautikitd.flow.document import MAX_ACTIONS, FlowProblem, FlowWarning, ProblemCode
 from sautikitd.flow.json_text import pointer_to
-from sautikitd.flow.verbs.registry import NOT_YET, VERBS, AnyVerb
+from sautikitd.flow.verbs.registry import VERBS, AnyVerb
 from sautikitd.flow.verbs.verb import Verb
 
 MAX_REASON = 300
@@ -104,10 +104,7 @@ class ActionReader:
             self._warn(pointer_to(pointer, name), "unknown attribute; passed over", nearest(name, known))
 
     def _refuse_verb(self, name: str, pointer: str) -> None:
-        if name in NOT_YET:
-            self._refuse(ProblemCode.VERB_UNAVAILABLE, pointer, f"{name} is not yet in this version")
-            return
-        meant = nearest(name, [*VERBS, *NOT_YET])
+        meant = nearest(name, list(VERBS))
         self._refuse(ProblemCode.VERB_UNKNOWN, pointer, f"unknown verb {name[:100]!r}", meant)
 
     def _refuse(self, code: ProblemCode, pointer: str, reason: str, meant: str | None = None) -> None:

@@ -6,7 +6,6 @@ import pytest
 from sautikitd.flow.document import Flow, FlowInvalid
 from sautikitd.flow.reader import read_flow
 from sautikitd.flow.schema import normalise
-from sautikitd.flow.verbs.registry import NOT_YET
 from sautikitd.flow.xml.element import Dialect
 from sautikitd.flow.xml.reader import read_xml
 from sautikitd.flow.xml.tables import TABLES
@@ -253,21 +252,6 @@ def test_queues_and_transfers_have_their_verbs() -> None:
         {"enqueue": {"name": "s", "waitUrl": "/h.mp3"}},
         {"dequeue": {"name": "default"}},
         {"conference": {"name": "default"}},
-    ]
-
-
-@pytest.mark.parametrize("verb", sorted(NOT_YET))
-def test_an_element_whose_verb_is_not_yet_there_says_so_at_its_place(verb: str) -> None:
-    inside = {
-        "dial": ("<Dial>+254711000001</Dial>", "/Response/Dial[1]"),
-        "conference": ("<Dial><Conference>x</Conference></Dial>", "/Response/Dial[1]/Conference[1]"),
-        "stream": ("<Connect><Stream url='wss://a'/></Connect>", "/Response/Connect[1]/Stream[1]"),
-        "enqueue": ("<Enqueue>x</Enqueue>", "/Response/Enqueue[1]"),
-        "dequeue": ("<Dial><Queue>x</Queue></Dial>", "/Response/Dial[1]/Queue[1]"),
-        "transfer": ("<Refer><Sip>sip:a@b</Sip></Refer>", "/Response/Refer[1]"),
-    }[verb]
-    assert problems_of(f"<Response>{inside[0]}</Response>", Dialect.TWILIO) == [
-        ("flow.verb_unavailable", inside[1], f"{verb} is not yet in this version (line 1)")
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sautikitd.flow.document import FlowProblem, FlowWarning
 from sautikitd.flow.verb_reader import ActionReader
-from sautikitd.flow.verbs.registry import NOT_YET, VERBS
+from sautikitd.flow.verbs.registry import VERBS
 from sautikitd.flow.xml.draft import Draft
 from sautikitd.flow.xml.element import Attribute, Dialect, Element, Role
 from sautikitd.flow.xml.published import voice_xml_page
@@ -65,7 +65,7 @@ def test_an_element_becomes_the_verb_of_its_table(dialect: Dialect, chain: Chain
     verbs = {draft.verb for draft in drafts} | {n.verb for draft in drafts for n in draft.nested or ()}
     verb = chain[-1].verb
     assert verb is None or verb in verbs
-    assert verbs <= {*VERBS, *NOT_YET}
+    assert verbs <= {*VERBS}
 
 
 @pytest.mark.parametrize(("dialect", "chain", "attribute"), ATTRIBUTES, ids=named)
@@ -75,10 +75,11 @@ def test_an_attribute_becomes_the_field_of_its_table(
     written = next(iter(attribute.values), "7")
     drafts, translator = drafts_of(dialect, document(chain, f" {attribute.name}={quoteattr(written)}"))
     assert all("unknown" not in warning.reason for warning in translator.warnings)
+    if chain[-1].verb is None and attribute.field is not None:
+        return  # `Connect` says how the element in it is done, and is nothing without it: see the reader's tests
     if attribute.field is not None:
         every = [*drafts, *(inner for draft in drafts for inner in draft.nested or ())]
-        # An element without a verb of its own (`Connect`) says how the one in it is done.
-        (draft,) = [one for one in every if chain[-1].verb in (one.verb, None)]
+        (draft,) = [one for one in every if one.verb == chain[-1].verb]
         value = draft.fields[attribute.field]
         expected = attribute.values.get(written, written)
         assert value == ([expected] if attribute.separator else expected)

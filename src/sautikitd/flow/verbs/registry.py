@@ -1,4 +1,4 @@
-"""All verbs. A new one is a file beside this, a member of `AnyVerb`, and out of `NOT_YET`."""
+"""All verbs. A new one is a file beside this, and a member of `AnyVerb`."""
 
 from typing import get_args
 
@@ -42,6 +42,3 @@ AnyVerb = (
 )
 
 VERBS: dict[str, type[Verb]] = {verb.verb_name(): verb for verb in get_args(AnyVerb)}
-
-NOT_YET: frozenset[str] = frozenset()
-"""Verbs of the contract that this version cannot run, and therefore does not accept."""
