@@ -66,6 +66,8 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv).
 	  --python-version 3.11 pyproject.toml --group dev --output-file requirements-dev.lock
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --python-version 3.11 --group fuzz --output-file requirements-fuzz.lock
+	printf 'swift\nsetuptools<81\n' | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --python-version 3.11 - --output-file requirements-swift.lock
 
 clean: ## Remove what is made here; your data in data/ stays.
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

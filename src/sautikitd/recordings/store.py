@@ -23,6 +23,7 @@ MEDIA_TYPES = {Format.WAV: "audio/wav", Format.MP3: "audio/mpeg"}
 
 _RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _CHUNK = 64 * 1024
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")  # an operator's own S3 server
 
 
 class StoredObject(msgspec.Struct, frozen=True):
@@ -112,7 +113,8 @@ def open_store(url: str, options: Mapping[str, str] | None = None) -> RecordingS
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return RecordingStore(LocalStore(folder))
     given: Any = dict(options or {})
-    plain_http: Any = {"allow_http": given.get("endpoint", "").startswith("http://"), "timeout": "120s"}
+    endpoint = given.get("endpoint") or next(filter(None, map(os.environ.get, _ENDPOINTS)), "")
+    plain_http: Any = {"allow_http": endpoint.startswith("http://"), "timeout": "120s"}
     retry: Any = _RETRY
     try:
         return RecordingStore(from_url(url, config=given, client_options=plain_http, retry_config=retry))
