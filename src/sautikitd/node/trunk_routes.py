@@ -32,7 +32,11 @@ class RoutedTrunk:
 
 
 def route_of(trunk: Trunk, password: str | None) -> Route:
-    """The way to a trunk. Its number forms, its proxy and who vouches for it come along."""
+    """The way to a trunk. Its number forms, its proxy and who vouches for it come along.
+
+    Over UDP stays over UDP whatever the size of a request, against RFC 3261 §18.1.1: carriers that take UDP mostly have
+    nothing listening on TCP, and a datagram in two fragments does arrive.
+    """
     credentials = None
     if trunk.username and password:
         credentials = Credentials(username=trunk.username, password=password)
@@ -40,7 +44,6 @@ def route_of(trunk: Trunk, password: str | None) -> Route:
         host=trunk.next_host,
         port=trunk.next_port,
         transport=Transport(trunk.transport),
-        allow_tcp=True,
         name=trunk.tls_name or "",
         trust=trust_of(trunk),
     )
