@@ -221,6 +221,7 @@ class Plane:
     ) -> None:
         leg = self._leg(leg_id)
         leg.room = room
+        self._rows.seated[leg.row] = True
         named = None if heard_by is None else frozenset(heard_by)
         self._rooms.join(leg.row, Seat(leg_id, room, muted, deaf, named))
         self._overhearing.listen(leg.row, [self._legs[name].row for name in overhears if name in self._legs])
@@ -228,6 +229,7 @@ class Plane:
     def leave(self, leg_id: str) -> None:
         leg = self._leg(leg_id)
         leg.room = None
+        self._rows.seated[leg.row] = False
         self._rooms.leave(leg.row)
         self._overhearing.listen(leg.row, [])
 

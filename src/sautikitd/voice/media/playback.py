@@ -94,7 +94,6 @@ class SamplesPart:
     def __init__(self, samples: Pcm) -> None:
         self._samples = samples
         self._at = 0
-        self._last_whole = len(samples) - FRAME_SAMPLES
 
     def read(self, out: Pcm) -> int:
         chunk = self._samples[self._at : self._at + len(out)]
@@ -102,14 +101,13 @@ class SamplesPart:
         self._at += len(chunk)
         return len(chunk)
 
-    def whole_frame(self, out: Pcm) -> bool:
-        """The next frame, when there is a whole one: the common case, kept short."""
-        at = self._at
-        if at > self._last_whole:
-            return False
-        out[:] = self._samples[at : at + FRAME_SAMPLES]
-        self._at = at + FRAME_SAMPLES
-        return True
+    def whole_frames(self, out: Pcm) -> int:
+        """Fills as many of the frames of `out` (n, 160) as there are whole ones left; how many."""
+        count = min(len(out), (len(self._samples) - self._at) // FRAME_SAMPLES)
+        until = self._at + count * FRAME_SAMPLES
+        out[:count] = self._samples[self._at : until].reshape(count, FRAME_SAMPLES)
+        self._at = until
+        return count
 
 
 class TonePart:
@@ -200,11 +198,17 @@ class Playback:
             case Dtmf():
                 return DigitsPart(segment.digits, self._queue)
 
+    def stage(self, out: Pcm) -> int:
+        """Fills `out` (n, 160) from the file that is being played, with whole frames; how many, 0 where `fill` has
+        something else to say."""
+        if not self._parts or not isinstance(self._parts[0], SamplesPart):
+            return 0
+        count = self._parts[0].whole_frames(out)
+        self._round_length += count * FRAME_SAMPLES
+        return count
+
     def fill(self, out: Pcm) -> bool:
         """Writes the next frame into `out` (160 samples); False when the play had nothing more to say."""
-        if self._parts and isinstance(self._parts[0], SamplesPart) and self._parts[0].whole_frame(out):
-            self._round_length += FRAME_SAMPLES
-            return True
         filled = 0
         while filled < len(out):
             if not self._parts:

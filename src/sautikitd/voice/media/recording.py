@@ -1,4 +1,4 @@
-"""Recording a leg to a WAV file. The tick only copies samples; a thread writes them, twice a second at least."""
+"""Recording a leg to a WAV file. The tick only copies samples; a thread writes them, once a second at least."""
 
 import os
 import queue
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from sautikitd.voice.media.g711 import FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from sautikitd.voice.media.protocol import RecordingEnd, StartRecording
+from sautikitd.voice.media.tapes import CHUNK_FRAMES, SPEECH_LEVEL, Tapes
 from sautikitd.voice.media.wav import HEADER_SIZE, wav_header
 
-_FLUSH_FRAMES = 20  # 400 ms: what a SIGKILL may lose
 _FRAME_MS = 20
-_SPEECH_LEVEL = 180.0  # RMS, about -45 dBFS: below it nobody is speaking
 _KEPT_SILENCE_MS = 200  # left around speech when silence is trimmed
 
 
@@ -86,21 +85,19 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 class Recording:
-    """One file being written. `frame` is called for each tick of its leg; `ended` says when it wants to stop."""
+    """One file being written, from its slot of the tapes."""
 
-    def __init__(self, order: StartRecording, writer: WriterThread) -> None:
+    def __init__(self, order: StartRecording, writer: WriterThread, tapes: Tapes) -> None:
         """Opens the file. Raises OSError."""
         self.order = order
-        self.ended: RecordingEnd | None = None
         self.paused = False
         self._writer = writer
+        self._tapes = tapes
         self._descriptor = os.open(order.path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         os.write(self._descriptor, wav_header(order.channels, 0))
-        self._chunk = np.zeros((_FLUSH_FRAMES, FRAME_SAMPLES * order.channels), np.int16)
-        self._limit = order.max_ms / _FRAME_MS
-        self._in_chunk = 0
+        patience = None if order.silence_ms is None else -(-order.silence_ms // _FRAME_MS)
+        self.slot = tapes.take(left=-(-order.max_ms // _FRAME_MS), patience=patience)
         self._written = 0  # frames given to the writer
-        self._quiet_ms = 0
         self._spoken_until = 0  # frames up to the last that held speech
         self._before_speech: list[NDArray[np.int16]] = []
 
@@ -109,33 +106,27 @@ class Recording:
         return self.order.recording_id
 
     @property
-    def _frames(self) -> int:
-        return self._written + self._in_chunk
+    def mixes(self) -> bool:
+        """Whether its one channel holds both directions."""
+        return self.order.channels == 1 and self.order.include_sent
 
-    def frame(self, heard: Pcm, said: Pcm, level: float) -> None:
-        """One tick: what the far end said, what it was sent, and how loud the far end was (RMS of 32768)."""
-        if self.paused or self.ended is not None:
-            return
-        speech = level >= _SPEECH_LEVEL
-        self._quiet_ms = 0 if speech else self._quiet_ms + _FRAME_MS
-        if self.order.trim_silence:
-            self._append_trimmed(self._channels(heard, said), speech)
-        else:
-            self._append(self._channels(heard, said))
-        if self._written + self._in_chunk >= self._limit:
-            self.ended = RecordingEnd.MAX_LENGTH
-        elif self.order.silence_ms is not None and self._quiet_ms >= self.order.silence_ms:
-            self.ended = RecordingEnd.SILENCE
+    @property
+    def _in_chunk(self) -> int:
+        return int(self._tapes.filled[self.slot])
 
-    def _channels(self, heard: Pcm, said: Pcm) -> NDArray[np.int16]:
-        if self.order.channels == 2:
-            return np.stack((heard, said), axis=1).reshape(-1)
-        if self.order.include_sent:
-            both: Pcm = np.clip(heard.astype(np.int32) + said, -32768, 32767).astype(np.int16)
-            return both
-        return heard
+    @property
+    def ended(self) -> RecordingEnd | None:
+        """Why it wants to stop, when it does."""
+        if self._tapes.left[self.slot] <= 0:
+            return RecordingEnd.MAX_LENGTH
+        if self._tapes.quiet[self.slot] >= self._tapes.patience[self.slot]:
+            return RecordingEnd.SILENCE
+        return None
 
-    def _append_trimmed(self, samples: NDArray[np.int16], speech: bool) -> None:
+    def frame_trimmed(self, heard: Pcm, said: Pcm, level: float) -> None:
+        """One tick of a recording whose silence is trimmed: what the far end said, what it was sent, and how loud
+        the far end was (RMS of 32768)."""
+        samples, speech = self._channels(heard, said), level >= SPEECH_LEVEL
         if not self._spoken_until and not speech:
             self._before_speech.append(samples.copy())
             del self._before_speech[: -_KEPT_SILENCE_MS // _FRAME_MS]
@@ -145,19 +136,29 @@ class Recording:
         self._before_speech.clear()
         self._append(samples)
         if speech:
-            self._spoken_until = self._frames
+            self._spoken_until = self._written + self._in_chunk
+
+    def _channels(self, heard: Pcm, said: Pcm) -> NDArray[np.int16]:
+        if self.order.channels == 2:
+            return np.stack((heard, said), axis=1).reshape(-1)
+        return saturated_sum(heard, said) if self.mixes else heard
 
     def _append(self, samples: NDArray[np.int16]) -> None:
-        self._chunk[self._in_chunk] = samples
-        self._in_chunk += 1
-        if self._in_chunk == _FLUSH_FRAMES:
-            self._flush()
+        tapes, slot = self._tapes, self.slot
+        tapes.chunks[slot, self._in_chunk, : len(samples)] = samples
+        tapes.filled[slot] += 1
+        tapes.left[slot] -= 1
+        if self._in_chunk == CHUNK_FRAMES:
+            self.flush()
 
-    def _flush(self) -> None:
-        if self._in_chunk:
-            data = self._chunk[: self._in_chunk].astype("<i2").tobytes()
-            self._written += self._in_chunk
-            self._in_chunk = 0
+    def flush(self) -> None:
+        """Gives the writer what is in the chunk."""
+        count = self._in_chunk
+        if count:
+            samples = FRAME_SAMPLES * self.order.channels
+            data = self._tapes.chunks[self.slot, :count, :samples].astype("<i2", copy=False).tobytes()
+            self._written += count
+            self._tapes.filled[self.slot] = 0
             self._writer.put(_Write(self._descriptor, data, self._header(self._written)))
 
     def _size(self, frames: int) -> int:
@@ -168,7 +169,8 @@ class Recording:
 
     def finish(self, done: Callable[[int, int | None], None]) -> None:
         """Writes the rest and closes; then `done(duration_ms, size_bytes or None)` is called in the writer's thread."""
-        self._flush()
+        self.flush()
+        self._tapes.give_back(self.slot)
         frames = self._written
         if self.order.trim_silence:
             frames = min(frames, self._spoken_until + _KEPT_SILENCE_MS // _FRAME_MS)
@@ -178,3 +180,8 @@ class Recording:
         self._writer.put(
             _Close(self._descriptor, self._header(frames), size, lambda written: done(duration_ms, written))
         )
+
+
+def saturated_sum(one: Pcm, other: Pcm) -> Pcm:
+    both: Pcm = np.clip(one.astype(np.int32) + other, -32768, 32767).astype(np.int16)
+    return both

@@ -94,6 +94,8 @@ class Rows:
         self.out_packets = np.zeros(capacity, np.int64)
         self.sends = np.zeros(capacity, np.bool_)
 
+        self.seated = np.zeros(capacity, np.bool_)  # in a room
+
         # This tick's audio each way, and the packets that go out.
         self.heard = np.zeros((capacity, FRAME_SAMPLES), np.int16)
         self.said = np.zeros((capacity, FRAME_SAMPLES), np.int16)
@@ -118,7 +120,7 @@ class Rows:
 
     def _clear(self, row: int) -> None:
         self.have[row] = False
-        for flag in (self.started, self.listening, self.sends, self.out_marker):
+        for flag in (self.started, self.listening, self.sends, self.out_marker, self.seated):
             flag[row] = False
         self.in_type[row] = self.event_type[row] = -1
         self.event_state[row] = EventState.NONE
