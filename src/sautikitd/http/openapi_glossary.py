@@ -3,6 +3,15 @@
 from typing import Any
 
 GLOSSARY: dict[str, str] = {
+    "conference": "The conference.",
+    "loop": "How many times.",
+    "member": "The caller in the queue.",
+    "participant": "The call in the conference.",
+    "queue": "The queue.",
+    "result": "How it came out.",
+    "size": "How many wait.",
+    "text": "What is spoken.",
+    "voice": "Whose voice speaks.",
     "coached_call_id": "Whom alone he is heard by.",
     "end_reason": "Why it ended: `everybody_left`, `participant_left`, `ended_by_api` or `node_lost`.",
     "ends_conference": "Whether it ends when he leaves.",
