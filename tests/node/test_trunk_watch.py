@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from factories import BOX
-from sautikitd.clock import SystemClock
+from sautikitd.clock import ManualClock, SystemClock
 from sautikitd.database.pool import Database
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.node.routes import Routes
@@ -20,6 +20,7 @@ from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.transactions import reply
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.sip.wire import Arrival
+from voice.sip.far_end import free_port, user_agent
 
 
 class Registrar:
@@ -116,6 +117,58 @@ async def test_a_wrong_password_shows_as_failed_with_the_carriers_word(
     running = asyncio.create_task(watch.run())
     try:
         assert "registration: 4" in await _state(database, trunks, "wrong", "failed")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_trunk_that_a_call_found_silent_is_down_until_it_answers_options_to_any_node(
+    watched: tuple[Database, TrunkWatch, Routes, Trunks, UserAgent, Registrar],
+) -> None:
+    database, _, _, trunks, carrier, _ = watched
+    clock = ManualClock()
+    async with database.transaction() as connection:
+        wish = NewTrunk(name="one", host="127.0.0.1", port=carrier.bound[1])
+        added = await trunks.add(connection, wish, OPERATOR, clock.now())
+    async with user_agent() as first, user_agent() as second:
+        nodes = [
+            TrunkWatch(agent, Routes(("127.0.0.1", 1)), trunks, database, clock) for agent in (first, second)
+        ]
+        running = [asyncio.create_task(node.run()) for node in nodes]
+        try:
+            await _state(database, trunks, "one", "ok")
+            nodes[0].suspect(added.id, "no answer to INVITE")
+            await _state(database, trunks, "one", "failed")
+            running[0].cancel()  # the node that told so is gone, and the other finds it well again
+            async with asyncio.timeout(10):
+                while True:
+                    clock.advance(1)
+                    async with database.connection() as connection:
+                        if (await trunks.find(connection, "one")).state == "ok":
+                            break
+                    await asyncio.sleep(0.02)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            for node in nodes:
+                await node.close()
+
+
+async def test_a_dead_trunk_keeps_nobody_from_seeing_the_others(
+    watched: tuple[Database, TrunkWatch, Routes, Trunks, UserAgent, Registrar],
+) -> None:
+    database, watch, _, trunks, carrier, _ = watched
+    async with database.transaction() as connection:
+        for wish in (
+            NewTrunk(name="dead", host="127.0.0.1", port=free_port()),
+            NewTrunk(name="well", host="127.0.0.1", port=carrier.bound[1]),
+        ):
+            await trunks.add(connection, wish, OPERATOR, SystemClock().now())
+    running = asyncio.create_task(watch.run())
+    try:
+        assert await _state(database, trunks, "well", "ok") == "answered OPTIONS with 200"
+        assert await _state(database, trunks, "dead", "failed") == "no answer to OPTIONS"
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
