@@ -5,6 +5,7 @@ import io
 import ssl
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 
 import aiohttp
@@ -137,7 +138,7 @@ class EgressClient:
         try:
             async with asyncio.timeout(limits.total_s):
                 opened = await self._session.ws_connect(
-                    URL(sent_form(url), encoded=True),
+                    _on_the_wire(url),
                     headers=headers,
                     protocols=(subprotocol,) if subprotocol else (),
                     heartbeat=HEARTBEAT_S,
@@ -173,7 +174,7 @@ class EgressClient:
             raise RuntimeError("EgressClient is used outside its `async with`")
         async with self._session.request(
             method,
-            URL(sent_form(url), encoded=True),
+            _on_the_wire(url),
             headers=headers,
             data=io.BytesIO(body) if body and len(body) > _LARGE_BODY else body,
             allow_redirects=False,
@@ -218,7 +219,12 @@ def _no_redirects() -> aiohttp.TraceConfig:
 
 def sent_form(url: str) -> str:
     """The URL as it goes on the wire: characters encoded as needed, host in ASCII, no fragment."""
-    return str(URL(url).with_fragment(None))
+    return str(_on_the_wire(url))
+
+
+@lru_cache(maxsize=2048)
+def _on_the_wire(url: str) -> URL:
+    return URL(str(URL(url).with_fragment(None)), encoded=True)
 
 
 async def _read(response: aiohttp.ClientResponse, limits: EgressLimits) -> tuple[bytes, bool]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -37,12 +38,13 @@ class UrlProblem:
     reason: str
 
 
+@lru_cache(maxsize=2048)
 def check_url(url: str, *, live: bool, allow_private: bool, websocket: bool = False) -> UrlProblem | None:
     """The first problem of an absolute http(s) URL, or of a ws(s) one with `websocket`; None = good.
 
-    Looks at the text only, never at DNS: what the host resolves to is checked at connect time by
-    `EgressGuard`. `live` asks for https/wss; `allow_private` (development) relaxes that, the ports and
-    the private addresses.
+    Looks at the text only, never at DNS, so that an answer is good for ever, and kept for URLs that come again:
+    what the host resolves to is checked at connect time by `EgressGuard`. `live` asks for https/wss;
+    `allow_private` (development) relaxes that, the ports and the private addresses.
     """
     if len(url) > MAX_URL_LENGTH:
         return UrlProblem(UrlFault.MALFORMED, f"the URL is longer than {MAX_URL_LENGTH} characters")
