@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.media.g711 import Codec
-from sautikitd.voice.media.protocol import Event, LocalMedia, RemoteMedia
+from sautikitd.voice.media.protocol import Event, LegStats, LocalMedia, RemoteMedia
 from voice.media.rtp_peer import Peer
 
 _Event = TypeVar("_Event")
@@ -31,6 +31,13 @@ class Call:
         async with asyncio.timeout(_PATIENCE_S):
             while not met():  # of sockets and a process outside: there is no event to await
                 await asyncio.sleep(0.005)
+
+    async def counted(self, packets: int) -> LegStats:
+        """The figures once so many packets have been taken, which happens at the tick after they came."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while (stats := await self.media.stats(self.leg_id)).packets_received < packets:
+                await asyncio.sleep(0.005)
+        return stats
 
     async def event(self, kind: type[_Event]) -> _Event:
         """The first event of a kind, when it has come."""
@@ -63,11 +70,8 @@ class Calls:
     ) -> Call:
         """A configured leg. `announced_port` is what the SDP says, when the far end sends from elsewhere."""
         peer = self.peer(codec)
-        leg_id = f"leg-{peer.port}"
-        events: list[Event] = []
-        local = await self.media.open_leg(leg_id, events.append)
-        self._legs.append(leg_id)
-        peer.to = (local.address, local.rtp_port)
+        if dtmf is not None:
+            peer.dtmf_type = dtmf
         remote = RemoteMedia(
             address="127.0.0.1",
             rtp_port=announced_port or peer.port,
@@ -78,8 +82,24 @@ class Calls:
             send=send,
             receive=receive,
         )
-        if dtmf is not None:
-            peer.dtmf_type = dtmf
+        return await self._connect(peer, remote)
+
+    def keep(self, peer: Peer) -> None:
+        """Closes it with the others."""
+        self._peers.append(peer)
+
+    async def meet(self, peer: Peer, **agreed: Any) -> Call:
+        """A leg with a far end of the test's own making; `agreed` are fields of `RemoteMedia`."""
+        self.keep(peer)
+        described = {"address": "127.0.0.1", "rtp_port": peer.port, "rtcp_port": peer.rtcp_port, **agreed}
+        return await self._connect(peer, RemoteMedia(**described))
+
+    async def _connect(self, peer: Peer, remote: RemoteMedia) -> Call:
+        leg_id = f"leg-{peer.port}"
+        events: list[Event] = []
+        local = await self.media.open_leg(leg_id, events.append)
+        self._legs.append(leg_id)
+        peer.to = (local.address, local.rtp_port)
         await self.media.configure_leg(leg_id, remote)
         return Call(self.media, leg_id, local, peer, remote, events)
 

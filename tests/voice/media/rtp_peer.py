@@ -104,7 +104,9 @@ class Peer:
         return port
 
     def _read(self) -> None:
-        data, source = self.rtp.recvfrom(4096)
+        self._take(*self.rtp.recvfrom(4096))
+
+    def _take(self, data: bytes, source: tuple[str, int]) -> None:
         first, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", data[:12])
         assert first == 0x80
         self.packets.append(
