@@ -22,7 +22,7 @@ FIRST, SECOND, THIRD = PARTIES
 TONES = (500.0, 900.0, 1300.0)
 
 
-def _room(**fields: Any) -> list[dict[str, object]]:
+def _room(**fields: Any) -> list[object]:
     return [{"conference": {"name": "board", **fields}}]
 
 
@@ -94,7 +94,7 @@ async def test_the_muted_is_not_heard_and_the_coach_by_his_agent_alone(board: Sw
 
 async def test_when_the_one_who_ends_it_leaves_the_others_go_on_with_their_flow(board: Switchboard) -> None:
     host = _room(endOnExit=True)
-    guest = [*_room(), {"play": {"tone": "busy"}}]
+    guest: list[object] = [*_room(), {"play": {"tone": "busy"}}]
     async with callback_server(voice=[guest, host]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
         guest_phone = await call_in(board, FIRST)

@@ -14,11 +14,11 @@ _WAITING = "SELECT id FROM queue_members WHERE status = 'waiting'"
 _TALKING = "SELECT id FROM room_seats WHERE left_at IS NULL AND seated_at IS NOT NULL"
 
 
-def _enqueue(**fields: Any) -> list[dict[str, object]]:
+def _enqueue(**fields: Any) -> list[object]:
     return [{"enqueue": {"name": "support", **fields}}]
 
 
-def _dequeue(**fields: Any) -> list[dict[str, object]]:
+def _dequeue(**fields: Any) -> list[object]:
     return [{"dequeue": {"name": "support", **fields}}]
 
 
@@ -86,7 +86,7 @@ async def test_when_the_agent_goes_the_action_hears_of_it_and_the_callers_flow_g
 
 
 async def test_the_wait_url_is_told_the_position_and_what_it_says_is_heard(board: Switchboard) -> None:
-    tone = [{"play": {"tone": "dial"}}]
+    tone: list[object] = [{"play": {"tone": "dial"}}]
     async with callback_server(voice=[_enqueue(waitUrl="/wait")], wait=[tone]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
         await call_in(board, CALLER)
