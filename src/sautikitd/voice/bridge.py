@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+from sautikitd.voice.holding import Holding
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused
 
@@ -13,7 +14,8 @@ def room_of(far: MediaLeg) -> str:
 
 
 class Bridge:
-    """Of two legs of one media process: a room for two. Opening it again does no harm.
+    """Of two legs of one media process: a room for two. Opening it again does no harm. While one party has put the call
+    on hold, the other hears music.
 
     A leg that ends leaves by itself; nothing here raises for one that is on its way out.
     """
@@ -22,6 +24,7 @@ class Bridge:
         self._near = near
         self._far = far
         self.room = room_of(far)
+        self._holding = Holding(self.room, near, far)
 
     async def listen(self) -> None:
         """The near party hears the far one, who does not hear him: early media (RFC 3960), before any answer."""
@@ -32,6 +35,7 @@ class Bridge:
         await self._join(near_muted=False)
         self._near.send_digits_to(self._far)
         self._far.send_digits_to(self._near)
+        self._holding.start()
 
     async def until_over(self) -> None:
         """Waits for the end of either leg."""
@@ -44,6 +48,7 @@ class Bridge:
 
     async def close(self) -> None:
         """Takes both legs apart again; whoever is still there is heard by the platform alone."""
+        await self._holding.stop()
         for leg in (self._near, self._far):
             leg.send_digits_to(None)
             if not leg.ended:

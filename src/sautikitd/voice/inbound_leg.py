@@ -172,6 +172,7 @@ class InboundLeg(MediaLeg):
                 await self._renegotiate(
                     event.offer, sdp.parse(event.answer), we_answered=not event.we_offered
                 )
+                self.note_direction(event.direction)
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
 

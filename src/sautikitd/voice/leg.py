@@ -26,6 +26,7 @@ from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.prompts import PromptRenderer
 from sautikitd.voice.recording import LegRecordings
 from sautikitd.voice.recording_book import RecordingBook
+from sautikitd.voice.sip.sdp import Direction
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -75,6 +76,9 @@ class MediaLeg(ABC):
         self._digits_to: MediaLeg | None = None
         self.room: str | None = None
         self.moved = asyncio.Event()
+        self.held = False
+        """Whether the far end has put the call on hold."""
+        self._hold_watcher: Callable[[], None] | None = None
         self._in_band = False
         self._local: protocol.LocalMedia | None = None
         self._stats: asyncio.Task[protocol.LegStats | None] | None = None
@@ -188,6 +192,18 @@ class MediaLeg(ABC):
     def partner(self) -> "MediaLeg | None":
         """The other leg of its bridge."""
         return self._digits_to
+
+    def watch_hold(self, watcher: Callable[[], None] | None) -> None:
+        """Has `watcher` told whenever `held` has changed; None ends it."""
+        self._hold_watcher = watcher
+
+    def note_direction(self, direction: Direction | None) -> None:
+        """What a re-INVITE says of the far end's media: sendonly and inactive are hold."""
+        held = direction in (Direction.SENDONLY, Direction.INACTIVE)
+        if direction is not None and held != self.held:
+            self.held = held
+            if self._hold_watcher is not None:
+                self._hold_watcher()
 
     def _note_room(self, room: str | None) -> None:
         if room != self.room:
@@ -325,7 +341,9 @@ class MediaLeg(ABC):
             await self._media.play(self._leg_id, play_id, segments, loop)
             await finished
         except asyncio.CancelledError:
-            if not finished.done() and not self.ended:
+            if (
+                finished.cancelled() or not finished.done()
+            ) and not self.ended:  # whoever waits is cancelled with it
                 self._spawn(self._stop_play())
             raise
         finally:

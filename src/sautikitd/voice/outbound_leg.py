@@ -118,6 +118,7 @@ class OutboundLeg(MediaLeg):
                 self._finish(LegEnd(cause=event.cause, by=HangupBy.CARRIER, at=self._clock.now()))
             case events.Reinvite() if event.offer and event.answer:
                 await self._negotiate(event.offer, sdp.parse(event.answer), we_answered=not event.we_offered)
+                self.note_direction(event.direction)
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
 
