@@ -176,7 +176,7 @@ def test_a_conference_in_dial_becomes_the_verb_with_its_own_fields() -> None:
         {
             "conference": {
                 "name": "room",
-                "beep": True,
+                "beep": "onEnter",
                 "startOnEnter": "false",
                 "coach": "00000000-0000-0000-0000-000000000001",
                 "statusEvents": ["start", "end"],
@@ -239,12 +239,13 @@ def test_a_stream_directly_in_the_response_is_our_own(dialect: Dialect) -> None:
 
 def test_queues_and_transfers_have_their_verbs() -> None:
     twiml = (
-        "<Enqueue waitUrl='/w' maxQueueSize='5'>support</Enqueue><Dial><Queue>support</Queue></Dial>"
+        "<Enqueue waitUrl='/w' maxQueueSize='5'>support</Enqueue>"
+        "<Dial action='/after' timeout='9'><Queue>support</Queue></Dial>"
         "<Refer><Sip>sip:a@b</Sip></Refer>"
     )
     assert drafted(twiml) == [
         {"enqueue": {"name": "support", "waitUrl": "/w", "maxSize": "5"}},
-        {"dequeue": {"name": "support"}},
+        {"dequeue": {"name": "support", "action": "/after", "maxWait": "9"}},
         {"transfer": {"to": "sip:a@b", "mode": "blind"}},
     ]
     theirs = "<Enqueue holdMusic='/h.mp3' name='s'/><Dequeue phoneNumber='+254711000001'/><Conference/>"

@@ -53,9 +53,12 @@ class Role(StrEnum):
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """`keeps` are fields of the parent's verb, and what they are in the verb that an INSTEAD makes of it."""
+
     element: "Element"
     role: Role
     field: str = ""
+    keeps: Mapping[str, str] = {}
 
 
 class Element(msgspec.Struct, frozen=True, kw_only=True):

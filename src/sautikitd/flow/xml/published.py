@@ -68,6 +68,9 @@ def _section(element: Element) -> Iterator[str]:
             if child.element.note:
                 yield f"{child.element.note[0].upper()}{child.element.note[1:]}.\n"
             yield from _rows(child.element)
+            if child.keeps:
+                kept = ", ".join(f"`{old}`" + ("" if old == new else f" (as `{new}`)") for old, new in child.keeps.items())
+                yield f"Of `<{element.name}>` it keeps {kept}.\n"
     inside = [f"`<{c.element.name}>`" for c in element.children if c.role is Role.PROMPT]
     if inside:
         yield f"Inside it: {', '.join(inside)} become `nested`.\n"

@@ -136,7 +136,7 @@ class Translator:
             case Role.TARGET:
                 self._target(draft, node, child, targets)
             case Role.INSTEAD:
-                self._instead(draft, node, child.element)
+                self._instead(draft, node, child)
             case Role.PARAMETER:
                 self._parameter(draft, node, child)
             case Role.IGNORED:
@@ -162,15 +162,18 @@ class Translator:
         else:
             draft.put(child.field, text, node.place.content())
 
-    def _instead(self, draft: Draft, node: Node, element: Element) -> None:
+    def _instead(self, draft: Draft, node: Node, child: Child) -> None:
         """The parent becomes what this child says. Attributes of a parent that would be a verb by itself have no
         place in that; those of one that only says how (`Connect`) go on with the child."""
         if draft.verb:
+            kept = [(child.keeps[field], field) for field in draft.where if field in child.keeps]
             for field, place in draft.where.items():
-                self._warn(place, f"{field} has no meaning with <{node.name}>; passed over")
-            draft.fields, draft.where = {}, {}
-        draft.verb, draft.place = element.verb or "", node.place
-        self._read_into(draft, node, element)
+                if field not in child.keeps:
+                    self._warn(place, f"{field} has no meaning with <{node.name}>; passed over")
+            draft.fields = {new: draft.fields[old] for new, old in kept}
+            draft.where = {new: draft.where[old] for new, old in kept}
+        draft.verb, draft.place = child.element.verb or "", node.place
+        self._read_into(draft, node, child.element)
 
     def _parameter(self, draft: Draft, node: Node, child: Child) -> None:
         self._unknown_attributes(node, child.element)

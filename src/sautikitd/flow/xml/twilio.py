@@ -98,8 +98,8 @@ _CONFERENCE = Element(
             name="beep",
             field="beep",
             default=True,
-            values={"onEnter": True, "onExit": True},
-            note="`onEnter`, `onExit`: both",
+            values={"true": True, "false": False},
+            note="`onEnter`, `onExit`: only then",
         ),
         Attribute(name="startConferenceOnEnter", field="startOnEnter"),
         Attribute(name="endConferenceOnExit", field="endOnExit"),
@@ -207,7 +207,11 @@ _DIAL = Element(
             field="client",
         ),
         Child(element=_CONFERENCE, role=Role.INSTEAD),
-        Child(element=_QUEUE, role=Role.INSTEAD),
+        Child(
+            element=_QUEUE,
+            role=Role.INSTEAD,
+            keeps={"action": "action", "method": "method", "timeout": "maxWait"},
+        ),
     ),
 )  # fmt: skip
 
