@@ -1,5 +1,6 @@
 """A call goes on over the next trunk when one fails it: one record, one hold, one `call.started`."""
 
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from sautikitd.voice.number_forms import NumberForm
 from sautikitd.voice.sip.events import Acknowledged
 from sautikitd.voice.sip.user_agent import UserAgent
 from voice.sip.certificates import Authority
-from voice.sip.far_end import FAST, OUR_SDP, free_port
+from voice.sip.far_end import FAST, OUR_SDP, SippRunner, free_port
 from voice.sip.parties import Callee, until
 from voice.sip.raw_peer import RawPeer, raw_peer
 
@@ -207,6 +208,34 @@ async def test_a_dialled_leg_goes_on_over_the_next_trunk_too(board: Switchboard,
     assert leg.trunk_id == await _nairobi(board)
     await caller.sip.bye()
     await hung_up(phone)
+
+
+async def test_a_trunk_that_the_node_has_not_heard_of_yet_is_passed_over(board: Switchboard) -> None:
+    new = NewTrunk(name="new", host="127.0.0.1", port=free_port(), priority=1)
+    async with board.platform.database.transaction() as connection:
+        added = await board.platform.trunks.add(connection, new, OPERATOR, board.clock.now())
+    await _place(board)
+    (await board.exchange.ringing(FIRST)).refuse(486)
+    ended = await board.over()
+    assert ended.status is CallStatus.BUSY
+    assert await _failed_before(board, ended) == [(added.id, "not known to this node yet")]
+
+
+@pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp (sip-tester) is not installed")
+async def test_sipp_refuses_with_503_and_the_next_trunk_has_the_call(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    run = SippRunner(tmp_path)
+    sipp = await run("uas_refuse", code=503, q850=41)
+    try:
+        await _trunk(board, "sipp", sipp.hop.port)
+        await _place(board)
+        ringing = await board.exchange.ringing(FIRST)
+        await sipp.succeeded()  # its ACK came
+        ringing.refuse(486)
+        assert (await board.over()).status is CallStatus.BUSY
+    finally:
+        await run.stop()
 
 
 async def test_numbers_stand_in_the_invite_as_the_trunk_wants_them(

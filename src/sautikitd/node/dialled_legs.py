@@ -77,6 +77,7 @@ class DialledLegs:
 
     async def dial(self, record: CallRecord, *, beside: MediaLeg | None = None) -> OutboundLeg | None:
         """Sends the INVITE whose identifiers were stored with the row; None when the call ended instead."""
+        record = await self._failover.passable(record)
         route = self._routes.of(record)
         if route is None or record.dialog is None or self._ending:
             cause = self._ending[0] if self._ending else HangupCause.NO_TRUNK

@@ -41,6 +41,29 @@ class Failover:
             return None
         return self.engine.prepare(route, caller=leg.from_address, callee=leg.remote_e164)
 
+    async def passable(self, leg: CallRecord) -> CallRecord:
+        """The leg, moved to another trunk if the node does not know its own yet: one added a moment ago."""
+        if leg.trunk_id is None or self.routes.of(leg):
+            return leg
+        return await self.move(leg, "not known to this node yet") or leg
+
+    async def move(self, leg: CallRecord, why: str) -> CallRecord | None:
+        """The leg over its next trunk, stored. A database that is away knows no other way."""
+        try:
+            async with self.database.transaction() as connection:
+                moved = await reroute(connection, leg.id, why, now=self.clock.now(), prepare=self.prepare)
+        except DatabaseUnavailable as exc:
+            log.warning("node.not_rerouted", call_id=str(leg.id), error=repr(exc))
+            return None
+        log.warning(
+            "node.trunk_failed",
+            call_id=str(leg.id),
+            trunk_id=str(leg.trunk_id),
+            why=why,
+            next_trunk_id=str(moved.trunk_id) if moved else None,
+        )
+        return moved
+
 
 class LegWays:
     """The ways of one leg (`WayFinder`)."""
@@ -54,26 +77,10 @@ class LegWays:
         return self._failover.patience_s
 
     async def another(self, failed: WayFailed) -> tuple[dict[str, Any], Route] | None:
-        """A database that is away knows no other way."""
-        node, at = self._failover, self._leg
-        if failed.unreachable and at.trunk_id:
-            node.suspect(at.trunk_id, failed.why)
-        try:
-            async with node.database.transaction() as connection:
-                moved = await reroute(
-                    connection, at.id, failed.why, now=node.clock.now(), prepare=node.prepare
-                )
-        except DatabaseUnavailable as exc:
-            log.warning("node.not_rerouted", call_id=str(at.id), error=repr(exc))
-            return None
-        route = node.routes.of(moved) if moved else None
-        log.warning(
-            "node.trunk_failed",
-            call_id=str(at.id),
-            trunk_id=str(at.trunk_id),
-            why=failed.why,
-            next_trunk_id=str(moved.trunk_id) if moved else None,
-        )
+        if failed.unreachable and self._leg.trunk_id:
+            self._failover.suspect(self._leg.trunk_id, failed.why)
+        moved = await self._failover.move(self._leg, failed.why)
+        route = self._failover.routes.of(moved) if moved else None
         if moved is None or moved.dialog is None or route is None:
             return None
         self._leg = moved
