@@ -81,7 +81,8 @@ class Batch:
         self._vectors[:count, 1] = sizes
         self._headers["name_size"][:count] = _NAME
         self._headers["control_size"][:count] = 0
-        return max(0, _libc.sendmmsg(self._descriptor, ctypes.c_void_p(self._at), count, _DONTWAIT))
+        sent: int = _libc.sendmmsg(self._descriptor, ctypes.c_void_p(self._at), count, _DONTWAIT)
+        return max(0, sent)
 
     def receive(self) -> int:
         """How many came; they are at the start of `data`, with `sizes`, `ports` and `arrivals`."""

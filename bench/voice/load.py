@@ -51,12 +51,16 @@ class Ports(msgspec.Struct, frozen=True):
     rtcp: int
 
 
-def key_of(leg: "int | NDArray[np.int64]", pressed: "int | NDArray[np.int64]", period: int) -> "NDArray[np.int64]":
+def key_of(
+    leg: "int | NDArray[np.int64]", pressed: "int | NDArray[np.int64]", period: int
+) -> "NDArray[np.int64]":
     """The index of the key that goes down on `leg` at frame `pressed`."""
     return np.asarray((pressed // period * 5 + leg) % len(KEYS))
 
 
-def phase_of(leg: "int | NDArray[np.int64]", frame: "int | NDArray[np.int64]", period: int) -> "NDArray[np.int64]":
+def phase_of(
+    leg: "int | NDArray[np.int64]", frame: "int | NDArray[np.int64]", period: int
+) -> "NDArray[np.int64]":
     """Frames since the last key went down: legs press one after the other, not all at once."""
     return np.asarray((frame + leg * 7) % period)
 
@@ -193,7 +197,9 @@ def run(load: Load, rtp: Batch, incoming: Batch, control: Batch) -> Measured:
     p50, p99 = np.percentile(gaps, [50, 99]) if len(gaps) else (math.nan, math.nan)
     worst = float(gaps.max()) if len(gaps) else math.nan
     late_ms = float(np.percentile(late, 99) * 1000)
-    return Measured(sent, received, reports.received if reports else 0, float(p50), float(p99), worst, late_ms)
+    return Measured(
+        sent, received, reports.received if reports else 0, float(p50), float(p99), worst, late_ms
+    )
 
 
 def main() -> None:

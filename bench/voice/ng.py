@@ -10,7 +10,10 @@ from sautikitd.voice.media.protocol import RemoteMedia
 
 _PROGRAM = "rtpengine"
 _FIRST_PORT, _LAST_PORT = 30000, 39999
-_SDP = "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+_SDP = (
+    "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\n"
+    "m=audio {1} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
 
 
 def installed() -> bool:
@@ -67,7 +70,11 @@ class Rtpengine:
 
     def pair(self, call: int, far: RemoteMedia) -> tuple[int, int]:
         """A call whose two ends are both at `far`; the ports that stand for the one and for the other."""
-        names = {"call-id": f"call-{call}", "from-tag": f"a{call}", "sdp": _SDP.format(far.address, far.rtp_port)}
+        names = {
+            "call-id": f"call-{call}",
+            "from-tag": f"a{call}",
+            "sdp": _SDP.format(far.address, far.rtp_port),
+        }
         offer = self._ask({"command": "offer", **names})
         answer = self._ask({"command": "answer", "to-tag": f"b{call}", **names})
         # What the offer is rewritten to is where the second end sends, and the other way about.

@@ -85,7 +85,10 @@ class Receiver:
                 sizes[index], known[index] = self._through_line(int(row[index]), int(sizes[index]), now)
         ordinary = known & self._batch(row, sizes, arrivals, known, now)
         for index in np.flatnonzero(~ordinary & (sizes > 0)).tolist():
-            self._careful(int(row[index]), int(sizes[index]), float(arrivals[index]), now)
+            leg = self._by_row[row[index]]
+            if leg is not None:
+                size, arrival = int(sizes[index]), float(arrivals[index])
+                self._careful(leg, size, bool(known[index]), arrival, now)
 
     def _through_line(self, row: int, size: int, now: float) -> tuple[int, bool]:
         leg = self._by_row[row]
@@ -95,13 +98,10 @@ class Receiver:
         size = leg.line.take(memoryview(self._wire.arrived[row].data), size, address, now)
         return size, address == leg.source
 
-    def _careful(self, row: int, size: int, arrival: float, now: float) -> None:
-        leg = self._by_row[row]
-        if leg is None:
-            return
-        aim = leg.source, leg.target
-        data = self._wire.arrived[row, :size].tobytes()
-        self._streams.take(leg, data, self._wire.sender(row), arrival, now)
+    def _careful(self, leg: Leg, size: int, known: bool, arrival: float, now: float) -> None:
+        row, aim = leg.row, (leg.source, leg.target)
+        address = leg.source if known and leg.source is not None else self._wire.sender(row)
+        self._streams.take(leg, self._wire.arrived[row, :size].tobytes(), address, arrival, now)
         if (leg.source, leg.target) != aim:
             self._wire.aim(row, leg.source, leg.target)
 
