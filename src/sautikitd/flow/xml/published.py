@@ -69,7 +69,9 @@ def _section(element: Element) -> Iterator[str]:
                 yield f"{child.element.note[0].upper()}{child.element.note[1:]}.\n"
             yield from _rows(child.element)
             if child.keeps:
-                kept = ", ".join(f"`{old}`" + ("" if old == new else f" (as `{new}`)") for old, new in child.keeps.items())
+                kept = ", ".join(
+                    f"`{old}`" + ("" if old == new else f" (as `{new}`)") for old, new in child.keeps.items()
+                )
                 yield f"Of `<{element.name}>` it keeps {kept}.\n"
     inside = [f"`<{c.element.name}>`" for c in element.children if c.role is Role.PROMPT]
     if inside:
