@@ -67,8 +67,21 @@ def put_frames(rows: Rows, row: RowIndex, block: NDArray[np.int64], codes: NDArr
     rows.late_streak[row] = 0
 
 
-def put_payload(rows: Rows, row: int, timestamp: int, marker: bool, codes: NDArray[np.uint8]) -> None:
-    """Puts a payload of any length; re-anchors after a jump, at a talk spurt out of time, or a streak of late ones."""
+def note(rows: Rows, row: int, timestamp: int) -> None:
+    """Counts how early a packet came that is not put yet, or will not be."""
+    block = int(block_of(rows, np.array([row]), np.array([timestamp]))[0])
+    rows.slack[row, _slack_bin(block - int(rows.playout[row]))] += 1
+
+
+def _slack_bin(blocks: int) -> int:
+    return min(max(blocks + _EARLIEST_BIN, 0), SLACK_BINS - 1)
+
+
+def put_payload(
+    rows: Rows, row: int, timestamp: int, marker: bool, codes: NDArray[np.uint8], *, noted: bool = False
+) -> None:
+    """Puts a payload of any length; re-anchors after a jump, at a talk spurt out of time, or a streak of late ones.
+    `noted`: it was counted when it came."""
     block = int(block_of(rows, np.array([row]), np.array([timestamp]))[0])
     count = len(codes) // BLOCK_SAMPLES
     playout = int(rows.playout[row])
@@ -79,7 +92,8 @@ def put_payload(rows: Rows, row: int, timestamp: int, marker: bool, codes: NDArr
     if far or (late and (marker or rows.late_streak[row] >= _LATE_STREAK)):
         anchor(rows, row, timestamp)
         block, playout = 0, int(rows.playout[row])
-    rows.slack[row, min(max(block - playout + _EARLIEST_BIN, 0), SLACK_BINS - 1)] += 1
+    if not noted:
+        rows.slack[row, _slack_bin(block - playout)] += 1
     for index in range(count):
         if block + index >= playout:
             slot = (block + index) & _MASK

@@ -50,6 +50,7 @@ class Inlet:
 
     def take(self, packet: RtpPacket) -> None:
         """A packet of the stream, its timestamp at 8 kHz."""
+        jitter.note(self._rows, self._row, packet.timestamp)
         if self._next is None:
             self._decode(packet)
             return
@@ -111,6 +112,7 @@ class Inlet:
 
     def _put(self, timestamp: int, marker: bool, pcm: Pcm) -> None:
         if len(pcm):
+            codes = encode(np.ascontiguousarray(pcm), LAW)
             jitter.put_payload(
-                self._rows, self._row, timestamp & 0xFFFFFFFF, marker, encode(np.ascontiguousarray(pcm), LAW)
+                self._rows, self._row, timestamp & 0xFFFFFFFF, marker, codes, noted=True
             )
