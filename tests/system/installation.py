@@ -47,7 +47,8 @@ class Customer:
 
 
 class Installation:
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: further `SAUTIKIT_*` variables."""
         http, sip, carrier, control, daraja, ws = free_ports(6)
         self.sip_port = sip
         self.url = f"http://127.0.0.1:{http}"
@@ -62,6 +63,7 @@ class Installation:
             "SAUTIKIT_CARRIER_CONTROL": f"127.0.0.1:{control}",
             "SAUTIKIT_DARAJA_SIMULATOR": f"127.0.0.1:{daraja}",
             "SAUTIKIT_RATE_LIMIT": "1000/2000",
+            **(settings or {}),
         }
         self._environment.pop("DATABASE_URL", None)
         self.data = data

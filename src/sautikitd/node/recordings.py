@@ -18,7 +18,7 @@ from sautikitd.voice.recording_book import RecordingPlace
 
 log = structlog.get_logger(__name__)
 
-RESUME_EVERY_S = 60.0
+RESUME_EVERY_S = 10.0
 _TRY_AGAIN_S = 0.25
 _PATIENCE = 40  # attempts: ten seconds, after which the node's lease is in danger anyway
 
@@ -98,7 +98,7 @@ class NodeRecordings:
         task.add_done_callback(self._finishing.discard)
 
     async def run(self) -> None:
-        """Finishes, now and every minute, what dead nodes and failed uploads left behind; until cancelled."""
+        """Finishes, now and every ten seconds, what dead nodes and failed uploads left behind; until cancelled."""
         while True:
             try:
                 await self._service.resume(self._spool)

@@ -199,7 +199,7 @@ class RecordingService:
     async def resume(self, spool: Spool) -> dict[UUID, RecordingStatus]:
         """Finishes what dead nodes, failed uploads and database outages left in this spool; returns what became of each.
 
-        Run it when a voice node starts and every minute after. A recording whose file is missing here
+        Run it when a voice node starts and every few seconds after. A recording whose file is missing here
         fails, for a spool's files lie nowhere else. Files of finished recordings are removed; files
         nobody knows are left alone. Files of other spools are left to those who can see them.
         """
