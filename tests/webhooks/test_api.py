@@ -18,6 +18,7 @@ from sautikitd.http.kernel import Kernel
 from sautikitd.http.rate_limit import RateLimiter
 from sautikitd.http.server import build
 from sautikitd.identity.principal import Principal
+from sautikitd.webhooks import service
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 from sautikitd.webhooks.service import Webhooks
 from webhooks.dispatching import Dispatch, Until
@@ -358,3 +359,24 @@ async def test_a_key_restricted_to_numbers_hears_and_sees_only_of_those(
     wider = await api.post("/v1/webhooks", json=body, headers=restricted)
     assert wider.json()["error"]["fields"][0]["pointer"] == "/number_ids/0"
     assert len([d for d in await workspace.deliveries() if d["url"].endswith("mine")]) == 1
+
+
+async def test_a_filter_names_numbers_that_there_are(api: httpx.AsyncClient, other: Workspace) -> None:
+    body = {"url": "https://example.com", "number_ids": [str(uuid4())]}
+    refused = await api.post("/v1/webhooks", json=body)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["fields"] == [
+        {"pointer": "/number_ids/0", "problem": "there is no such number in this workspace and mode"}
+    ]
+
+
+async def test_there_is_an_end_to_subscriptions(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_WEBHOOKS", 2)
+    first, _ = await make(api)
+    await make(api)
+    refused = await api.post("/v1/webhooks", json={"url": "https://example.com/hook"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "webhooks.too_many")
+    await api.delete(f"/v1/webhooks/{first}")
+    await make(api)

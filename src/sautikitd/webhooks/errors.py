@@ -27,6 +27,12 @@ class EventUnsupported(Refusal):
     message = 'Some of these event names do not exist; `fields` says which. Use `["*"]` for all events.'
 
 
+class TooManyWebhooks(Refusal):
+    code = "webhooks.too_many"
+    status = 409
+    message = "A workspace has at most {most} webhooks in each mode. Delete one that is no longer used."
+
+
 class WebhookDisabled(Refusal):
     code = "webhooks.disabled"
     status = 409

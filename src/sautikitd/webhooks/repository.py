@@ -60,6 +60,19 @@ async def find_webhook(
     return row
 
 
+async def count_webhooks(connection: Connection, place: Place) -> int:
+    """How many there are; nobody else adds one before the caller's transaction ends."""
+    await connection.execute("SELECT FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", place.workspace_id)
+    count: int = await connection.fetchval(_COUNT, place.workspace_id, place.mode)
+    return count
+
+
+async def known_numbers(connection: Connection, place: Place, number_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of `number_ids` that are, or were, the workspace's in this mode."""
+    rows = await connection.fetch(_KNOWN_NUMBERS, place.workspace_id, place.mode, list(number_ids))
+    return {row["id"] for row in rows}
+
+
 async def list_webhooks(
     connection: Connection, place: Place, before: UUID | None, limit: int
 ) -> list[Record]:
@@ -242,3 +255,7 @@ WITH event AS (
 )
 SELECT occurred_at FROM event
 """
+
+_COUNT = "SELECT count(*) FROM webhooks WHERE workspace_id = $1 AND mode = $2 AND deleted_at IS NULL"
+
+_KNOWN_NUMBERS = "SELECT id FROM numbers WHERE workspace_id = $1 AND mode = $2 AND id = ANY ($3)"

@@ -21,6 +21,7 @@ from sautikitd.webhooks.errors import (
     DeliveryNotFound,
     EventNotFound,
     EventUnsupported,
+    TooManyWebhooks,
     WebhookDisabled,
     WebhookNotFound,
 )
@@ -82,7 +83,7 @@ class WebhookRoutes:
         scope=_WRITE,
         body=CreateWebhook,
         answers={201: WebhookWithSecret},
-        errors=(Invalid, EventUnsupported),
+        errors=(Invalid, EventUnsupported, TooManyWebhooks),
     )
     async def create(self, request: ApiRequest[CreateWebhook, None]) -> Answer:
         """Subscribe a URL to events.

@@ -15,11 +15,20 @@ from sautikitd.events.models import Event, Mode
 from sautikitd.ids import uuid7
 from sautikitd.webhooks import repository
 from sautikitd.webhooks.disabling import discard_waiting
-from sautikitd.webhooks.errors import DeliveryNotFound, EventUnsupported, WebhookDisabled, WebhookNotFound
+from sautikitd.webhooks.errors import (
+    DeliveryNotFound,
+    EventUnsupported,
+    TooManyWebhooks,
+    WebhookDisabled,
+    WebhookNotFound,
+)
 from sautikitd.webhooks.repository import Place
 from sautikitd.webhooks.requests import ChangeWebhook, CreateWebhook, Replay
 from sautikitd.webhooks.secrets import SubscriptionSecrets
 from sautikitd.webhooks.views import Delivery, ReplayAnswer, Webhook, show_delivery, show_webhook
+
+MOST_WEBHOOKS = 100
+"""Of one workspace and mode: every event is matched against all of them, in the transaction of its change."""
 
 _OLD_NAMES = {"number.assigned": "number.provisioned", "call.recording.ready": "recording.ready"}
 
@@ -32,9 +41,12 @@ class Webhooks:
     async def create(
         self, connection: Connection, place: Place, wish: CreateWebhook, now: datetime
     ) -> tuple[Webhook, str]:
-        """Makes a subscription and its secret. Raises `Invalid`, `EventUnsupported`."""
+        """Makes a subscription and its secret. Raises `Invalid`, `EventUnsupported`, `TooManyWebhooks`."""
         self._check_url(wish.url, place.mode)
         check_events(wish.events)
+        numbers = await _numbers(connection, place, wish.number_ids)
+        if await repository.count_webhooks(connection, place) >= MOST_WEBHOOKS:
+            raise TooManyWebhooks(most=MOST_WEBHOOKS)
         webhook_id = uuid7()
         await repository.insert_webhook(
             connection,
@@ -43,7 +55,7 @@ class Webhooks:
             url=wish.url,
             description=wish.description,
             events=wish.events,
-            number_ids=_within(place, wish.number_ids),
+            number_ids=numbers,
             enabled=wish.enabled,
             now=now,
         )
@@ -61,7 +73,9 @@ class Webhooks:
         url = row["url"] if wish.url is UNSET else wish.url
         events = row["events"] if wish.events is UNSET else wish.events
         enabled = row["enabled"] if wish.enabled is UNSET else wish.enabled
-        numbers = row["number_ids"] if wish.number_ids is UNSET else _within(place, wish.number_ids)
+        numbers = row["number_ids"]
+        if wish.number_ids is not UNSET:
+            numbers = await _numbers(connection, place, wish.number_ids)
         if wish.url is not UNSET:
             self._check_url(url, place.mode)
         if wish.events is not UNSET:
@@ -186,6 +200,23 @@ def check_events(names: Sequence[str]) -> None:
         problems.append(FieldProblem(f"/events/{index}", f"`{name}` is not an event{hint}"))
     if problems:
         raise EventUnsupported(fields=problems)
+
+
+async def _numbers(
+    connection: Connection, place: Place, number_ids: Sequence[UUID] | None
+) -> list[UUID] | None:
+    """The number filter as it is kept: numbers of the workspace and mode, released ones too, that the key may use."""
+    allowed = _within(place, number_ids)
+    if number_ids:
+        known = await repository.known_numbers(connection, place, number_ids)
+        strange = [
+            FieldProblem(f"/number_ids/{index}", "there is no such number in this workspace and mode")
+            for index, number_id in enumerate(number_ids)
+            if number_id not in known
+        ]
+        if strange:
+            raise Invalid(fields=strange)
+    return allowed
 
 
 def _within(place: Place, number_ids: Sequence[UUID] | None) -> list[UUID] | None:
