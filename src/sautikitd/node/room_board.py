@@ -7,6 +7,7 @@ whose version is new are read.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -69,15 +70,21 @@ class RoomBoard:
             await self._changed.wait()
         return self.version
 
+    async def beyond_or(self, version: int, *others: "asyncio.Future[None]") -> None:
+        """Waits until something has changed since `version`, or one of `others` is done."""
+        change = asyncio.ensure_future(self.beyond(version))
+        either: set[asyncio.Future[Any]] = {change, *others}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            change.cancel()
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            if self._followers:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._woken.wait()
-            else:
-                await self._woken.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S if self._followers else None):
+                    await self._woken.wait()
             self._woken.clear()
             await self.look()
 

@@ -1,5 +1,6 @@
 """All rooms at home on this node: opened by who comes first, kept to what their rows say, closed when they end."""
 
+from contextlib import ExitStack
 from uuid import UUID
 
 import msgspec
@@ -33,6 +34,7 @@ class RoomHomes:
         self._recordings = recordings
         self._prompting = prompting
         self._homes: dict[UUID, tuple[RoomHome, CallRecord]] = {}
+        self._followed: dict[UUID, ExitStack] = {}  # a room is looked after, though no call of ours be in it
 
     async def ensure(self, room: Room, media: MediaClient, owner: CallRecord) -> None:
         """Opens a room that is at home here. Raises `MediaRefused`, `MediaLost`."""
@@ -40,6 +42,8 @@ class RoomHomes:
             return
         made = MediaRoom(room.id, media, self._recordings)
         self._homes[room.id] = RoomHome(room, made, self._books, self.legs, self._engine.address), owner
+        self._followed[room.id] = ExitStack()
+        self._followed[room.id].enter_context(self._books.board.followed())
         self._recordings.know(room.id, owner)
         try:
             await made.open()
@@ -101,6 +105,8 @@ class RoomHomes:
 
     def _forget(self, room_id: UUID) -> None:
         self._homes.pop(room_id, None)
+        if followed := self._followed.pop(room_id, None):
+            followed.close()
         self._recordings.forget(room_id)
 
     # What is said to a whole room

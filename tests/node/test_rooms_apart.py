@@ -1,0 +1,166 @@
+"""Rooms and queues whose parties are on different nodes, or on different media processes of one node."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from flow.doubles import callback_server
+from node.exchange import hung_up
+from node.room_party import call_in, nothing_left, rows, speak_together, until_rows, until_seated
+from node.switchboard import PARTIES, Switchboard, switchboard
+from sautikitd.app import open_platform
+from sautikitd.roles import voice
+from sautikitd.roles.voice import Parts, assemble
+from sautikitd.settings import Settings, from_environment
+from sautikitd.voice.media_pool import MediaPool
+from sautikitd.voice.sip.hops import Hop
+from simulators.carrier.far_side import Phone
+from voice.sip.far_end import free_port
+
+FIRST, SECOND, THIRD = PARTIES
+TONES = (500.0, 900.0, 1300.0)
+ENQUEUE: list[object] = [{"enqueue": {"name": "support"}}]
+DEQUEUE: list[object] = [{"dequeue": {"name": "support"}}]
+ROOM: list[object] = [{"conference": {"name": "board"}}]
+
+
+@asynccontextmanager
+async def _second_node(board: Switchboard, folder: Path) -> AsyncIterator[tuple[Parts, Hop]]:
+    """Another node on the same database, and where it takes calls."""
+    sip = free_port()
+    settings = _settings_beside(board, folder, sip)
+    async with (
+        open_platform(settings, "second", clock=board.clock) as platform,
+        assemble(platform) as parts,
+    ):
+        await parts.node.lease.begin("there", 100)
+        await parts.trunk_watch.refresh()
+        running = [
+            asyncio.ensure_future(work)
+            for work in (parts.node.run(), parts.node.commander.run(), parts.rooms.run())
+        ]
+        try:
+            yield parts, Hop(host="127.0.0.1", port=sip)
+        finally:
+            await parts.rooms.close()
+            await parts.node.drain(3)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+def _settings_beside(board: Switchboard, folder: Path, sip: int) -> Settings:
+    folder.mkdir()
+    shutil.copy(board.platform.settings.master_keys, folder / "master.keys")
+    environment = {
+        "SAUTIKIT_DATA_DIR": str(folder),
+        "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
+        "DATABASE_URL": board.platform.database_url,
+    }
+    return from_environment(environment, {"dev": "true"})
+
+
+async def _call_at(board: Switchboard, node: Hop | None, caller: str) -> Phone:
+    home = board.exchange.node
+    board.exchange.node = node or home
+    try:
+        return await call_in(board, caller)
+    finally:
+        board.exchange.node = home
+
+
+async def test_three_on_two_nodes_hear_the_two_others_and_not_themselves(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    async with (
+        _second_node(board, tmp_path / "second") as (_, there),
+        callback_server(voice=[ROOM]) as server,
+    ):
+        await board.route(voice_callback_url=server.url("/voice"))
+        parties = [
+            await _call_at(board, node, caller)
+            for node, caller in zip((None, there, there), PARTIES, strict=True)
+        ]
+        await until_seated(board, 3)
+        nodes = await rows(board, "SELECT DISTINCT node_id FROM room_seats")
+        heard = await speak_together(parties, TONES)
+        for phone in parties:
+            await phone.sip.bye()
+        await nothing_left(board)
+        calls = await board.calls()
+    assert len(nodes) == 2
+    assert heard == [set(TONES) - {own} for own in TONES]
+    assert len(calls) == 3  # the links are in nobody's books
+
+
+async def test_three_on_two_media_processes_hear_the_two_others_and_not_themselves(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "MediaPool", partial(MediaPool, size=2))
+    async with (
+        switchboard(database_url, tmp_path, funds=10_000) as board,
+        callback_server(voice=[ROOM]) as server,
+    ):
+        await board.route(voice_callback_url=server.url("/voice"))
+        parties = [await call_in(board, caller) for caller in PARTIES]
+        await until_seated(board, 3)
+        spread = [await media.gauges() for media in board.parts.engine.media.clients]
+        heard = await speak_together(parties, TONES)
+        for phone in parties:
+            await phone.sip.bye()
+        await nothing_left(board)
+    assert all(one.legs >= 1 for one in spread)
+    assert heard == [set(TONES) - {own} for own in TONES]
+
+
+async def test_an_agent_takes_a_caller_who_waits_on_another_node(board: Switchboard, tmp_path: Path) -> None:
+    async with _second_node(board, tmp_path / "second") as (_, there):
+        async with callback_server(voice=[ENQUEUE]) as server:
+            await board.route(voice_callback_url=server.url("/voice"))
+            caller = await call_in(board, FIRST)
+            await until_rows(board, 1, "SELECT FROM queue_members WHERE status = 'waiting'")
+        async with callback_server(voice=[DEQUEUE]) as server:
+            await board.route(voice_callback_url=server.url("/voice"))
+            agent = await _call_at(board, there, SECOND)
+            await until_seated(board, 2)
+            heard = await speak_together([caller, agent], TONES[:2])
+            await agent.sip.bye()
+            await hung_up(caller)
+            await nothing_left(board)
+    assert heard == [{900.0}, {500.0}]
+
+
+async def test_a_conference_whose_node_dies_ends_and_the_guests_flow_goes_on(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    flow: list[object] = [*ROOM, {"pause": {"length": 300}}]
+    async with callback_server(voice=[flow]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        async with _second_node(board, tmp_path / "second") as (parts, there):
+            await _call_at(board, there, FIRST)
+            guest = await call_in(board, SECOND)
+            await until_seated(board, 2)
+            async with board.platform.database.transaction() as connection:
+                await connection.execute(
+                    "UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1",
+                    parts.node.node_id,
+                    board.clock.now(),
+                )
+            await board.parts.reaper.reap()
+            await until_rows(board, 0, "SELECT FROM room_seats WHERE left_at IS NULL")
+            await board.parts.journal.flush()
+            room = (await rows(board, "SELECT end_reason FROM rooms"))[0]
+            seats = await rows(board, "SELECT leave_reason FROM room_seats")
+            await until_rows(
+                board,
+                1,
+                "SELECT FROM events WHERE kind = 'flow.verb_started' AND data ->> 'verb' = 'pause'",
+            )
+            await guest.sip.bye()
+    assert room["end_reason"] == "node_lost"
+    assert {seat["leave_reason"] for seat in seats} == {"node_lost"}
