@@ -64,6 +64,7 @@ class BrowserPeer(SecurePeer):
         super().__post_init__()
         with tempfile.TemporaryDirectory() as folder:
             own = Authority(Path(folder)).options("browser.example")
+            assert own.certificate is not None
             certificate = x509.load_pem_x509_certificate(own.certificate.read_bytes())
             context = SSL.Context(SSL.DTLS_METHOD)
             context.use_privatekey_file(str(own.key))
