@@ -38,6 +38,8 @@ from sautikitd.secretbox import SecretBox
 from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.secrets import DeliverySecrets, SubscriptionSecrets
 
+SLOW_S = 9.9
+DEAD_PORT = 1025  # nobody listens there
 WORKSPACE = UUID(int=0x0199_0000_0000_7000_8000_000000000001)
 BOX = SecretBox([b"b" * 32])
 CALL = {
@@ -70,11 +72,16 @@ class SinkProtocol(asyncio.Protocol):
             if len(rest) < length:
                 return
             body, self._buffer = rest[:length], rest[length:]
-            hangs = head.startswith(b"POST /hang")
-            if not hangs:
+            if head.startswith(b"POST /slow"):
+                asyncio.get_running_loop().call_later(SLOW_S, self._answer)
+            elif not head.startswith(b"POST /hang"):
                 stamp = body.partition(b'"at":')[2].partition(b"}")[0].partition(b",")[0]
                 self.arrivals.append((time.time(), float(stamp)))
-                self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                self._answer()
+
+    def _answer(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
 def sink(ports: Any, orders: Any) -> None:
@@ -104,7 +111,8 @@ class Bench:
     webhooks: int
 
     def target(self, number: int, path: str = "hook") -> str:
-        return f"http://127.0.0.1:{self.port}/{path}/{number}"
+        port = DEAD_PORT if path == "dead" else self.port
+        return f"http://127.0.0.1:{port}/{path}/{number}"
 
     async def arrived(self, count: int) -> list[tuple[float, float]]:
         """Waits for `count` arrivals; (when, event's stamp) of each."""
@@ -117,8 +125,12 @@ class NoSigning:
         return []
 
 
-async def prepare(bench: Bench, hanging: int = 0) -> None:
-    """One workspace; each endpoint listens to a number of its own, so that an event is one delivery."""
+async def prepare(bench: Bench, *sick: tuple[int, str]) -> None:
+    """One workspace; each endpoint listens to a number of its own, so that an event is one delivery.
+
+    `sick`: how many of the first ones `hang`, are `slow` or `dead`, in this order; the others are healthy.
+    """
+    paths = [path for count, path in sick for _ in range(count)]
     database = await Database.connect(bench.url)
     secrets = SubscriptionSecrets(BOX)
     now = datetime.now(UTC)
@@ -129,7 +141,7 @@ async def prepare(bench: Bench, hanging: int = 0) -> None:
             WORKSPACE,
         )
         for number in range(bench.webhooks):
-            webhook_id, path = uuid7(), "hang" if number < hanging else "hook"
+            webhook_id, path = uuid7(), paths[number] if number < len(paths) else "hook"
             await connection.execute(
                 "INSERT INTO webhooks (id, workspace_id, mode, url, events, number_ids, created_at, updated_at) "
                 "VALUES ($1, $2, 'test', $3, '{*}', ARRAY[$4::uuid], $5, $5)",
@@ -203,16 +215,18 @@ async def backlog(bench: Bench, count: int) -> float:
     return len(arrivals) / (max(when for when, _ in arrivals) - began)
 
 
-async def paced(bench: Bench, rate: float, seconds: float, hanging: int = 0) -> list[float]:
-    """Milliseconds from event to arrival at healthy endpoints, with `rate` events a second for them."""
-    count = int(rate * seconds)
+async def paced(bench: Bench, rate: float, seconds: float, sick: int = 0) -> list[float]:
+    """Milliseconds from event to arrival at healthy endpoints, with `rate` events a second over all of them."""
+    load = int(rate * seconds * sick / bench.webhooks)
+    count = int(rate * seconds) - load
     workers = [
-        multiprocessing.Process(target=writer, args=(bench.url, hanging, bench.webhooks, count, rate)),
+        multiprocessing.Process(
+            target=writer, args=(bench.url, sick, bench.webhooks, count, count / seconds)
+        ),
     ]
-    if hanging:
-        load = int(rate * seconds * hanging / bench.webhooks)
+    if sick:
         workers.append(
-            multiprocessing.Process(target=writer, args=(bench.url, 0, hanging, load, load / seconds))
+            multiprocessing.Process(target=writer, args=(bench.url, 0, sick, load, load / seconds))
         )
     async with dispatching(bench.url):
         for worker in workers:
@@ -262,7 +276,7 @@ def quantile(times: list[float], part: float) -> float:
 
 
 async def measure(
-    options: argparse.Namespace, bench: Bench, hanging_bench: Callable[[], Coroutine[Any, Any, Bench]]
+    options: argparse.Namespace, bench: Bench, afresh: Callable[[], Coroutine[Any, Any, Bench]]
 ) -> None:
     await prepare(bench)
     loop = await bare_aiohttp(bench, options.events)
@@ -274,14 +288,18 @@ async def measure(
     print(
         f"event to arrival at {options.rate:g}/s: p50 {quantile(calm, 0.5):.0f} ms, p95 {quantile(calm, 0.95):.0f} ms"
     )
-    second = await hanging_bench()
-    tenth = second.webhooks // 10
-    await prepare(second, tenth)
-    sick = await paced(second, options.rate, options.seconds, tenth)
-    print(
-        f"the same with {tenth} of {second.webhooks} endpoints hanging: p50 {quantile(sick, 0.5):.0f} ms, "
-        f"p95 {quantile(sick, 0.95):.0f} ms, p99 {quantile(sick, 0.99):.0f} ms"
-    )
+    tenth = bench.webhooks // 10
+    for said, sick in (
+        (f"{tenth} of {bench.webhooks} endpoints hanging", [(tenth, "hang")]),
+        (f"{tenth} dead and {tenth} answering in {SLOW_S:g} s", [(tenth, "dead"), (tenth, "slow")]),
+    ):
+        again = await afresh()
+        await prepare(again, *sick)
+        times = await paced(again, options.rate, options.seconds, sum(count for count, _ in sick))
+        print(
+            f"the same with {said}: healthy p50 {quantile(times, 0.5):.0f} ms, "
+            f"p95 {quantile(times, 0.95):.0f} ms, p99 {quantile(times, 0.99):.0f} ms"
+        )
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -297,14 +315,14 @@ async def run(options: argparse.Namespace) -> None:
         url = server.url("sautikit_app", "sautikit")
         await asyncio.to_thread(migrate, server.url("sautikit_owner"))
 
-        async def with_hanging() -> Bench:
+        async def afresh() -> Bench:
             database = await Database.connect(url)
             async with database.connection() as connection:
                 await connection.execute("UPDATE webhooks SET deleted_at = now()")
             await database.close()
             return Bench(url, port, orders, options.endpoints)
 
-        await measure(options, Bench(url, port, orders, options.endpoints), with_hanging)
+        await measure(options, Bench(url, port, orders, options.endpoints), afresh)
     finally:
         orders.send("stop")
         receiver.join(5)
