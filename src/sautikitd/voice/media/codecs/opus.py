@@ -10,9 +10,9 @@ from sautikitd.voice.media.g711 import SAMPLE_RATE, Pcm
 
 _VOIP = 2048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_PACKET_LOSS = 4002, 4010, 4012, 4014
-_BITRATE = 20_000  # transparent for narrow-band speech, with room for the redundancy
+_BITRATE = 24_000  # transparent for narrow-band speech; below it the encoder leaves the redundancy out
 _COMPLEXITY = 1  # a third of the time of the default, and no difference to hear in narrow band
-_EXPECTED_LOSS_PERCENT = 5  # without an expectation the encoder writes no redundancy
+_EXPECTED_LOSS_PERCENT = 10  # without an expectation the encoder writes no redundancy
 _LONGEST_SAMPLES = 960  # 120 ms, the longest packet of Opus
 _LARGEST_PAYLOAD = 1275
 
