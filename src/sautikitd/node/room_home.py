@@ -106,8 +106,8 @@ class RoomHome:
             return Placed(seat, leg.media_id)
         guest = await GuestEnd.open(leg, str(seat.id))
         home = await LinkEnd.open(self.media.media, f"home-{seat.id}")
-        await guest.connect(self._address, home.port)
-        await home.connect(self._address, guest.port)
+        await guest.connect(home.local_address, home.port)
+        await home.connect(guest.local_address, guest.port)
         return Placed(seat, home.media_id, home_end=home, guest_end=guest)
 
     async def _remote(self, seat: Seat) -> Placed | None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.media.g711 import Codec
-from sautikitd.voice.media.protocol import RemoteMedia
+from sautikitd.voice.media.protocol import LocalMedia, RemoteMedia
 
 _PCMA = 8  # RFC 3551 §6
 _NO_KEYS = (
@@ -18,19 +18,24 @@ _NO_KEYS = (
 )
 
 
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where an end that listens everywhere is reached from this machine."""
+
+
 class LinkEnd:
     """Made by `open`; sound flows once both ends are connected."""
 
-    def __init__(self, media: MediaClient, media_id: str, port: int) -> None:
+    def __init__(self, media: MediaClient, media_id: str, local: LocalMedia) -> None:
         self.media_id = media_id
-        self.port = port
+        self.port = local.rtp_port
+        self.local_address = _LOOPBACK.get(local.address, local.address)
         self._media = media
 
     @classmethod
     async def open(cls, media: MediaClient, media_id: str) -> "LinkEnd":
         """Raises `MediaRefused`, `MediaLost`."""
         local = await media.open_leg(media_id)
-        return cls(media, media_id, local.rtp_port)
+        return cls(media, media_id, local)
 
     async def connect(self, address: str, port: int) -> None:
         """`address` and `port` of the other end, from a row of one of our own nodes."""
@@ -40,6 +45,7 @@ class LinkEnd:
             codec=Codec.PCMA,
             payload_type=_PCMA,
             dtmf_payload_type=_NO_KEYS,
+            pinned=True,
         )
         await self._media.configure_leg(self.media_id, remote)
 
@@ -73,6 +79,10 @@ class GuestEnd:
     @property
     def port(self) -> int:
         return self._end.port
+
+    @property
+    def local_address(self) -> str:
+        return self._end.local_address
 
     async def connect(self, address: str, port: int) -> None:
         await self._end.connect(address, port)

@@ -14,8 +14,11 @@ RELEARN_AFTER_S = 2.0
 
 
 class Latch:
-    def __init__(self, announced: Address) -> None:
+    """`pinned` takes the announced address and no other: the far end is one of our own."""
+
+    def __init__(self, announced: Address, *, pinned: bool = False) -> None:
         self.announced = announced
+        self._pinned = pinned
         self.source: SocketAddress | None = None
         self._candidate: tuple[SocketAddress, int] | None = None
         self._streak = 0
@@ -33,7 +36,7 @@ class Latch:
         if address[:2] == self.announced:
             self._take(address)
             return True
-        if self.source is not None and silent_s < RELEARN_AFTER_S:
+        if self._pinned or (self.source is not None and silent_s < RELEARN_AFTER_S):
             return False
         self._streak = self._streak + 1 if self._candidate == (address, ssrc) else 1
         self._candidate = (address, ssrc)

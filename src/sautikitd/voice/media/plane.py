@@ -119,7 +119,7 @@ class Plane:
         address, now, before = ipaddress.ip_address(remote.address), time.monotonic(), leg.remote
         moved = before is None or (before.address, before.rtp_port) != (remote.address, remote.rtp_port)
         if moved and (remote.ice is None or leg.latch is None):
-            leg.latch = Latch((remote.address, remote.rtp_port))
+            leg.latch = Latch((remote.address, remote.rtp_port), pinned=remote.pinned)
             leg.control.target = None
             leg.follow_latch()
         self._lines.fit(leg, remote)

@@ -39,7 +39,8 @@ class RemoteMedia(Struct, frozen=True):
     `dtmf_payload_type` is the number of telephone-event, None when it was not agreed: digits are then tones
     both ways; `dtmf_rate` is its clock in Hz. `send` and `receive` are the direction of the SDP, from our side.
     `packet_ms` is the length of packet the far end asks for. `mux`: RTP and RTCP share a port (RFC 5761). With
-    `ice` the address is where to begin; without `srtp` and `dtls` the media is plain.
+    `ice` the address is where to begin; without `srtp` and `dtls` the media is plain. `pinned`: packets from any
+    other address and port are dropped, and none is learned.
     """
 
     address: str
@@ -56,6 +57,7 @@ class RemoteMedia(Struct, frozen=True):
     srtp: SrtpTerms | None = None
     dtls: DtlsTerms | None = None
     ice: IceTerms | None = None
+    pinned: bool = False
 
 
 class PcmFile(Struct, frozen=True):
