@@ -6,6 +6,7 @@ import msgspec
 
 from sautikitd.flow.callbacks.question import Question, SessionState
 from sautikitd.flow.rooms_port import STATUS_WORDS, AttendEnd, BeepOn, ConferenceSpec
+from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws
 from sautikitd.flow.verbs.waiting import WaitSounds
 
@@ -64,7 +65,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     coach: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
     def flaws(self) -> Iterator[Flaw]:
-        yield from reference_flaws("waitUrl", self.wait_url or None)
+        yield from sound_flaws("waitUrl", self.wait_url or None)
         yield from reference_flaws("statusEventsCallbackUrl", self.status_events_callback_url)
         yield from reference_flaws("digitsCallbackUrl", self.digits_callback_url)
 

@@ -6,6 +6,7 @@ import msgspec
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.port import DialStatus
 from sautikitd.flow.rooms_port import Dequeued
+from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.conference import RoomName, WaitReference
 from sautikitd.flow.verbs.verb import Flaw, Reference, Run, Verb, reference_flaws
 from sautikitd.flow.verbs.waiting import WaitSounds
@@ -28,7 +29,7 @@ class DequeueVerb(Verb, frozen=True, kw_only=True, tag="dequeue"):
     max_wait: Annotated[int, msgspec.Meta(ge=0, le=14_400)] = 30
 
     def flaws(self) -> Iterator[Flaw]:
-        yield from reference_flaws("waitUrl", self.wait_url or None)
+        yield from sound_flaws("waitUrl", self.wait_url or None)
         yield from reference_flaws("action", self.action)
 
     async def execute(self, run: Run) -> None:

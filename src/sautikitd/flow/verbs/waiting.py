@@ -8,6 +8,7 @@ from sautikitd.flow.callbacks.question import Question
 from sautikitd.flow.hold_music import HOLD_MUSIC
 from sautikitd.flow.port import Audio, Prompt, Silence
 from sautikitd.flow.rooms_port import Sound
+from sautikitd.flow.uploaded import upload_id_of
 from sautikitd.flow.verbs.pause import PauseVerb
 from sautikitd.flow.verbs.play import PlayVerb
 from sautikitd.flow.verbs.say import SayVerb
@@ -40,7 +41,7 @@ class WaitSounds:
             return MUSIC
         if not chosen:
             return SILENCE
-        if urlsplit(chosen).path.lower().endswith(_SOUND_FILES):
+        if upload_id_of(chosen) or urlsplit(chosen).path.lower().endswith(_SOUND_FILES):
             return Sound(prompts=(Audio(url=chosen),), loop=_FOR_EVER)
         return await self._asked(chosen, facts)
 
