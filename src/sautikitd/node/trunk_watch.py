@@ -50,11 +50,16 @@ class TrunkWatch:
         self._beside: set[asyncio.Task[None]] = set()
 
     async def refresh(self) -> None:
-        """Reads the trunks. Raises one of `DatabaseUnavailable`."""
+        """Reads the trunks, and our certificate if it was renewed. Raises one of `DatabaseUnavailable`."""
         async with self._database.connection() as connection:
             stored = await self._trunks.enabled(connection)
         await self._routes.learn(stored)
         self._agent.trust(self._routes.authorities)
+        try:
+            if self._agent.renew_certificate():
+                log.info("node.certificate_renewed")
+        except OSError as exc:  # half of it written, perhaps
+            log.warning("node.certificate_not_renewed", error=str(exc))
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -1,6 +1,7 @@
 """TLS for SIP (RFC 3261 §26.3, RFC 5922): whose certificate is shown, and whose is believed."""
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -31,6 +32,17 @@ class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.certificate, self.key)
         return context
+
+    def written_at(self) -> tuple[int, ...]:
+        """When the files of the certificate were written, in ns; () without one. Raises `OSError`."""
+        return tuple(path.stat().st_mtime_ns for path in (self.certificate, self.key) if path is not None)
+
+    def show_in(self, contexts: Iterable[ssl.SSLContext]) -> None:
+        """Has them show the certificate as its files are now, to whoever connects next. Raises like
+        `server_context`, and then they show what they did before."""
+        if self.certificate is not None and self.server_context():  # the files can be read and belong together
+            for context in contexts:
+                context.load_cert_chain(self.certificate, self.key)
 
     def client_context(self, authorities: str | None = None) -> ssl.SSLContext:
         """With `authorities` in PEM only those are believed. Raises like `server_context`."""

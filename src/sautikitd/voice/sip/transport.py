@@ -1,6 +1,7 @@
 """The transport layer (RFC 3261 §18): UDP and TCP on one address, TLS and WebSockets beside them, for all transactions."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -47,6 +48,8 @@ class TransportLayer:
         self._websockets: dict[Transport, WebSocketServer] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._tls_options: TlsOptions | None = None
+        self._shown: list[ssl.SSLContext] = []
+        self._shown_as_of: tuple[int, ...] = ()
         self.bound: Address = ("", 0)
         self.bound_tls: int | None = None
         self.on_connection_lost: Callable[[Hop], None] = lambda _: None
@@ -71,6 +74,8 @@ class TransportLayer:
                 server = WebSocketServer(options, self._receive, self._lost)
                 await server.start()
                 self._websockets[options.transport] = server
+                if options.context is not None:
+                    self._shown.append(options.context)
         except OSError:
             await self.stop()
             raise
@@ -84,11 +89,24 @@ class TransportLayer:
         self._tls_options = tls
         self._tls.context = tls.client_context()
         if (context := tls.server_context()) is not None:
+            self._shown.append(context)
+            self._shown_as_of = tls.written_at()
             server = await asyncio.get_running_loop().create_server(
                 self._tls.make, host, tls.port, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
             )
             self._servers.append(server)
             self.bound_tls = int(server.sockets[0].getsockname()[1])
+
+    def renew_certificate(self) -> bool:
+        """Shows a certificate that was written anew; whether there was one. Raises `OSError`: the old one stays."""
+        if self._tls_options is None or self._tls_options.certificate is None:
+            return False
+        written_at = self._tls_options.written_at()
+        if written_at == self._shown_as_of:
+            return False
+        self._shown_as_of = written_at  # files that do not fit together are not read again until they change
+        self._tls_options.show_in(self._shown)
+        return True
 
     def trust(self, authorities: dict[str, str]) -> None:
         """PEM certificates by the names that `Hop.trust` has for them, instead of those given before.

@@ -126,6 +126,11 @@ class UserAgent:
         """
         self._stack.transport.trust(authorities)
 
+    def renew_certificate(self) -> bool:
+        """Shows our certificate, over TLS and WebSockets, as its files are now, if they were written anew; whether they
+        were. Raises `OSError` for what does not fit together: the old one stays."""
+        return self._stack.transport.renew_certificate()
+
     @property
     def bound(self) -> Address:
         return self._stack.transport.bound
