@@ -230,11 +230,18 @@ class SipStack:
             authorizer.apply(request)
 
     async def resolve(self, hop: Hop) -> Hop:
-        """The hop with an IP address. Raises `OSError` when the name cannot be resolved."""
+        """The hop with an IP address of the family that we are bound to. Raises `OSError` when the name has none."""
         if is_ip(hop.host):
             return hop
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_DGRAM)
+        six = ":" in self.transport.bound[0]
+        found = await loop.getaddrinfo(
+            hop.host,
+            hop.port,
+            type=socket.SOCK_DGRAM,
+            family=socket.AF_INET6 if six else socket.AF_INET,
+            flags=socket.AI_V4MAPPED if six else 0,
+        )
         return msgspec.structs.replace(hop, host=found[0][4][0], name=hop.name or hop.host)
 
     async def locate(self, state: DialogState) -> DialogState:
