@@ -23,6 +23,7 @@ from sautikitd.rooms.conferences.views import (
     OneConference,
     OneParticipant,
     Participant,
+    PlayToAll,
     show_conference,
     show_participant,
 )
@@ -168,12 +169,21 @@ class ConferenceRoutes:
         errors=_ROOM_ERRORS,
     )
     async def announce(self, request: Request) -> Answer:
-        """Say or play something to everybody in a conference, on top of what they say."""
+        """Say something to everybody in a conference, on top of what they say."""
+        return await self._tell_all(request, "announce", msgspec.to_builtins(request.body))
+
+    @endpoint(
+        "POST",
+        _ROOM + "/play",
+        scope=Scope.CALLS_WRITE,
+        body=PlayToAll,
+        answers={202: Announced},
+        errors=_ROOM_ERRORS,
+    )
+    async def play(self, request: Request) -> Answer:
+        """Play a sound file to everybody in a conference, on top of what they say."""
         self._refuse_bad_url(request, request.body.url)
-        room = await self._live(request)
-        payload = msgspec.to_builtins(request.body)
-        await rows.give_command(request.connection, room.id, "announce", payload, request.now)
-        return self._told(request, Announced(room.id), 202)
+        return await self._tell_all(request, "announce", msgspec.to_builtins(request.body))
 
     @endpoint(
         "POST",
@@ -183,10 +193,8 @@ class ConferenceRoutes:
         errors=_ROOM_ERRORS,
     )
     async def hush(self, request: Request) -> Answer:
-        """Stop what is being announced in a conference."""
-        room = await self._live(request)
-        await rows.give_command(request.connection, room.id, "hush", {}, request.now)
-        return self._told(request, Announced(room.id), 202)
+        """Stop what is being said or played to a conference."""
+        return await self._tell_all(request, "hush", {})
 
     @endpoint(
         "POST",
@@ -242,6 +250,11 @@ class ConferenceRoutes:
         await self._rooms.set_recorded(request.connection, room, recorded, request.now)
         found = await search.find(request.connection, request.principal, str(room.id))
         return self._told(request, OneConference(show_conference(*found)))
+
+    async def _tell_all(self, request: Request, kind: str, payload: dict[str, Any]) -> Answer:
+        room = await self._live(request)
+        await rows.give_command(request.connection, room.id, kind, payload, request.now)
+        return self._told(request, Announced(room.id), 202)
 
     async def _participant(self, request: Request) -> tuple[Room, Seat, Any]:
         room = await self._live(request)

@@ -1,6 +1,5 @@
 """Conferences as clients see them."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,6 +10,9 @@ from sautikitd.database.pool import Record
 from sautikitd.http.pagination import Limit
 from sautikitd.rooms.models import Room, RoomStatus, Seat
 from sautikitd.timestamps import rfc3339, shown
+
+
+Rounds = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class Conference(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,17 +78,19 @@ class HoldParticipant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Announce(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either `text` (spoken in `language`) or the `url` of a sound file, played `loop` times to everybody."""
+    """`text` is spoken `loop` times to everybody."""
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)] | None = None
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
     language: Annotated[str, msgspec.Meta(max_length=32)] = "en-KE"
     voice: Annotated[str, msgspec.Meta(max_length=64)] = "woman"
-    url: Url | None = None
-    loop: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    loop: Rounds = 1
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        if (self.text is None) == (self.url is None):
-            yield "text", "exactly one of `text` and `url` is wanted"
+
+class PlayToAll(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sound file at `url` (WAV, MP3 or OGG) is played `loop` times to everybody."""
+
+    url: Url
+    loop: Rounds = 1
 
 
 class Announced(msgspec.Struct, frozen=True):
