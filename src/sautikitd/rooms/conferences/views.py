@@ -11,7 +11,6 @@ from sautikitd.http.pagination import Limit
 from sautikitd.rooms.models import Room, RoomStatus, Seat
 from sautikitd.timestamps import rfc3339, shown
 
-
 Rounds = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
