@@ -10,6 +10,15 @@ from sautikitd.voice.media.client import MediaClient, MediaLost
 log = structlog.get_logger(__name__)
 
 
+_LEGS_IN_COMFORT = 500
+
+
+def processes_for(calls: int, cores: int) -> int:
+    """How many media processes carry so many calls of two legs each: 500 legs take one process about half a core,
+    which leaves it room for bursts; more processes than cores would only wait for each other."""
+    return max(1, min(cores, -(-2 * calls // _LEGS_IN_COMFORT)))
+
+
 class MediaPool:
     """`size` processes, sharing `port_range` (inclusive; (0, 0) leaves ports to the system) in equal parts."""
 
@@ -38,11 +47,19 @@ class MediaPool:
         return list(self._clients.values())
 
     def pick(self) -> MediaClient:
-        """The next process in turn. Raises `MediaLost` while all of them are being replaced."""
+        """The process with the fewest legs, of several the next in turn. Raises `MediaLost` while all of them are
+        being replaced."""
         if not self._clients:
             raise MediaLost("no media process is up")
         self._next += 1
-        return self.clients[self._next % len(self._clients)]
+        turn = self._next % len(self._clients)
+        clients = self.clients[turn:] + self.clients[:turn]
+        return min(clients, key=lambda client: client.legs)
+
+    @property
+    def by_index(self) -> dict[int, MediaClient]:
+        """The processes that are up, by their place in the pool: one that was replaced keeps its place."""
+        return dict(self._clients)
 
     async def _spawn(self, index: int) -> None:
         client = await MediaClient.spawn(bind_address=self._bind_address, port_range=self._ranges[index])

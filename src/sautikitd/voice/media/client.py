@@ -45,6 +45,7 @@ class MediaClient:
         self._next_id = 0
         self._pending: dict[int, asyncio.Future[protocol.Struct]] = {}
         self._listeners: dict[str, OnEvent] = {}
+        self._open: set[str] = set()
         self._on_lost: list[Callable[[], None]] = []
         self._lost = False
         self._closing = False
@@ -95,6 +96,11 @@ class MediaClient:
         return self._process.pid
 
     @property
+    def legs(self) -> int:
+        """How many are open, or being opened."""
+        return len(self._open)
+
+    @property
     def lost(self) -> bool:
         """Whether the process has gone without having been closed."""
         return self._lost
@@ -123,10 +129,12 @@ class MediaClient:
         """Binds a pair of ports. `on_event` takes the leg's events."""
         if on_event is not None:
             self._listeners[leg_id] = on_event
+        self._open.add(leg_id)
         try:
             return await self._ask(protocol.OpenLeg(leg_id=leg_id), LocalMedia)
         except MediaRefused:
             self._listeners.pop(leg_id, None)
+            self._open.discard(leg_id)
             raise
 
     async def configure_leg(self, leg_id: str, remote: RemoteMedia) -> None:
@@ -139,9 +147,14 @@ class MediaClient:
             return await self._ask(protocol.CloseLeg(leg_id=leg_id), LegStats)
         finally:
             self._listeners.pop(leg_id, None)
+            self._open.discard(leg_id)
 
     async def stats(self, leg_id: str) -> LegStats:
         return await self._ask(protocol.ReadStats(leg_id=leg_id), LegStats)
+
+    async def beat(self) -> protocol.Beat:
+        """How the process keeps time."""
+        return await self._ask(protocol.ReadBeat(), protocol.Beat)
 
     async def gauges(self) -> Gauges:
         return await self._ask(protocol.ReadGauges(), Gauges)

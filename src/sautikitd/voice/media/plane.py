@@ -47,6 +47,7 @@ from sautikitd.voice.media.speaking import Speaking
 
 _TICKS_A_SECOND = 50
 _EXPIRY_TICKS = 5
+_MOST_HEARD_LATE = 250  # ticks: after a longer standstill (a suspended machine) nothing is as it was
 
 
 class UnknownLeg(KeyError):
@@ -300,8 +301,19 @@ class Plane:
             jitter.adjust(rows)
 
     def skip(self, ticks: int) -> None:
-        """Accounts for ticks that will not be made up for."""
+        """Accounts for ticks that will not be made up for: what was heard in them is recorded, so that recordings
+        keep time; nothing is sent."""
+        self._receiver.drain(time.monotonic())
+        self._rows.said[: self._rows.high] = 0
+        for _ in range(min(ticks, _MOST_HEARD_LATE)):
+            jitter.play_out(self._rows)
+            self._hear_tones()
+            self.recorder.record()
         self._sender.skip(ticks)
+
+    @property
+    def idle(self) -> bool:
+        return not self._legs
 
     def _hear_tones(self) -> None:
         if not self._tone_rows.size:

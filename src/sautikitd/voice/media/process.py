@@ -9,7 +9,6 @@ import gc
 import signal
 import socket
 import sys
-import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -18,20 +17,16 @@ import uvloop
 
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.forks import CannotFork
-from sautikitd.voice.media.g711 import FRAME_S
 from sautikitd.voice.media.plane import LegExists, Plane, UnknownLeg
 from sautikitd.voice.media.playback import UnreadableFile
 from sautikitd.voice.media.ports import NoPorts, Ports
 from sautikitd.voice.media.protocol import Done, Refused, Reply, Request
 from sautikitd.voice.media.recorder import CannotRecord, UnknownRecording
 from sautikitd.voice.media.rows import NoRows
+from sautikitd.voice.media.ticker import Ticker
+from sautikitd.voice.media.urgency import make_urgent
 
-_MOST_CATCH_UP = 3
-_COLLECT_TICKS = (
-    1500  # 30 s: the plane makes few cycles, and a young collection takes well under a millisecond
-)
-
-Result = protocol.LocalMedia | protocol.LegStats | protocol.Gauges | Done
+Result = protocol.LocalMedia | protocol.LegStats | protocol.Gauges | protocol.Beat | Done
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,39 +36,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     last_port: int
     capacity: int
     silent_after_s: float
-
-
-class Ticker:
-    """Calls the plane each 20 ms of an absolute schedule. Late ticks are made up for, three at once at most; time
-    beyond that is skipped."""
-
-    def __init__(self, plane: Plane) -> None:
-        self._plane = plane
-        self._next = time.monotonic()
-        self._since_collection = 0
-        self._handle: asyncio.TimerHandle | None = None
-
-    def run(self) -> None:
-        behind = int((time.monotonic() - self._next) / FRAME_S) + 1
-        if behind > _MOST_CATCH_UP:
-            self._plane.skip(behind - _MOST_CATCH_UP)
-            self._next += (behind - _MOST_CATCH_UP) * FRAME_S
-        for _ in range(max(1, min(behind, _MOST_CATCH_UP))):
-            self._plane.tick()
-            self._next += FRAME_S
-        self._collect()
-        delay = max(0.0, self._next - time.monotonic())
-        self._handle = asyncio.get_running_loop().call_later(delay, self.run)
-
-    def stop(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-
-    def _collect(self) -> None:
-        self._since_collection += 1
-        if self._since_collection >= _COLLECT_TICKS:
-            self._since_collection = 0
-            gc.collect(2 if self._plane.gauges().legs == 0 else 0)
 
 
 class Control:
@@ -87,13 +49,13 @@ class Control:
         if not self._writer.is_closing():  # else the voice node has gone, and nobody is left to tell
             self._writer.write(protocol.frame(message))
 
-    async def serve(self, reader: asyncio.StreamReader, plane: Plane) -> None:
+    async def serve(self, reader: asyncio.StreamReader, plane: Plane, ticker: Ticker) -> None:
         """Until the other end closes."""
         decoder = msgspec.msgpack.Decoder(protocol.FromVoice)
         while (body := await protocol.read_frame(reader)) is not None:
             request = decoder.decode(body)
             try:
-                result = await self._carry_out(plane, request.command)
+                result = await self._carry_out(plane, ticker, request.command)
             except _REFUSALS as refusal:
                 self._refuse(request, refusal)
                 continue
@@ -117,7 +79,9 @@ class Control:
         except _REFUSALS as refusal:
             self._refuse(request, refusal)
 
-    async def _carry_out(self, plane: Plane, command: protocol.Command) -> Result | Awaitable[Result | None]:
+    async def _carry_out(
+        self, plane: Plane, ticker: Ticker, command: protocol.Command
+    ) -> Result | Awaitable[Result | None]:
         match command:
             case protocol.OpenLeg():
                 return plane.open_leg(command.leg_id)
@@ -127,6 +91,8 @@ class Control:
                 return plane.stats(command.leg_id)
             case protocol.ReadGauges():
                 return plane.gauges()
+            case protocol.ReadBeat():
+                return ticker.beat
             case protocol.StopRecording():
                 return plane.recorder.stop(command.recording_id)
             case protocol.Play():
@@ -193,9 +159,9 @@ async def run(options: Options) -> None:
     control = Control(writer)
     ports = Ports(options.bind_address, options.first_port, options.last_port)
     plane = Plane(ports, control.emit, capacity=options.capacity, silent_after_s=options.silent_after_s)
-    ticker = Ticker(plane)
+    ticker = Ticker(plane, scheduling=make_urgent())
     loop.call_soon(ticker.run)
-    serving = asyncio.ensure_future(control.serve(reader, plane))
+    serving = asyncio.ensure_future(control.serve(reader, plane, ticker))
     loop.add_signal_handler(signal.SIGTERM, serving.cancel)
 
     def give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

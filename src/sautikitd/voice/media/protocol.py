@@ -199,6 +199,10 @@ class ReadGauges(Struct, frozen=True):
     pass
 
 
+class ReadBeat(Struct, frozen=True):
+    pass
+
+
 Command = (
     OpenLeg
     | ConfigureLeg
@@ -219,6 +223,7 @@ Command = (
     | Hush
     | StartFork
     | ReadGauges
+    | ReadBeat
 )
 
 
@@ -252,6 +257,21 @@ class LegStats(Struct, frozen=True):
     rejected: int = 0
 
 
+LATE_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+
+
+class Beat(Struct, frozen=True):
+    """How a media process keeps time, since it began. `late` counts its wake-ups by how late they were: up to each of
+    `LATE_MS`, and later; `late_s` is their sum. `skipped` ticks were not made up for."""
+
+    late: tuple[int, ...] = (0,) * (len(LATE_MS) + 1)
+    late_s: float = 0.0
+    skipped: int = 0
+    busy_s: float = 0.0  # processor time
+    collection_ms: float = 0.0  # the longest garbage collection
+    scheduling: str = "ordinary"  # or "real-time", "nice -10"
+
+
 class Gauges(Struct, frozen=True):
     """What the media process holds now; all zero when no call is up."""
 
@@ -275,7 +295,7 @@ class Refused(Struct, frozen=True):
 
 class Reply(Struct, frozen=True):
     id: int
-    result: LocalMedia | LegStats | Gauges | Done | Refused
+    result: LocalMedia | LegStats | Gauges | Beat | Done | Refused
 
 
 # Events

@@ -1,0 +1,96 @@
+"""The media processes on the voice node's /metrics: what they hold, and whether they keep time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from sautikitd.voice.media.client import MediaClient, MediaLost
+from sautikitd.voice.media.protocol import LATE_MS, Beat, Gauges
+from sautikitd.voice.media_pool import MediaPool
+
+_INTERVAL_S = 5.0
+_LABEL = ["process"]
+
+Reading = tuple[Gauges, Beat]
+
+
+class MediaMetrics(Collector):
+    """The last reading of each process, by its place in the pool."""
+
+    def __init__(self) -> None:
+        self._readings: dict[int, Reading] = {}
+
+    def describe(self) -> Iterable[Metric]:
+        return self.collect()
+
+    def note(self, readings: dict[int, Reading]) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        legs = GaugeMetricFamily("sautikit_media_legs", "Legs with media.", labels=_LABEL)
+        recordings = GaugeMetricFamily("sautikit_media_recordings", "Recordings running.", labels=_LABEL)
+        late = HistogramMetricFamily(
+            "sautikit_media_tick_late_seconds", "How late each tick of 20 ms began.", labels=_LABEL
+        )
+        skipped = CounterMetricFamily(
+            "sautikit_media_ticks_skipped", "Ticks that were too late to send anything.", labels=_LABEL
+        )
+        busy = CounterMetricFamily("sautikit_media_busy_seconds", "Processor time used.", labels=_LABEL)
+        collection = GaugeMetricFamily(
+            "sautikit_media_collection_seconds", "The longest garbage collection so far.", labels=_LABEL
+        )
+        for index, (gauges, beat) in self._readings.items():
+            label = [str(index)]
+            legs.add_metric(label, gauges.legs)
+            recordings.add_metric(label, gauges.recordings)
+            late.add_metric(label, _buckets(beat), beat.late_s)
+            skipped.add_metric(label, beat.skipped)
+            busy.add_metric(label, beat.busy_s)
+            collection.add_metric(label, beat.collection_ms / 1000)
+        yield from (legs, recordings, late, skipped, busy, collection)
+
+
+def _buckets(beat: Beat) -> list[tuple[str, float]]:
+    """Cumulative, as Prometheus has them."""
+    limits = [str(limit / 1000) for limit in LATE_MS] + ["+Inf"]
+    return [(limit, sum(beat.late[: index + 1])) for index, limit in enumerate(limits)]
+
+
+@asynccontextmanager
+async def media_metrics(pool: MediaPool) -> AsyncIterator[MediaMetrics]:
+    """Reads the pool's processes every five seconds while it lasts, for /metrics of this process."""
+    metrics = MediaMetrics()
+    REGISTRY.register(metrics)
+    reading = asyncio.ensure_future(_keep_reading(pool, metrics))
+    try:
+        yield metrics
+    finally:
+        REGISTRY.unregister(metrics)
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+
+
+async def _keep_reading(pool: MediaPool, metrics: MediaMetrics) -> None:
+    while True:
+        metrics.note(await read(pool))
+        await asyncio.sleep(_INTERVAL_S)
+
+
+async def read(pool: MediaPool) -> dict[int, Reading]:
+    """Of the processes that are up."""
+    clients = pool.by_index
+    readings = await asyncio.gather(*(_read_one(client) for client in clients.values()))
+    return {index: reading for index, reading in zip(clients, readings, strict=True) if reading is not None}
+
+
+async def _read_one(client: MediaClient) -> Reading | None:
+    try:
+        return await client.gauges(), await client.beat()
+    except MediaLost:  # it is being replaced
+        return None
