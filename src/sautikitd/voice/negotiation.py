@@ -12,9 +12,6 @@ from sautikitd.voice.sip.sdp_errors import NoCommonCodec
 from sautikitd.voice.sip.sdp_security import agreement, encryption_of, offered_transport, own_transport
 from sautikitd.voice.sip.sdp_transport import MediaTransport
 
-BROWSER_CODECS = ("opus", "PCMU", "PCMA")
-SOFTPHONE_CODECS = ("G722", "opus", "PCMA", "PCMU")
-
 _KNOWN = {"PCMU": sdp.PCMU, "PCMA": sdp.PCMA, "G722": sdp.G722, "OPUS": sdp.OPUS}
 _MEDIA_CODECS = {codec.upper(): codec for codec in MediaCodec}
 _USUAL_MS, _LONGEST_MS = 20, 60

@@ -174,6 +174,8 @@ def answer(
     sound = next((c for c in common if not c.is_event), None)
     if sound is None:
         raise NoCommonCodec("no audio codec in common")
+    if sound.same(OPUS):  # its parameters say what each side likes to get (RFC 7587 §6.1): ours, not theirs
+        sound = msgspec.structs.replace(sound, fmtp=OPUS.fmtp)
     event = event_beside(sound, common)
     return Sdp(
         address=address,

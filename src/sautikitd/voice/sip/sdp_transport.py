@@ -24,7 +24,7 @@ _MOST_CRYPTO_LINES = 8
 _MOST_FINGERPRINTS = 8
 _READ = {
     *("crypto", "fingerprint", "setup", "ice-ufrag", "ice-pwd", "ice-lite", "ice-options", "candidate"),
-    *("end-of-candidates", "rtcp-mux", "mid", "ssrc"),
+    *("end-of-candidates", "rtcp-mux", "mid", "ssrc", "msid"),
 }
 
 
