@@ -101,6 +101,19 @@ class CallLifecycle:
         await self.emit(connection, answered, EventKind.CALL_ANSWERED, at)
         return answered
 
+    async def identify(
+        self, connection: Connection, call_id: UUID, answered_by: str, at: datetime
+    ) -> CallRecord | None:
+        """It was found out who answered: `human`, `machine`, `fax` or `unknown`. Emits `call.machine_detected`, once,
+        whoever it was."""
+        call = await repository.lock(connection, call_id)
+        if call is None or call.status is not CallStatus.ANSWERED or call.answered_by:
+            return call
+        values = {"answered_by": answered_by, "updated_at": at}
+        identified = await repository.update(connection, call_id, values, counts=True)
+        await self.emit(connection, identified, EventKind.CALL_MACHINE_DETECTED, at)
+        return identified
+
     async def win(
         self,
         connection: Connection,

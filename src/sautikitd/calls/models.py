@@ -43,6 +43,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     max_duration_seconds: int
     record: str | None
     send_digits: str
+    machine_detection: str
     client_request_id: str | None
     metadata: dict[str, Any] | None
     test_script: list[Any] | None

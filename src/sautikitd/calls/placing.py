@@ -194,6 +194,7 @@ class PlaceOutboundCall:
             "max_duration_seconds": wish.max_duration_seconds,
             "record": wish.channels or ("mono" if number.record_calls else None),
             "send_digits": wish.send_digits,
+            "machine_detection": wish.machine_detection,
             "client_request_id": wish.client_request_id,
             "metadata": wish.metadata,
             "api_key_id": principal.id,

@@ -95,8 +95,6 @@ class PlaceCall(
     def problems(self) -> Iterator[tuple[str, str]]:
         if len(set(self.targets)) != len(self.targets):
             yield "to", "names the same number twice"
-        if self.machine_detection != "off":
-            yield "machine_detection", "is not yet in this version; leave it out or say `off`"
         yield from self._control_problems()
 
     def _control_problems(self) -> Iterator[tuple[str, str]]:

@@ -113,6 +113,7 @@ def event_data(call: CallRecord) -> dict[str, Any]:
         "hangup_cause": call.hangup_cause,
         "hangup_by": call.hangup_by,
         "sip_code": call.sip_code,
+        "answered_by": call.answered_by,
         "call": show_call(call),
     }
     return data

@@ -43,6 +43,7 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
     client_request_id: str | None = None
     answered_at: datetime | None = None
     answered_by: str | None = None
+    greeting_end: str | None = None  # beep, silence or limit: of a machine that was listened to until then
     actions: Flow | None = None
     voice_callback_url: str | None = None
     voice_method: Method = Method.POST

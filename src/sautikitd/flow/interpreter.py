@@ -113,6 +113,10 @@ class FlowRunner:
         return self._state
 
     @property
+    def context(self) -> FlowContext:
+        return self._context
+
+    @property
     def leg(self) -> Leg:
         return self._leg
 

@@ -20,6 +20,7 @@ class EntryKind(StrEnum):
     STARTED = "flow.verb_started"  # position, verb, text
     ENDED = "flow.verb_ended"  # position, verb, duration_ms, outcome, facts
     DEFAULT = "flow.default"  # nobody was there to ask: what is done instead
+    ANSWERER = "flow.answerer_found"  # who answered, after how long, and how a greeting ended: facts
     APOLOGY = "flow.apology"  # the flow is given up: why
     TAKEN_OVER = "flow.replaced"  # a new flow came from outside while this one ran: text
     COMMANDED = "flow.commanded"  # something was asked of the call from outside, beside its flow: text

@@ -36,7 +36,7 @@ GLOSSARY: dict[str, str] = {
     "advance_seconds": "How far to move the clock forward.",
     "advice": "What to tell the customer to do.",
     "amount_minor": "KES cents; what comes in is positive, what goes out negative.",
-    "answered_by": "`human` or `machine`, where that was asked for.",
+    "answered_by": "`human`, `machine`, `fax` or `unknown`, where `machine_detection` was asked for.",
     "api_key": "The key, without its secret part.",
     "area_code": "Three digits, like `020` for Nairobi.",
     "arithmetic": "The cost worked out in words: seconds, rate, rounding.",
@@ -93,7 +93,8 @@ GLOSSARY: dict[str, str] = {
     "legs": "The calls that belong to this one.",
     "locality": "The town or area of the number.",
     "loss_percent": "Packets that never arrived.",
-    "machine_detection": "Whether to tell people from answering machines.",
+    "machine_detection": "Tells people from machines before the flow begins; with `detect_message_end` it begins "
+    "when a machine's greeting is over.",
     "message": "What is wrong and what to do, for people.",
     "metadata": "Your own object, kept with the call and sent with its events.",
     "method": "The HTTP method.",

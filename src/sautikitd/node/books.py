@@ -37,6 +37,9 @@ class Books:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
         return await self.persist(lambda connection: self._lifecycle.answer(connection, call_id, at, dialog))
 
+    async def identified(self, call_id: UUID, answered_by: str, at: datetime) -> None:
+        await self.persist(lambda connection: self._lifecycle.identify(connection, call_id, answered_by, at))
+
     async def won(self, parent_id: UUID, leg_id: UUID, at: datetime, dialog: dict[str, Any]) -> bool:
         """Whether this leg's answer was the first of its group to be committed."""
         return await self.persist(

@@ -23,6 +23,7 @@ from sautikitd.flow.interpreter import FlowRunner
 from sautikitd.flow.port import Digits, LegGone
 from sautikitd.flow.reader import read_actions
 from sautikitd.identity.signing_secrets import SigningSecrets
+from sautikitd.node.answering import AnsweringMachines
 from sautikitd.node.books import Books
 from sautikitd.node.controllers import Controllers
 from sautikitd.node.dial import CallDialler
@@ -66,12 +67,15 @@ class Conversations:
         """
         flow = self._flow(call, leg)
         self.flows.begin(call.id, flow)
+        machines = AnsweringMachines(books=self.books, clock=self.clock)
         beside = [
             asyncio.ensure_future(self._watch_money(paid_leg or call, leg)),
             asyncio.ensure_future(self._record(call, leg)),
         ]
         try:
             await self._open(call, leg)
+            await machines.detect(call, leg, flow.journal)
+            flow.know_answerer(leg.answering.answerer, leg.answering.greeting_end)
             await flow.run()
             await leg.gone()
         except LegGone as gone:
@@ -184,7 +188,8 @@ class Conversations:
             live=call.mode == "live",
             client_request_id=call.client_request_id,
             answered_at=leg.answered_at,
-            answered_by=call.answered_by,
+            answered_by=leg.answering.answerer or call.answered_by,
+            greeting_end=leg.answering.greeting_end,
             actions=_inline(call),
             voice_callback_url=call.voice_callback_url,
             voice_method=Method(call.voice_method),

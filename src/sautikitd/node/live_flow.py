@@ -41,7 +41,7 @@ class LiveFlow:
         self._leg = leg
         self._context = context
         self._make = make
-        self._journal = journal
+        self.journal = journal
         self._clock = clock
         self._wanted: asyncio.Future[Replacement] | None = None
         self._callback_url: str | None = None
@@ -52,6 +52,14 @@ class LiveFlow:
         if self._wanted is None or self._wanted.done():
             self._wanted = asyncio.get_running_loop().create_future()
         self._wanted.set_result(wanted)
+
+    def know_answerer(self, answered_by: str | None, greeting_end: str | None) -> None:
+        """Tells a flow that has not begun who answered the call."""
+        if answered_by is not None:
+            known = msgspec.structs.replace(
+                self.runner.context, answered_by=answered_by, greeting_end=greeting_end
+            )
+            self.runner = self._make(known)
 
     def start_with(self, wanted: Replacement) -> None:
         """Replaces a flow that has not begun."""
@@ -67,7 +75,7 @@ class LiveFlow:
             if self._leg.ended:
                 return
             text = "by actions" if wanted.actions is not None else "by a voice callback"
-            self._journal.write(FlowEntry(kind=EntryKind.TAKEN_OVER, at=self._clock.now(), text=text))
+            self.journal.write(FlowEntry(kind=EntryKind.TAKEN_OVER, at=self._clock.now(), text=text))
             self.start_with(wanted)
 
     async def _until_replaced(self) -> Replacement | None:

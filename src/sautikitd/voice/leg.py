@@ -20,6 +20,7 @@ from sautikitd.flow.port import (
     Recorded,
     RecordSpec,
 )
+from sautikitd.voice.answering import LegAnswering
 from sautikitd.voice.collecting import DigitBuffer, collect
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
@@ -73,6 +74,7 @@ class MediaLeg(ABC):
         self._listeners: list[Callable[[str], None]] = []
         self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
+        self.answering = LegAnswering(self._leg_id, media)
         self._digits_to: MediaLeg | None = None
         self.room: str | None = None
         self.moved = asyncio.Event()
@@ -379,6 +381,8 @@ class MediaLeg(ABC):
                 self.take_digit(event.digit)
             case protocol.RecordingEnded():
                 self.recordings.on_ended(event)
+            case protocol.AnswererFound() | protocol.GreetingOver():
+                self.answering.on_event(event)
             case protocol.MediaUnsecured():
                 log.info("voice.media_unsecured", call_id=self._leg_id, reason=event.reason)
                 self.end(HangupCause.MEDIA_INCOMPATIBLE)

@@ -49,8 +49,8 @@ UNANSWERED = {
 """CallStatus of a call that was never answered, by its hangup cause; every other cause is `failed`."""
 
 
-ANSWERED_BY = {"machine": "machine_start"}
-"""The others (`human`, `fax`, `unknown`) are Twilio's as well."""
+GREETING_ENDS = {"beep": "machine_end_beep", "silence": "machine_end_silence", "limit": "machine_end_other"}
+"""A machine whose greeting was waited for. The other answerers (`human`, `fax`, `unknown`) are Twilio's as well."""
 
 
 class TwilioVocabulary:
@@ -78,7 +78,7 @@ class TwilioVocabulary:
             ("CallStatus", _call_status(asking)),
             ("ApiVersion", API_VERSION),
             ("Direction", "inbound" if context.direction is Direction.INBOUND else "outbound-api"),
-            ("AnsweredBy", ANSWERED_BY.get(context.answered_by or "", context.answered_by or "")),
+            ("AnsweredBy", _answered_by(context)),
             ("Digits", question.digits),
             *_results(question.results),
             *_ending(asking.outcome),
@@ -100,6 +100,12 @@ def twilio_signature(url: str, parameters: Parameters, auth_token: str) -> str:
     text = url + "".join(name + value for name, value in sorted(set(parameters)))
     mac = hmac.new(auth_token.encode(), text.encode(), hashlib.sha1)
     return base64.b64encode(mac.digest()).decode()
+
+
+def _answered_by(context: FlowContext) -> str:
+    if context.answered_by == "machine":
+        return GREETING_ENDS.get(context.greeting_end or "", "machine_start")
+    return context.answered_by or ""
 
 
 def _call_status(asking: Asking) -> str:

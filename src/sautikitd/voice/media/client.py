@@ -274,6 +274,13 @@ class MediaClient:
         """Cuts an announcement short, or all of the booth's."""
         await self._do(protocol.Hush(booth_id=booth_id, play_id=play_id))
 
+    # Who answered
+
+    async def find_answerer(self, leg_id: str, *, to_the_end: bool = False) -> None:
+        """Listens from now on, the answer; `AnswererFound` comes within seven seconds. With `to_the_end`
+        `GreetingOver` follows when a machine's greeting is over, and at once for anybody else."""
+        await self._do(protocol.FindAnswerer(leg_id=leg_id, to_the_end=to_the_end))
+
     # Streams
 
     async def start_fork(

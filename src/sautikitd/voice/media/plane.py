@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sautikitd.voice.media import jitter
 from sautikitd.voice.media.booths import Booth, Booths
 from sautikitd.voice.media.codecs.inlet import LAW
+from sautikitd.voice.media.ears import Ears
 from sautikitd.voice.media.forks import Forks
 from sautikitd.voice.media.g711 import LAW_INDEX
 from sautikitd.voice.media.goertzel import InBandDigits
@@ -80,6 +81,7 @@ class Plane:
         self._overhearing = Overhearing(self._rows)
         self.recorder = Recorder(self._rows, emit, WriterThread())
         self.forks = Forks(self._rows)
+        self.ears = Ears(self._rows, emit)
         self._store = SampleStore()
         self._legs: dict[str, Leg] = {}
         self._by_row: dict[int, Leg] = {}
@@ -153,6 +155,7 @@ class Plane:
         self._reports.send(leg, now, goodbye=True)
         self._speaking.forget(leg)
         self.forks.stop_all(leg)
+        self.ears.stop(leg)
         self._rooms.leave(leg.row)
         self._overhearing.forget(leg.row)
         self._receiver.remove(leg)
@@ -281,6 +284,7 @@ class Plane:
                 leg.inlet.hurry()
         jitter.play_out(rows)
         self._hear_tones()
+        self.ears.hear()
         rows.said[: rows.high] = 0
         self._booths.speak()
         self._rooms.mix(rows)

@@ -136,6 +136,8 @@ class Control:
                 plane.leave(command.leg_id)
             case protocol.StartFork():
                 plane.forks.start(plane.leg(command.leg_id), command)
+            case protocol.FindAnswerer():
+                plane.ears.listen(plane.leg(command.leg_id), to_the_end=command.to_the_end)
 
 
 # What a command may be refused for; anything else is a fault of ours and ends the process, loudly.

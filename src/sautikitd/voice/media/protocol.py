@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from sautikitd.voice.media.answerer import Answerer, GreetingEnd
 from sautikitd.voice.media.g711 import Codec
 from sautikitd.voice.media.terms import DtlsTerms, IceTerms, SrtpTerms
 
@@ -195,6 +196,13 @@ class StartFork(Struct, frozen=True):
     said: bool
 
 
+class FindAnswerer(Struct, frozen=True):
+    """Listens to who answered the leg just now; `to_the_end`: until a machine's greeting is over."""
+
+    leg_id: str
+    to_the_end: bool
+
+
 class ReadGauges(Struct, frozen=True):
     pass
 
@@ -222,6 +230,7 @@ Command = (
     | Announce
     | Hush
     | StartFork
+    | FindAnswerer
     | ReadGauges
     | ReadBeat
 )
@@ -350,6 +359,22 @@ class MediaSilent(Struct, frozen=True):
     last_received_at: datetime | None
 
 
+class AnswererFound(Struct, frozen=True):
+    """It is known who answered, `after_ms` of listening."""
+
+    leg_id: str
+    answerer: Answerer
+    after_ms: int
+
+
+class GreetingOver(Struct, frozen=True):
+    """A machine's greeting is over: leave the message. Of others it follows `AnswererFound` at once."""
+
+    leg_id: str
+    end: GreetingEnd
+    after_ms: int
+
+
 class MediaResumed(Struct, frozen=True):
     leg_id: str
     at: datetime
@@ -363,7 +388,15 @@ class MediaUnsecured(Struct, frozen=True):
 
 
 Event = (
-    DigitReceived | PlayFinished | RecordingEnded | FirstPacket | MediaSilent | MediaResumed | MediaUnsecured
+    DigitReceived
+    | PlayFinished
+    | RecordingEnded
+    | FirstPacket
+    | MediaSilent
+    | MediaResumed
+    | MediaUnsecured
+    | AnswererFound
+    | GreetingOver
 )
 
 FromVoice = Request

@@ -64,6 +64,7 @@ CREATE TABLE calls (
     max_duration_seconds int NOT NULL DEFAULT 14400,
     record text CHECK (record IN ('mono', 'dual')),
     send_digits text NOT NULL DEFAULT '',
+    machine_detection text NOT NULL DEFAULT 'off' CHECK (machine_detection IN ('off', 'detect', 'detect_message_end')),
     client_request_id text,
     metadata jsonb,
     test_script jsonb,                            -- of POST /v1/test/calls: what the simulated caller does
