@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sautikitd.transcription.engine import TranscriptionFailed
+from sautikitd.transcription.offline import VoskTranscriber
 from sautikitd.transcription.remote import RemoteTranscriber
-from sautikitd.transcription.vosk import VoskTranscriber
 from transcription.service import HearingService
 
 

@@ -9,9 +9,9 @@ from sautikitd.egress.guard import EgressGuard
 from sautikitd.settings import Settings
 from sautikitd.settings_readers import named_paths
 from sautikitd.transcription.engine import Transcriber
+from sautikitd.transcription.offline import VoskTranscriber
 from sautikitd.transcription.remote import RemoteTranscriber, TranscriptionService
 from sautikitd.transcription.service import Transcriptions, TranscriptionWorker
-from sautikitd.transcription.vosk import VoskTranscriber
 
 
 @asynccontextmanager
