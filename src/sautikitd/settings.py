@@ -61,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: RateLimit = RateLimit(50, 100)
     trusted_proxies: tuple[str, ...] = ()
     voice_capacity: int = 500
+    media_processes: int | None = None  # None: as many as the capacity asks for, a core each at most
     voice_metrics: Address | None = None
     worker_metrics: Address | None = None
     daraja_simulator: Address  # the simulated M-Pesa of test mode, loopback

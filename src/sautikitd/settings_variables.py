@@ -199,6 +199,14 @@ VARIABLES: tuple[Variable, ...] = (
         "500",
     ),
     Variable(
+        "SAUTIKIT_MEDIA_PROCESSES",
+        "media_processes",
+        readers.count,
+        "Processes that carry the audio of one voice node; by default one for each 250 calls of its capacity, "
+        "and no more than there are cores.",
+        "2",
+    ),
+    Variable(
         "SAUTIKIT_VOICE_METRICS",
         "voice_metrics",
         readers.address,

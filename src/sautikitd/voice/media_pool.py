@@ -1,6 +1,7 @@
 """The media processes of a voice node: legs spread over them, one that dies replaced."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 import structlog
@@ -13,9 +14,11 @@ log = structlog.get_logger(__name__)
 _LEGS_IN_COMFORT = 500
 
 
-def processes_for(calls: int, cores: int) -> int:
+def processes_for(calls: int, cores: int | None = None) -> int:
     """How many media processes carry so many calls of two legs each: 500 legs take one process about half a core,
     which leaves it room for bursts; more processes than cores would only wait for each other."""
+    if cores is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, -(-2 * calls // _LEGS_IN_COMFORT)))
 
 
