@@ -49,14 +49,16 @@ def read_out(text: str, tag: str) -> str:
     if language is None:
         return text
     taken: list[tuple[int, int, str]] = []
+    used = bytearray(len(text))
     for rule in _RULES:
         for found in rule.pattern.finditer(text):
             start, end = found.span()
-            if any(start < other_end and other < end for other, other_end, _ in taken):
+            if any(used[start:end]):
                 continue
             words = rule.said(found, language)
             if words is not None:
                 taken.append((start, end, words))
+                used[start:end] = b"\1" * (end - start)
     made, position = [], 0
     for start, end, words in sorted(taken):
         made += [text[position:start], words]
