@@ -23,7 +23,8 @@ def _word() -> Samples:
     """Noise that rises and falls as two syllables do."""
     times = np.arange(4000) / 8000
     noise: Samples = np.random.default_rng(1).standard_normal(4000) * 3000
-    return noise * np.clip(np.sin(2 * np.pi * 4 * times), 0, 1)
+    word: Samples = noise * np.clip(np.sin(2 * np.pi * 4 * times), 0, 1)
+    return word
 
 
 async def _call(board: Switchboard, server: CallbackServer, **wish: Any) -> Phone:

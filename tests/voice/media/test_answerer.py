@@ -38,7 +38,8 @@ def _words(seconds: float, seed: int = 1) -> Pcm:
     """Noise that rises and falls as syllables do, four a second."""
     count = int(RATE * seconds)
     noise = np.random.default_rng(seed).standard_normal(count) * 3000
-    return (noise * np.clip(np.sin(2 * np.pi * 4 * np.arange(count) / RATE), 0, 1)).astype(np.int16)
+    words: Pcm = (noise * np.clip(np.sin(2 * np.pi * 4 * np.arange(count) / RATE), 0, 1)).astype(np.int16)
+    return words
 
 
 def test_nine_of_ten_generated_answers_are_told_apart(lines: list[Line]) -> None:

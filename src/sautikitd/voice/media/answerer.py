@@ -16,6 +16,7 @@ from sautikitd.voice.media.g711 import Pcm
 from sautikitd.voice.media.tone_watch import ToneRun, ToneWatch
 
 _FRAME_MS = 20
+_CLICK_MS = 400  # after which a sound too short for a word was a click
 
 
 class Answerer(StrEnum):
@@ -122,7 +123,7 @@ class AnswererEar:
 
     def _click_passed(self) -> bool:
         """What seemed to be a word was too short for one, and nothing followed it."""
-        return self._spoken < self._patience.least_speech and self._quiet > 400
+        return self._spoken < self._patience.least_speech and self._quiet > _CLICK_MS
 
     @property
     def _quiet(self) -> int:
@@ -151,8 +152,10 @@ class AnswererEar:
         return Answerer.HUMAN if self._quiet >= needed else None
 
     def _by_time(self) -> Answerer | None:
-        silent = self._begun is None and self._elapsed >= self._patience.first_word
-        return Answerer.UNKNOWN if silent or self._elapsed >= self._patience.decision else None
+        no_word = self._spoken < self._patience.least_speech and self._quiet > _CLICK_MS
+        if no_word and self._elapsed >= self._patience.first_word:
+            return Answerer.UNKNOWN
+        return Answerer.UNKNOWN if self._elapsed >= self._patience.decision else None
 
     def _is_beep(self, tone: ToneRun) -> bool:
         return tone.frames * _FRAME_MS >= self._patience.beep and _BEEPS[0] < tone.hertz < _BEEPS[1]
