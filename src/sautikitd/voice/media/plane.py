@@ -307,9 +307,10 @@ class Plane:
     def skip(self, ticks: int) -> None:
         """Accounts for ticks that will not be made up for: what was heard in them is recorded, so that recordings
         keep time; nothing is sent."""
-        self._receiver.drain(time.monotonic())
+        now = time.monotonic()
         self._rows.said[: self._rows.high] = 0
         for _ in range(min(ticks, _MOST_HEARD_LATE)):
+            self._receiver.drain(now, rounds=2)  # what came in one tick, so that the jitter buffer has room for it
             jitter.play_out(self._rows)
             self._hear_tones()
             self.recorder.record()

@@ -66,11 +66,11 @@ class Receiver:
     def expire_keys(self, now: float) -> None:
         self._streams.expire_keys(self._by_row, now)
 
-    def drain(self, now: float) -> None:
-        """Takes what has arrived; `now` is monotonic. A row is at most once in a batch, and no system call is spent
-        on finding a socket empty."""
+    def drain(self, now: float, *, rounds: int = _ROUNDS) -> None:
+        """Takes what has arrived, at most `rounds` packets of each leg; `now` is monotonic. A row is at most once in
+        a batch, and no system call is spent on finding a socket empty."""
         capacity = self._rows.capacity
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             ready = self._readiness.ready()
             if not ready.size:
                 return

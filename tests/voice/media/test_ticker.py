@@ -1,0 +1,121 @@
+"""The beat of the media process: late ticks are made up for or accounted for, and garbage waits for a pause."""
+
+import asyncio
+import gc
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sautikitd.voice.media.plane import Plane
+from sautikitd.voice.media.ports import Ports
+from sautikitd.voice.media.protocol import RemoteMedia, StartRecording
+from sautikitd.voice.media.ticker import Collector, Ticker
+from voice.media.rtp_peer import Peer, sine
+from voice.media.sound_file import read_wav
+
+
+class Counting:
+    idle = True
+
+    def __init__(self) -> None:
+        self.ticks = self.skipped = 0
+
+    def tick(self) -> None:
+        self.ticks += 1
+
+    def skip(self, ticks: int) -> None:
+        self.skipped += ticks
+
+
+async def test_every_20_ms_is_a_tick_or_skipped() -> None:
+    plane = Counting()
+    start = time.monotonic()
+    ticker = Ticker(plane)
+    ticker.run()
+    held_up_until = start + 0.3
+    while time.monotonic() < held_up_until:  # something else has the process
+        pass
+    while plane.ticks < 10:
+        await asyncio.sleep(0.005)  # of a timer, not an event
+    passed = (time.monotonic() - start) / 0.02
+    ticker.stop()
+    assert plane.skipped >= 10
+    assert abs(plane.ticks + plane.skipped - passed) <= 2
+    assert ticker.beat.skipped == plane.skipped
+    assert ticker.beat.late[-1] == 1  # more than 80 ms
+    assert ticker.beat.late_s > 0.2
+
+
+@pytest.fixture
+def collected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    generations: list[int] = []
+    monkeypatch.setattr(gc, "collect", generations.append)
+    return generations
+
+
+def test_garbage_is_collected_in_a_pause_and_in_the_end_without(collected: list[int]) -> None:
+    collector = Collector()
+    for _ in range(1000):
+        collector.after_tick(0.001, idle=False)
+    assert collected == []
+    collector.after_tick(0.015, idle=False)
+    assert collected == [0]
+    for _ in range(1500):
+        collector.after_tick(0.001, idle=False)
+    assert collected == [0, 0]
+
+
+def test_all_of_it_is_collected_each_minute_unless_that_takes_long(collected: list[int]) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.004
+        return now
+
+    collector = Collector(clock)
+    for _ in range(3000):
+        collector.after_tick(0.015, idle=False)
+    assert collected.count(2) == 1
+    for _ in range(6000):
+        collector.after_tick(0.015, idle=False)
+    assert collected.count(2) == 1
+    for _ in range(3000):
+        collector.after_tick(0.015, idle=True)
+    assert collected.count(2) == 2
+    assert collector.worst == pytest.approx(0.004)
+
+
+async def test_what_is_slept_through_is_recorded_all_the_same(tmp_path: Path) -> None:
+    plane = Plane(Ports("127.0.0.1", 0, 0), lambda _: None, capacity=4, silent_after_s=60)
+    peer = Peer()
+    local = plane.open_leg("a")
+    peer.to = (local.address, local.rtp_port)
+    plane.configure_leg("a", RemoteMedia(address="127.0.0.1", rtp_port=peer.port, dtmf_payload_type=101))
+    order = StartRecording(
+        leg_id="a",
+        recording_id="r",
+        path=str(tmp_path / "r.wav"),
+        channels=1,
+        max_ms=60_000,
+        silence_ms=None,
+        trim_silence=False,
+        include_sent=False,
+    )
+    plane.recorder.start(plane.recorded("a"), order)
+    for index, datagram in enumerate(peer.frames(sine(500, 1.0))):
+        peer.transmit(datagram)
+        if not 20 <= index < 40:
+            plane.tick()
+        elif index == 39:  # 400 ms in which the process did not run
+            plane.skip(20)
+    for _ in range(5):
+        plane.tick()
+    await plane.close()
+    peer.close()
+    heard = read_wav(tmp_path / "r.wav")[0]
+    assert len(heard) == 55 * 160
+    frames = np.abs(heard.reshape(-1, 160)).max(axis=1)
+    assert (frames[2:52] > 7000).all()  # behind 40 ms of jitter buffer, and without a hole
