@@ -55,6 +55,12 @@ def block_of(rows: Rows, row: RowIndex, timestamp: NDArray[np.int64]) -> NDArray
     return blocks
 
 
+def block_at(rows: Rows, row: int, timestamp: int) -> int:
+    """As `block_of`, for one: a tenth of the time."""
+    offset = ((timestamp - int(rows.in_start[row]) + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+    return (offset + BLOCK_SAMPLES // 2) // BLOCK_SAMPLES
+
+
 def put_frames(rows: Rows, row: RowIndex, block: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
     """Puts one 20 ms frame for each of `row`, which are distinct; the blocks are within the ring, none is late."""
     first, second = block & _MASK, (block + 1) & _MASK
@@ -69,7 +75,7 @@ def put_frames(rows: Rows, row: RowIndex, block: NDArray[np.int64], codes: NDArr
 
 def note(rows: Rows, row: int, timestamp: int) -> None:
     """Counts how early a packet came that is not put yet, or will not be."""
-    block = int(block_of(rows, np.array([row]), np.array([timestamp]))[0])
+    block = block_at(rows, row, timestamp)
     rows.slack[row, _slack_bin(block - int(rows.playout[row]))] += 1
 
 
@@ -82,7 +88,7 @@ def put_payload(
 ) -> None:
     """Puts a payload of any length; re-anchors after a jump, at a talk spurt out of time, or a streak of late ones.
     `noted`: it was counted when it came."""
-    block = int(block_of(rows, np.array([row]), np.array([timestamp]))[0])
+    block = block_at(rows, row, timestamp)
     count = len(codes) // BLOCK_SAMPLES
     playout = int(rows.playout[row])
     late = block + count <= playout

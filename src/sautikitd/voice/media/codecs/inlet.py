@@ -69,8 +69,7 @@ class Inlet:
         """Once a tick: gives a missing packet up when what follows would come too late."""
         if not self._held or self._next is None:
             return
-        row = np.array([self._row])
-        block = int(jitter.block_of(self._rows, row, np.array([self._next[1]]))[0])
+        block = jitter.block_at(self._rows, self._row, self._next[1])
         if block - int(self._rows.playout[self._row]) < _TICK_BLOCKS:
             self._give_up()
 
