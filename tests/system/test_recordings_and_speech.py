@@ -21,7 +21,7 @@ from system.baresip import sip_port
 from system.conftest import CALLEE, MakePhone
 from system.installation import Customer, Installation
 from system.receiver import Receiver
-from system.sound import power_at, read_wav, write_tone
+from system.sound import is_speech, power_at, read_wav, write_tone
 from transcription.service import HearingService, hearing_service
 
 PHONE_TONE = 1000
@@ -73,7 +73,9 @@ class Place:
 async def place() -> AsyncIterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="skr-"))
     async with hearing_service() as hearing:
-        running = Installation(folder / "data", {"SAUTIKIT_TRANSCRIPTION_URL": hearing.url})
+        nobody = hearing.url.replace("transcriptions", "speech")  # it hears, and does not speak
+        settings = {"SAUTIKIT_TRANSCRIPTION_URL": hearing.url, "SAUTIKIT_SPEECH_URL": nobody}
+        running = Installation(folder / "data", settings)
         await running.start()
         try:
             yield await _furnished(running, hearing)
@@ -129,6 +131,20 @@ async def test_an_uploaded_prompt_is_heard_and_the_answer_is_written_down(
     assert read["transcription"]["text"] == "habari ya asubuhi"
     assert place.hearing.heard[0].fields["language"] == "sw"
     assert "recording.transcribed" in receiver.events(call_id)
+
+
+async def test_a_speech_service_that_fails_is_stood_in_for_and_told_of(
+    place: Place, receiver: Receiver, make_phone: MakePhone
+) -> None:
+    phone = await make_phone(CALLEE, sip=place.trunk_port, tone=PHONE_TONE)
+    say = {"text": "Salio lako ni KES 1,250. Asante kwa kupiga simu.", "language": "sw-KE"}
+    call_id = await place.call(receiver, actions=[{"say": say}])
+    await place.installation.call_when(place.customer, call_id, "completed")
+    heard, rate = read_wav(phone.heard()[0])
+    assert is_speech(heard[:, 0], rate)
+    events = await place.installation.api("GET", f"/v1/calls/{call_id}/events?limit=100", place.customer.key)
+    warnings = [event["payload"]["text"] for event in events["data"] if event["kind"] == "flow.warning"]
+    assert warnings == ["the speech service answered 404; spoken by espeak-ng instead"]
 
 
 async def test_a_killed_node_leaves_a_recording_that_plays_up_to_the_last_second(
