@@ -172,3 +172,20 @@ async def test_a_dead_trunk_keeps_nobody_from_seeing_the_others(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_trunk_that_never_answers_options_is_well_until_a_call_finds_it_silent(
+    watched: tuple[Database, TrunkWatch, Routes, Trunks, UserAgent, Registrar],
+) -> None:
+    database, watch, _, trunks, _, _ = watched
+    async with database.transaction() as connection:
+        wish = NewTrunk(name="shy", host="127.0.0.1", port=free_port(), ping=False)
+        added = await trunks.add(connection, wish, OPERATOR, SystemClock().now())
+    running = asyncio.create_task(watch.run())
+    try:
+        assert await _state(database, trunks, "shy", "ok") == "not asked"
+        watch.suspect(added.id, "no answer to INVITE")
+        assert await _state(database, trunks, "shy", "failed") == "no answer to INVITE"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -113,7 +113,7 @@ async def edit(
     from sautikitd.identity.audit import OPERATOR
 
     secret: str | msgspec.UnsetType | None = msgspec.UNSET
-    if password or password_stdin or os.environ.get(PASSWORD_VARIABLE):
+    if password or password_stdin or (username and os.environ.get(PASSWORD_VARIABLE)):
         secret = _password(password, password_stdin)
     elif "username" in clear:
         secret = None

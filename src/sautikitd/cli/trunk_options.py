@@ -26,6 +26,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--codecs", help="PCMA, PCMU, G722, opus in order of preference, with commas."),
     click.option("--register/--no-register", default=None, help="Register, so that the carrier can find us."),
     click.option(
+        "--ping/--no-ping", default=None, help="Ask by OPTIONS how it is (default); some never answer that."
+    ),
+    click.option(
         "--from-user", help="Fixed user of From; the caller then stands in P-Asserted-Identity alone."
     ),
     click.option("--from-domain", help="Domain of From and of the registration; default ours and the host."),

@@ -12,7 +12,7 @@ from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.routes import Routes
 from sautikitd.node.trunk_routes import RoutedTrunk
-from sautikitd.trunks.models import TrunkState
+from sautikitd.trunks.models import Trunk, TrunkState
 from sautikitd.trunks.service import Trunks
 from sautikitd.voice.sip.address import sip_uri
 from sautikitd.voice.sip.registration import Registration, RegistrationStatus
@@ -27,7 +27,7 @@ _ASK_AGAIN_S = 6.0
 _OPTIONS_PATIENCE_S = 4.0
 _STOP_PATIENCE_S = 3.0
 _SUSPECTED_S = 60.0
-"""How long a registered trunk that left an INVITE unanswered comes last, unless it answers OPTIONS before."""
+"""How long a trunk that left an INVITE unanswered comes last, if OPTIONS does not tell: registered or not asked."""
 
 
 class TrunkWatch:
@@ -117,7 +117,7 @@ class TrunkWatch:
 
     async def _look_at(self, one: RoutedTrunk) -> None:
         await self._ask(one)
-        trunk, (state, detail) = one.trunk, self._state_of(one.trunk.id)
+        trunk, (state, detail) = one.trunk, self._state_of(one.trunk)
         answered_at = self._answered_at.get(trunk.id)
         outdated = (
             trunk.state is not state and answered_at and trunk.state_at and answered_at > trunk.state_at
@@ -139,6 +139,8 @@ class TrunkWatch:
     async def _ask(self, one: RoutedTrunk) -> None:
         """OPTIONS, when it is time again."""
         trunk, now = one.trunk, self._clock.monotonic()
+        if not trunk.ping:
+            return
         pause = _ASK_AGAIN_S if trunk.state is TrunkState.FAILED else _ASK_EVERY_S
         if now - self._asked_at.get(trunk.id, -_ASK_EVERY_S) < pause:
             return
@@ -153,21 +155,24 @@ class TrunkWatch:
             if self._suspected_at.get(trunk.id, now) < now:
                 del self._suspected_at[trunk.id]
 
-    def _state_of(self, trunk_id: UUID) -> tuple[TrunkState, str]:
+    def _state_of(self, trunk: Trunk) -> tuple[TrunkState, str]:
         """Its state, and why. A registered trunk need not answer OPTIONS: not all do."""
-        suspected = trunk_id in self._suspected_at
-        if found := self._registrations.get(trunk_id):
+        suspected_at = self._suspected_at.get(trunk.id)
+        lately = suspected_at is not None and self._clock.monotonic() - suspected_at < _SUSPECTED_S
+        if found := self._registrations.get(trunk.id):
             state = found[1].state
-            if state.status is RegistrationStatus.REGISTERED:
-                if suspected and self._clock.monotonic() - self._suspected_at[trunk_id] < _SUSPECTED_S:
-                    return TrunkState.FAILED, "registered, no answer to INVITE"
-                return TrunkState.OK, "registered"
-            failed = state.status is RegistrationStatus.FAILED
-            known = TrunkState.FAILED if failed else TrunkState.TRYING
-            return known, f"registration: {state.code or ''} {state.reason}".strip()
-        pong = self._pongs.get(trunk_id)
+            if state.status is not RegistrationStatus.REGISTERED:
+                failed = state.status is RegistrationStatus.FAILED
+                known = TrunkState.FAILED if failed else TrunkState.TRYING
+                return known, f"registration: {state.code or ''} {state.reason}".strip()
+            if lately:
+                return TrunkState.FAILED, "registered, no answer to INVITE"
+            return TrunkState.OK, "registered"
+        if not trunk.ping:
+            return (TrunkState.FAILED, "no answer to INVITE") if lately else (TrunkState.OK, "not asked")
+        pong = self._pongs.get(trunk.id)
         if pong is None:
             return TrunkState.FAILED, "no answer to OPTIONS"
-        if suspected:
+        if suspected_at is not None:
             return TrunkState.FAILED, "no answer to INVITE"
         return TrunkState.OK, f"answered OPTIONS with {pong.code}"

@@ -123,10 +123,10 @@ async def _ask(
     if answered is None:
         silence = Finding(
             step="answer",
-            verdict=Verdict.WRONG,
+            verdict=Verdict.WRONG if trunk.ping else Verdict.WARNING,
             found=f"No answer over {trunk.transport} from {addresses[0]}:{trunk.next_port} within {patience:g} s.",
             cure="Is the port right, does the carrier know this machine's public address, and does a firewall let SIP "
-            "through both ways? Some carriers leave OPTIONS unanswered: then try a call.",
+            "through both ways? If calls do go through, the carrier ignores OPTIONS: say so with --no-ping.",
         )
         return concluded(trunk.name, addresses, [*findings, silence])
     outcome, seconds = answered

@@ -43,6 +43,7 @@ class InboundNumber(StrEnum):
 class TrunkTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator says of a trunk. Columns and fields carry the same names.
 
+    ping: False for a carrier that leaves OPTIONS unanswered; then only calls tell that it is down.
     proxy_host: requests go there instead, with `host` in their URIs. tls_ca: PEM; None trusts what the system trusts.
     from_user: a fixed user in From; the caller's number then stands in P-Asserted-Identity alone.
     prefixes: digits of E.164 numbers without the plus; empty takes every call. Of several trunks the one with the
@@ -61,6 +62,7 @@ class TrunkTerms(msgspec.Struct, frozen=True, kw_only=True):
     codecs: tuple[Codec, ...] = (Codec.PCMA, Codec.PCMU)
     username: str | None = None
     register: bool = False
+    ping: bool = True
     from_user: str | None = None
     from_domain: str | None = None
     source_cidrs: tuple[str, ...] = ()

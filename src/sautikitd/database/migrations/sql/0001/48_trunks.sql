@@ -17,6 +17,7 @@ CREATE TABLE trunks (
     username text,
     password_encrypted bytea,
     register boolean NOT NULL DEFAULT false,
+    ping boolean NOT NULL DEFAULT true,           -- asked by OPTIONS how it is; not all carriers answer that
     from_user text,                               -- fixed user of From; the caller then stands in P-Asserted-Identity alone
     from_domain text,
     source_cidrs cidr[] NOT NULL DEFAULT '{}',    -- further addresses its inbound calls may come from
