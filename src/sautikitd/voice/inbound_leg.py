@@ -175,6 +175,8 @@ class InboundLeg(MediaLeg):
                 self.note_direction(event.direction)
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
+            case events.Referred():
+                self.take_referral(event.referral)
 
     async def _on_ack(self, answer: bytes | None) -> None:
         if self._offered is not None and not await self._renegotiate(

@@ -27,6 +27,7 @@ from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.prompts import PromptRenderer
 from sautikitd.voice.recording import LegRecordings
 from sautikitd.voice.recording_book import RecordingBook
+from sautikitd.voice.sip.referral import Referral
 from sautikitd.voice.sip.sdp import Direction
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,7 @@ class MediaLeg(ABC):
         self.held = False
         """Whether the far end has put the call on hold."""
         self._hold_watcher: Callable[[], None] | None = None
+        self._referral_taker: Callable[[Referral], None] | None = None
         self._in_band = False
         self._local: protocol.LocalMedia | None = None
         self._stats: asyncio.Task[protocol.LegStats | None] | None = None
@@ -194,6 +196,16 @@ class MediaLeg(ABC):
     def partner(self) -> "MediaLeg | None":
         """The other leg of its bridge."""
         return self._digits_to
+
+    def on_referral(self, taker: Callable[[Referral], None] | None) -> None:
+        """Has `taker` asked whenever the far end wants the call handed to somebody else; without one he is declined."""
+        self._referral_taker = taker
+
+    def take_referral(self, referral: Referral) -> None:
+        if self._referral_taker is None or not self.answered:
+            referral.refuse()
+        else:
+            self._referral_taker(referral)
 
     def watch_hold(self, watcher: Callable[[], None] | None) -> None:
         """Has `watcher` told whenever `held` has changed; None ends it."""

@@ -121,6 +121,8 @@ class OutboundLeg(MediaLeg):
                 self.note_direction(event.direction)
             case events.Info() if event.digit:
                 self.take_digit(event.digit)
+            case events.Referred():
+                self.take_referral(event.referral)
 
     async def _on_progress(self, event: events.Progress) -> None:
         if event.sdp and await self._negotiate(event.sdp, self._offer, we_answered=False):

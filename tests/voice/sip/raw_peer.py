@@ -140,16 +140,27 @@ class RawPeer(asyncio.DatagramProtocol):
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
-    def call_back(self, request: Arrival, method: str, *, branch: str, cseq: int, body: bytes = b"") -> None:
+    def call_back(
+        self,
+        request: Arrival,
+        method: str,
+        *,
+        branch: str,
+        cseq: int,
+        body: bytes = b"",
+        headers: Headers = (),
+    ) -> None:
         """A request of ours inside the dialog that `request` belongs to."""
+        target = request.header("Contact").strip("<>") or f"sip:127.0.0.1:{request.source.port}"
         lines = [
-            f"{method} {request.header('Contact').strip('<>')} SIP/2.0",
+            f"{method} {target} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{branch}",
             f"From: {request.header('To')}",
             f"To: {request.header('From')}",
             f"Call-ID: {request.call_id}",
             f"CSeq: {cseq} {method}",
             f"Contact: {self.contact}",
+            *(f"{name}: {value}" for name, value in headers),
             f"Content-Length: {len(body)}",
         ]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body, request.source.port)

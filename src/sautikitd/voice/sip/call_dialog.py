@@ -11,10 +11,11 @@ from sautikitd.voice.sip.acceptance import Acceptance
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.causes import Reason, read_reasons
 from sautikitd.voice.sip.dialog import DialogState, contact_uri
-from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Reinvite, RemoteBye
+from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Referred, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Flow, Source
 from sautikitd.voice.sip.info import read_info
 from sautikitd.voice.sip.provisional import Rack
+from sautikitd.voice.sip.referral import DECLINED, SIPFRAG, Referral, UnusableReferral, target_of
 from sautikitd.voice.sip.reoffers import direction_of, renewed_offer, same_media_answer
 from sautikitd.voice.sip.sdp_errors import SdpError
 from sautikitd.voice.sip.server_transaction import ServerTransaction
@@ -255,6 +256,8 @@ class CallDialog:
                 self._on_prack(transaction)
             case "INFO":
                 self._on_info(transaction)
+            case "REFER":
+                self._on_refer(transaction)
             case "OPTIONS":
                 self._respond(transaction, 200)
             case method:
@@ -316,6 +319,24 @@ class CallDialog:
             self.events.push(info)
         known = info is None or info.digit is not None
         self._respond(transaction, 200 if known else 415)
+
+    def _on_refer(self, transaction: ServerTransaction) -> None:
+        """Told to the owner of the call, who decides. What cannot be followed is declined here (RFC 3515 §2.4.2)."""
+        try:
+            target = None if self.events.ended else target_of(transaction.arrival)
+        except UnusableReferral:
+            target = None
+        if target is None:
+            self._respond(transaction, DECLINED)
+            return
+        self.events.push(
+            Referred(Referral(target, lambda code: self._respond(transaction, code), self._notify_referrer))
+        )
+
+    async def _notify_referrer(self, sipfrag: bytes, state: str) -> None:
+        if not self.events.ended:
+            about = [("Event", "refer"), ("Subscription-State", state), ("Contact", self.state.contact)]
+            await self.request("NOTIFY", body=sipfrag, content_type=SIPFRAG, headers=about)
 
     def _on_prack(self, transaction: ServerTransaction) -> None:
         if self.on_prack is None or not self.on_prack(transaction.arrival):

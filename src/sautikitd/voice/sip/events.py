@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip.causes import Reason, cause_of
 from sautikitd.voice.sip.dialog import DialogState
+from sautikitd.voice.sip.referral import Referral
 from sautikitd.voice.sip.sdp import Direction
 
 
@@ -111,7 +112,26 @@ class Info:
     duration_ms: int | None = None
 
 
-Event = Progress | Silent | Answered | Acknowledged | Failed | Canceled | RemoteBye | Lost | Reinvite | Info
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """A REFER inside the call; whoever reads this must accept or refuse it."""
+
+    referral: Referral
+
+
+Event = (
+    Progress
+    | Silent
+    | Answered
+    | Acknowledged
+    | Failed
+    | Canceled
+    | RemoteBye
+    | Lost
+    | Reinvite
+    | Info
+    | Referred
+)
 FINAL = (Failed, Canceled, RemoteBye, Lost)
 
 

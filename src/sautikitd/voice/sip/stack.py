@@ -29,8 +29,8 @@ from sautikitd.voice.sip.wire import Arrival, write_via
 
 log = structlog.get_logger(__name__)
 
-ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
-KNOWN = frozenset((*ALLOWED, "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
+ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER")
+KNOWN = frozenset((*ALLOWED, "REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"))
 EXTENSIONS = ("100rel", "timer")  # option tags we know (RFC 3262, RFC 4028)
 SESSION_SECONDS = 1800  # RFC 4028 §4 recommends it
 SUPPORTED = ", ".join(EXTENSIONS)
