@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sautikitd.voice.media.concealment import pitch_of
 from voice.media.rtp_peer import Samples, sine
@@ -61,7 +62,7 @@ def test_a_vowel_goes_on_at_its_pitch() -> None:
 
 
 def test_a_long_gap_fades_to_silence_in_60_ms(spoken: Samples) -> None:
-    arrivals = np.arange(60) * 20.0
+    arrivals: NDArray[np.float64] = np.arange(60) * 20.0
     arrivals[30:50] = np.nan
     heard = through_the_buffer(sine(200, 1.2), arrivals, adapts=False).samples[DELAY:]
     assert np.abs(heard[30 * 160 : 30 * 160 + 80]).max() > 7000
@@ -77,7 +78,7 @@ def test_the_pitch_or_a_multiple_is_found_to_the_sample(period: int) -> None:
 
 
 def test_nothing_is_repeated_before_anything_was_heard() -> None:
-    arrivals = np.full(20, np.nan)
+    arrivals: NDArray[np.float64] = np.full(20, np.nan)
     arrivals[12:] = np.arange(12, 20) * 20.0
     heard = through_the_buffer(sine(300, 0.4), arrivals, adapts=False).samples
     assert not heard[: DELAY - 160].any()

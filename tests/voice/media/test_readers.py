@@ -86,13 +86,13 @@ def test_a_latch_takes_a_stranger_only_as_the_rule_says(packets: list[tuple[str,
             assert host == "a" or silent >= 2
 
 
-def test_the_score_falls_with_loss_jitter_and_delay() -> None:
-    good = mean_opinion_score(loss_percent=0, jitter_ms=0, rtt_ms=None)
+def test_the_score_falls_with_loss_buffering_and_delay() -> None:
+    good = mean_opinion_score(loss_percent=0, buffer_ms=0, rtt_ms=None)
     assert 4.3 < good < 4.45
-    assert mean_opinion_score(loss_percent=3, jitter_ms=0, rtt_ms=None) < good
-    assert mean_opinion_score(loss_percent=0, jitter_ms=40, rtt_ms=None) < good
-    assert mean_opinion_score(loss_percent=0, jitter_ms=0, rtt_ms=600) < 4
-    assert mean_opinion_score(loss_percent=100, jitter_ms=900, rtt_ms=9000) == 1.0
+    assert mean_opinion_score(loss_percent=3, buffer_ms=0, rtt_ms=None) < good
+    assert mean_opinion_score(loss_percent=0, buffer_ms=40, rtt_ms=None) < good
+    assert mean_opinion_score(loss_percent=0, buffer_ms=0, rtt_ms=600) < 4
+    assert mean_opinion_score(loss_percent=100, buffer_ms=900, rtt_ms=9000) == 1.0
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40))

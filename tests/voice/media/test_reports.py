@@ -71,3 +71,29 @@ async def test_a_closed_leg_says_goodbye_and_gives_its_figures(calls: Calls) -> 
     assert stats.mos > 4.2
     assert stats.first_received_at is not None
     assert stats.first_sent_at is not None
+
+
+@pytest.mark.parametrize(("lost_every", "least", "most"), [(0, 4.35, 4.42), (20, 3.65, 4.1), (5, 2.4, 3.0)])
+async def test_the_score_falls_with_loss_as_the_e_model_says(
+    calls: Calls, lost_every: int, least: float, most: float
+) -> None:
+    call = await calls.call()
+    datagrams = call.peer.frames(sine(500, 2.0))
+    if lost_every:
+        datagrams[5::lost_every] = [b""] * len(datagrams[5::lost_every])
+    await call.peer.pace(datagrams)
+    stats = await call.media.close_leg(call.leg_id)
+    assert stats.loss_percent == pytest.approx(100 / lost_every if lost_every else 0.0, abs=1.1)
+    assert least <= stats.mos <= most
+
+
+async def test_what_comes_too_late_to_be_heard_counts_as_lost_to_the_ear(calls: Calls) -> None:
+    call = await calls.call()
+    datagrams = call.peer.frames(sine(500, 2.0))
+    held = [datagrams.pop(index) for index in range(60, 10, -10)]
+    await call.peer.pace(datagrams[:90])
+    for datagram in held:
+        await call.peer.pace([datagram, datagrams.pop()])
+    stats = await call.media.close_leg(call.leg_id)
+    assert (stats.lost, stats.late) == (0, len(held))
+    assert stats.mos < 4.2

@@ -264,6 +264,7 @@ class LegStats(Struct, frozen=True):
     last_received_at: datetime | None  # RTP or RTCP
     first_sent_at: datetime | None
     rejected: int = 0
+    late: int = 0
 
 
 LATE_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0)

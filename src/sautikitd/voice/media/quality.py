@@ -2,12 +2,13 @@
 
 # ITU-T G.113 appendix I: robustness of G.711 against random loss with concealment (4.3 without).
 _LOSS_ROBUSTNESS = 25.1
-_PACKET_AND_BUFFER_MS = 60.0
+_PACKET_AND_TICK_MS = 30.0  # gathering 20 ms of speech, and half a tick on either way
 
 
-def mean_opinion_score(*, loss_percent: float, jitter_ms: float, rtt_ms: float | None) -> float:
-    """MOS from 1.0 to 4.41. Delay is half the round trip, a packet, the jitter buffer and twice the jitter."""
-    delay = (rtt_ms or 0.0) / 2 + _PACKET_AND_BUFFER_MS + 2 * jitter_ms
+def mean_opinion_score(*, loss_percent: float, buffer_ms: float, rtt_ms: float | None) -> float:
+    """MOS from 1.0 to 4.41. `loss_percent` is of what should have been heard: lost on the way, or too late for the
+    jitter buffer, whose usual depth is `buffer_ms`. Delay is half the round trip, a packet, and the buffer."""
+    delay = (rtt_ms or 0.0) / 2 + _PACKET_AND_TICK_MS + buffer_ms
     delay_impairment = 0.024 * delay + 0.11 * max(delay - 177.3, 0.0)
     loss = min(max(loss_percent, 0.0), 100.0)
     loss_impairment = 95.0 * loss / (loss + _LOSS_ROBUSTNESS)

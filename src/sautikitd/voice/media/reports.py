@@ -3,6 +3,7 @@
 import random
 import time
 
+from sautikitd.voice.media import jitter
 from sautikitd.voice.media.g711 import FRAME_SAMPLES
 from sautikitd.voice.media.latch import SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
@@ -123,7 +124,8 @@ class Reports:
         received = int(rows.in_packets[row])
         lost = leg.lost_before + max(0, expected(rows, row) - int(rows.in_stream[row]))
         loss_percent = 100 * lost / (received + lost) if received + lost else 0.0
-        jitter_ms = float(rows.in_jitter[row]) / 8
+        late = int(rows.late[row])
+        unheard_percent = 100 * min(1.0, (lost + late) / (received + lost)) if received + lost else 0.0
         rtt_ms = None if control.rtt_s is None else control.rtt_s * 1000
         heard = self.last_heard(leg)
         sent = int(rows.out_packets[row])
@@ -134,9 +136,12 @@ class Reports:
             bytes_sent=_octets(leg, sent),
             lost=lost,
             loss_percent=round(loss_percent, 3),
-            jitter_ms=round(jitter_ms, 2),
+            late=late,
+            jitter_ms=round(float(rows.in_jitter[row]) / 8, 2),
             rtt_ms=None if rtt_ms is None else round(rtt_ms, 2),
-            mos=mean_opinion_score(loss_percent=loss_percent, jitter_ms=jitter_ms, rtt_ms=rtt_ms),
+            mos=mean_opinion_score(
+                loss_percent=unheard_percent, buffer_ms=jitter.depth_ms(rows, row), rtt_ms=rtt_ms
+            ),
             codec=leg.codec,
             remote_lost=control.remote_lost,
             remote_jitter_ms=None
