@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from sautikitd.clock import ManualClock
@@ -22,6 +23,8 @@ from sautikitd.voice.speech.piper import Piper
 from sautikitd.voice.speech.remote import RemoteSpeech, SpeechService
 from sautikitd.voice.speech.sounds import Sounds
 from sautikitd.voice.speech.speech import REST_S, Speech
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Takes piper's options and text as piper does, and answers with a tone as long as the text. Model `broken` fails.
 PIPER = """
@@ -41,8 +44,9 @@ with wave.open(given.output_file, "wb") as file:
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sounds() -> AsyncIterator[Sounds]:
+    """One for all: what takes time is to start it."""
     sounds = Sounds()
     yield sounds
     await sounds.close()
@@ -143,7 +147,7 @@ class Service:
         self.asked.append(await request.json())
         self.credentials.append(request.headers.get("Authorization"))
         if self.broken == "slow":
-            await asyncio.sleep(5)
+            await asyncio.sleep(1)
         if self.broken == "nonsense":
             return web.json_response({"error": "no"})
         if self.broken:
@@ -156,7 +160,7 @@ class Service:
         return web.Response(body=made.getvalue(), content_type="audio/wav")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def service() -> AsyncIterator[tuple[Service, str]]:
     service = Service()
     app = web.Application()
@@ -169,7 +173,7 @@ async def service() -> AsyncIterator[tuple[Service, str]]:
     await runner.cleanup()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def egress() -> AsyncIterator[EgressClient]:
     async with EgressClient(EgressGuard(allow_private=True)) as client:
         yield client
