@@ -27,6 +27,10 @@ RESULTS: Mapping[str, str] = {
     "transferStatus": "ReferCallStatus",
     "queueResult": "QueueResult",
     "queueTime": "QueueTime",
+    "queueId": "QueueSid",
+    "queuePosition": "QueuePosition",
+    "currentQueueSize": "CurrentQueueSize",
+    "averageQueueTime": "AvgQueueTime",
     "streamSid": "StreamSid",
     "streamName": "StreamName",
     "streamEvent": "StreamEvent",
@@ -35,7 +39,7 @@ RESULTS: Mapping[str, str] = {
 }
 """Fields of the verb that ended: our names and Twilio's. What is not here has no name there, and is left out."""
 
-_SIDS = {"RecordingSid": "RE", "DialCallSid": "CA", "StreamSid": "MZ"}
+_SIDS = {"RecordingSid": "RE", "DialCallSid": "CA", "QueueSid": "QU", "StreamSid": "MZ"}
 """Ids become sids: a prefix and the 32 hex digits of our id, so that they can be turned back."""
 
 UNANSWERED = {
