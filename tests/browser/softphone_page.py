@@ -45,8 +45,10 @@ class Account:
 class PagePhone:
     def __init__(self, page: Page) -> None:
         self._page = page
+        self.name = ""  # the username it is registered by
 
     async def register(self, account: Account) -> None:
+        self.name = account.user
         await self._page.run(f"(window.phone = makePhone({account.script()})).register()")
 
     async def call(self, number: str) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from browser.conftest import BROWSER_TONE, OpenPhone
 from browser.softphone_page import PagePhone
+from flow.doubles import callback_server
 from node.exchange import PATIENCE_S, hears_tone, hung_up
-from node.switchboard import PARTIES, Switchboard
+from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
 from simulators.carrier.far_side import Phone
 from voice.media.rtp_peer import sine
@@ -45,3 +46,26 @@ async def test_a_browser_calls_a_phone(
     root = await board.over()
     assert root.quality is not None
     assert root.quality["codec"] == codec
+
+
+@pytest.mark.parametrize(("library", "codec"), [("jssip", "PCMU"), ("sip.js", "opus")])
+async def test_a_browser_is_called(
+    board: Switchboard, open_registered: OpenPhone, library: str, codec: str
+) -> None:
+    phone = await open_registered(library, codec)
+    dial = [{"dial": {"client": phone.name, "timeout": 20}}]
+    async with callback_server(voice=[dial]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        party = await board.exchange.call(NUMBER)
+        await phone.answer()
+        await party.answered()
+        await board.until_legs(CallStatus.ANSWERED)
+        await hear_each_other(phone, party)
+        facts = await phone.facts()
+        assert facts["codec"].lower() == f"audio/{codec}".lower()
+        await party.sip.bye()
+        root = await board.over()
+    (leg,) = [call for call in await board.calls() if call.parent_call_id]
+    assert root.status is CallStatus.COMPLETED
+    assert leg.quality is not None
+    assert leg.quality["codec"] == codec

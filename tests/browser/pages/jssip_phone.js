@@ -19,7 +19,8 @@ window.makePhone = ({ url, user, password, domain, codec, ice }) => {
   agent.on("newRTCSession", (event) => {
     session = event.session;
     session.on("sdp", (description) => {
-      if (description.originator === "local") description.sdp = onlyCodec(description.sdp, codec);
+      // Offers of either side: what is left out of them is in no answer.
+      if (description.type === "offer") description.sdp = onlyCodec(description.sdp, codec);
     });
   });
   const rung = until(agent, "newRTCSession");
