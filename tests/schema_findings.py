@@ -37,6 +37,9 @@ _FURTHER_RULES = frozenset(
     }
 )
 
+# What a schema cannot say of a whole value: that a cursor is ours, that a file is a sound.
+_BEYOND_SCHEMA = frozenset({"request.invalid_cursor", "uploads.unreadable", "uploads.form_invalid"})
+
 
 @dataclass
 class Findings:
@@ -101,9 +104,7 @@ def _collect(event: Any, found: Findings) -> None:
 def _has_reason(response: Any) -> bool:
     """Whether well-typed data was refused for rules beyond the schema alone."""
     error = response.json()["error"]
-    if (
-        error["code"] == "request.invalid_cursor" or "NUL" in error["message"]
-    ):  # which no database of ours stores
+    if error["code"] in _BEYOND_SCHEMA or "NUL" in error["message"]:  # which no database of ours stores
         return True
     named = [problem["pointer"].lstrip("?/").split("/")[0] for problem in error.get("fields", ())]
     return bool(named) and _FURTHER_RULES.issuperset(named)
