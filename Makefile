@@ -7,12 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 WORKERS ?= 2
+SECONDS_EACH ?= 30
 # Settings of `make run`, e.g. make run HTTP=127.0.0.1:9000 DATA_DIR=/tmp/sautikit
 HTTP ?=
 SIP ?=
 DATA_DIR ?=
 
-.PHONY: help setup run test lint types format format-check check bench openapi lock clean
+.PHONY: help setup run test lint types format format-check check fuzz bench openapi lock clean
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,19 +39,24 @@ test: setup ## Run the whole suite.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 lint: setup ## Look for mistakes (ruff).
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff check src tests bench fuzz
 
 types: setup ## Check types, strictly (mypy).
 	$(BIN)/mypy
 
 format: setup ## Put the code in shape (ruff).
-	$(BIN)/ruff check --fix --select I src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix --select I src tests bench fuzz
+	$(BIN)/ruff format src tests bench fuzz
 
 format-check: setup ## Say whether the code is in shape.
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff format --check src tests bench fuzz
 
 check: lint types format-check test ## Everything CI looks at.
+
+fuzz: setup ## Feed every reader of what strangers send with ever odder input: make fuzz SECONDS_EACH=600.
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	$(BIN)/python fuzz/guided.py $(SECONDS_EACH)
 
 bench: setup ## Measure: calls a second, legs a core, latencies. Takes minutes.
 	@for script in bench/*.py; do echo "── $$script"; PYTHONPATH=src $(BIN)/python $$script || exit 1; done
@@ -71,4 +77,4 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv).
 
 clean: ## Remove what is made here; your data in data/ stays.
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench fuzz -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -23,6 +23,9 @@ _SIP_URI = re.compile(
     re.IGNORECASE,
 )
 _TEL_URI = re.compile(r"tel:(?P<user>[0-9A-Fa-f*#+().-]+)(?P<options>(?:;[^;?\s<>\"]*)*)", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9.!%*_+`'~-]+")  # of a parameter: a token (RFC 3261 §25.1), in lower case
+_PLAIN = re.compile(r"[A-Za-z0-9.!%*_+`'~:@/\[\]-]+")  # a parameter's value that needs no quotes
+_NO_URI = re.compile(r"[\s<>\"]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _USER_SAFE = "-_.!~*'()&=+$,;?/"  # RFC 3261 §25.1: mark and user-unreserved
 
@@ -115,7 +118,7 @@ class NameAddr(msgspec.Struct, frozen=True):
         open_at = _outside_quotes(value, "<")
         if open_at < 0:
             uri, semicolon, rest = value.partition(";")
-            if not uri or " " in uri.strip() or '"' in uri:
+            if not uri.strip() or _NO_URI.search(uri.strip()):
                 raise MalformedAddress("address without a URI")
             return cls(uri.strip(), "", read_parameters(semicolon + rest))
         close_at = value.find(">", open_at)
@@ -141,7 +144,9 @@ class NameAddr(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         display = f"{quoted(self.display)} " if self.display else ""
-        tail = "".join(f";{name}={value}" if value else f";{name}" for name, value in self.params.items())
+        tail = "".join(
+            f";{name}={_written(value)}" if value else f";{name}" for name, value in self.params.items()
+        )
         return f"{display}<{self.uri}>{tail}"
 
 
@@ -158,7 +163,7 @@ def read_parameters(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in split_outside(text, ";"):
         name, _, value = part.partition("=")
-        if name := name.strip().lower():
+        if _NAME.fullmatch(name := name.strip().lower()):
             found.setdefault(name, unquoted(value.strip()))
     return found
 
@@ -197,6 +202,10 @@ def _outside_quotes(text: str, wanted: str) -> int:
         elif char == wanted:
             return index
     return -1
+
+
+def _written(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else quoted(value)
 
 
 def quoted(text: str) -> str:
