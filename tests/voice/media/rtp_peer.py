@@ -84,11 +84,12 @@ class Peer:
     sequence: int = field(default_factory=lambda: random.getrandbits(16))
     timestamp: int = field(default_factory=lambda: random.getrandbits(32))
     to: tuple[str, int] = ("127.0.0.1", 0)
+    host: str = "127.0.0.1"
     packets: list[Packet] = field(default_factory=list)
     reports: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rtp, self.rtcp = udp(), udp()
+        self.rtp, self.rtcp = udp(self.host), udp(self.host)
         loop = asyncio.get_running_loop()
         loop.add_reader(self.rtp, self._read)
         loop.add_reader(self.rtcp, self._read_rtcp)
@@ -194,9 +195,9 @@ class Peer:
         return made
 
 
-def udp() -> socket.socket:
+def udp(host: str) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
+    made.bind((host, 0))
     made.setblocking(False)
     return made
 

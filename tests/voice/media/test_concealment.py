@@ -18,6 +18,10 @@ def spoken() -> Samples:
     return made[: len(made) // 160 * 160]
 
 
+def every_20_ms(count: int) -> NDArray[np.float64]:
+    return np.linspace(0.0, 20.0 * count, count, endpoint=False)
+
+
 def with_losses(spoken: Samples, share: float) -> tuple[Samples, Samples, Samples, list[int]]:
     """As sent, as heard with losses, the same with silence for what is lost, and the frames lost while speaking."""
     sent = as_sent(spoken)
@@ -54,7 +58,7 @@ def test_a_gap_begins_and_ends_without_a_click(spoken: Samples) -> None:
 
 def test_a_vowel_goes_on_at_its_pitch() -> None:
     vowel = sine(130, 0.6, 4000) + sine(260, 0.6, 2500) + sine(390, 0.6, 1500)
-    arrivals = np.arange(30) * 20.0
+    arrivals = every_20_ms(30)
     arrivals[15] = np.nan
     heard = through_the_buffer(vowel, arrivals, adapts=False).samples[DELAY:]
     hole, around = heard[15 * 160 : 16 * 160], as_sent(vowel)[15 * 160 : 16 * 160]
@@ -62,7 +66,7 @@ def test_a_vowel_goes_on_at_its_pitch() -> None:
 
 
 def test_a_long_gap_fades_to_silence_in_60_ms(spoken: Samples) -> None:
-    arrivals: NDArray[np.float64] = np.arange(60) * 20.0
+    arrivals = every_20_ms(60)
     arrivals[30:50] = np.nan
     heard = through_the_buffer(sine(200, 1.2), arrivals, adapts=False).samples[DELAY:]
     assert np.abs(heard[30 * 160 : 30 * 160 + 80]).max() > 7000
@@ -79,6 +83,6 @@ def test_the_pitch_or_a_multiple_is_found_to_the_sample(period: int) -> None:
 
 def test_nothing_is_repeated_before_anything_was_heard() -> None:
     arrivals: NDArray[np.float64] = np.full(20, np.nan)
-    arrivals[12:] = np.arange(12, 20) * 20.0
+    arrivals[12:] = every_20_ms(20)[12:]
     heard = through_the_buffer(sine(300, 0.4), arrivals, adapts=False).samples
     assert not heard[: DELAY - 160].any()
