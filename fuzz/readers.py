@@ -19,7 +19,7 @@ from sautikitd.voice.media.terms import IceTerms
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr, SipUri
 from sautikitd.voice.sip.digest import read_challenges, read_digest
 from sautikitd.voice.sip.framing import MAX_BODY, MAX_HEAD, BrokenStream, StreamFramer
-from sautikitd.voice.sip.hops import Source
+from sautikitd.voice.sip.hops import Source, Transport
 from sautikitd.voice.sip.info import read_info
 from sautikitd.voice.sip.sdp import parse as parse_sdp
 from sautikitd.voice.sip.sdp_errors import MalformedSdp, NoAudioStream
@@ -71,7 +71,7 @@ _TWIML = (
     b'<Dial callerId="+254205000001" timeout="20"><Number>+254712345678</Number><Conference>a</Conference></Dial>'
     b'<Connect><Stream url="wss://a.test"><Parameter name="a" value="b"/></Stream></Connect><Hangup/></Response>'
 )
-_SOURCE = Source("udp", "10.0.0.2", 5060)
+_SOURCE = Source(Transport.UDP, "10.0.0.2", 5060)
 _DIALECTS = (None, *Dialect)
 
 
