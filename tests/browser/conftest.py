@@ -2,15 +2,19 @@
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from browser import chromium
+from browser import chromium, turn
 from browser.chromium import Chromium
 from browser.softphone_page import HERE, Account, PagePhone, open_phone, served_pages
 from node.softphone import credential
 from node.switchboard import Switchboard, switchboard
+from sautikitd.devices.addresses import DeviceAddresses
 from system.sound import write_tone
 from voice.sip.certificates import Authority
 from voice.sip.far_end import free_port
@@ -33,7 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-async def board(database_url: str, tmp_path: Path) -> AsyncIterator[Switchboard]:
+def turn_port() -> int:
+    """Where the TURN server of the installation is, if a test runs one."""
+    return free_port()
+
+
+@pytest.fixture
+async def board(database_url: str, tmp_path: Path, turn_port: int) -> AsyncIterator[Switchboard]:
     """A node that browsers reach by WSS, and a customer who has KES 100."""
     certificate = Authority(tmp_path).options("127.0.0.1")
     async with switchboard(
@@ -43,6 +53,8 @@ async def board(database_url: str, tmp_path: Path) -> AsyncIterator[Switchboard]
         SAUTIKIT_SIP_WSS=f"127.0.0.1:{free_port()}",
         SAUTIKIT_SIP_CERTIFICATE=str(certificate.certificate),
         SAUTIKIT_SIP_KEY=str(certificate.key),
+        SAUTIKIT_TURN_URLS=f"turn:127.0.0.1:{turn_port}?transport=udp",
+        SAUTIKIT_TURN_SECRET=turn.SECRET,
     ) as made:
         yield made
 
@@ -52,6 +64,14 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("microphone") / "tone.wav"
     write_tone(path, BROWSER_TONE, seconds=2, rate=_MICROPHONE_RATE)
     return path
+
+
+def ice_servers(board: Switchboard) -> list[dict[str, Any]]:
+    """What a token tells a browser of this installation."""
+    addresses = DeviceAddresses.of(board.platform.settings)
+    servers = addresses.ice_servers("browser", datetime.now(UTC) + timedelta(hours=1))
+    told: list[dict[str, Any]] = msgspec.to_builtins(servers)
+    return told
 
 
 OpenPhone = Callable[..., Awaitable[PagePhone]]
@@ -64,7 +84,7 @@ async def open_registered(board: Switchboard, microphone: Path, tmp_path: Path) 
     shutil.rmtree(tmp_path / "browser", ignore_errors=True)
     async with served_pages() as site, Chromium(tmp_path / "browser", microphone) as browser:
 
-        async def open_one(library: str, codec: str) -> PagePhone:
+        async def open_one(library: str, codec: str, *, relayed: bool = False) -> PagePhone:
             made = await credential(board)
             phone = await open_phone(browser, site, library)
             settings = board.platform.settings
@@ -75,6 +95,8 @@ async def open_registered(board: Switchboard, microphone: Path, tmp_path: Path) 
                     password=made.password,
                     domain=settings.sip_domain,
                     codec=codec,
+                    ice_servers=ice_servers(board) if relayed else [],
+                    relay_only=relayed,
                 )
             )
             opened.append(phone)

@@ -1,9 +1,11 @@
 """Browsers call and are called: JsSIP and SIP.js in Chromium, over WSS, ICE and DTLS-SRTP, heard both ways."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from browser import turn
 from browser.conftest import BROWSER_TONE, OpenPhone
 from browser.softphone_page import PagePhone
 from flow.doubles import callback_server
@@ -48,12 +50,29 @@ async def test_a_browser_calls_a_phone(
     assert root.quality["codec"] == codec
 
 
+@pytest.mark.skipif(turn.installed() is None, reason="coturn is not installed (Debian: coturn)")
+async def test_a_browser_behind_a_closed_firewall_is_heard_through_turn(
+    board: Switchboard, open_registered: OpenPhone, turn_port: int, tmp_path: Path
+) -> None:
+    async with turn.coturn(tmp_path, turn_port):
+        phone = await open_registered("jssip", "opus", relayed=True)
+        calling = asyncio.ensure_future(phone.call("0712000001"))
+        party = await (await board.exchange.ringing(PARTY)).answer()
+        await calling
+        await board.until_legs(CallStatus.ANSWERED)
+        await hear_each_other(phone, party)
+        facts = await phone.facts()
+        assert (facts["local"], facts["remote"], facts["dtls"]) == ("relay", "host", "connected")
+        await phone.hang_up()
+        await board.over()
+
+
 @pytest.mark.parametrize(("library", "codec"), [("jssip", "PCMU"), ("sip.js", "opus")])
 async def test_a_browser_is_called(
     board: Switchboard, open_registered: OpenPhone, library: str, codec: str
 ) -> None:
     phone = await open_registered(library, codec)
-    dial = [{"dial": {"client": phone.name, "timeout": 20}}]
+    dial: list[object] = [{"dial": {"client": phone.name, "timeout": 20}}]
     async with callback_server(voice=[dial]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
         party = await board.exchange.call(NUMBER)
