@@ -17,6 +17,9 @@ from sautikitd.recordings.models import RecordingStatus
 from sautikitd.recordings.retention import Retention
 from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.store import RecordingStore, open_store
+from sautikitd.uploads.form import SentFile
+from sautikitd.uploads.playing import UploadedSounds
+from sautikitd.uploads.service import AudioUploads
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 MINUTE = timedelta(minutes=1)
@@ -172,3 +175,28 @@ async def test_a_recording_waits_for_a_bucket_that_refuses_it(
     assert await bucketed.service.finish(recording_id, path, 500) is RecordingStatus.PROCESSING
     assert path.exists()
     assert await good.resume(bucketed.spool) == {recording_id: RecordingStatus.READY}
+
+
+async def test_an_uploaded_prompt_is_kept_in_the_bucket_and_read_back(bucketed: Office) -> None:
+    uploads = AudioUploads(bucketed.store, bucketed.database, bucketed.clock)
+    async with bucketed.database.transaction() as connection:
+        kept = await uploads.take(
+            connection, bucketed.workspace_id, "test", SentFile(wav(1, 0.5), "karibu"), bucketed.clock.now()
+        )
+    sounds = UploadedSounds(bucketed.database, bucketed.store)
+    assert await sounds.read(kept.id, bucketed.workspace_id, "test") == wav(1, 0.5)
+    async with bucketed.database.transaction() as connection:
+        await uploads.delete(connection, kept.id, bucketed.workspace_id, "test", bucketed.clock.now())
+    await uploads.purge()
+    with pytest.raises(FileNotFoundError):
+        await bucketed.store.head(kept.object_key)
+
+
+async def test_what_is_stored_says_what_it_is(bucketed: Office, tmp_path: Path) -> None:
+    file = tmp_path / "sound"
+    file.write_bytes(b"OggS")
+    for name, kind in (("a.ogg", "audio/ogg"), ("a.mp3", "audio/mpeg"), ("a.wav", "audio/wav")):
+        await bucketed.store.put(name, file)
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            answer = await browser.get(await bucketed.store.sign(name, MINUTE))
+        assert answer.headers["Content-Type"] == kind

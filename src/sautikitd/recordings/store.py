@@ -20,6 +20,7 @@ StoreUnavailable = (BaseError, OSError)
 """What a store that does not answer, or a disk that is full, looks like. All of these may be tried again."""
 
 MEDIA_TYPES = {Format.WAV: "audio/wav", Format.MP3: "audio/mpeg"}
+_MEDIA_TYPE_OF = {**{form.value: media_type for form, media_type in MEDIA_TYPES.items()}, "ogg": "audio/ogg"}
 
 _RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _CHUNK = 64 * 1024
@@ -46,7 +47,7 @@ class RecordingStore:
         attributes: Any = None
         if not isinstance(self._store, LocalStore):
             attributes = {
-                "Content-Type": MEDIA_TYPES[format_of(key)],
+                "Content-Type": _MEDIA_TYPE_OF.get(key.rpartition(".")[2], "application/octet-stream"),
                 "Content-Disposition": disposition_of(key),
             }
         size = await asyncio.to_thread(os.path.getsize, file)

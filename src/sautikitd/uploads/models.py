@@ -11,7 +11,6 @@ from sautikitd.flow.uploaded import uploaded_url
 from sautikitd.timestamps import rfc3339
 
 SoundFormat = Literal["wav", "mp3", "ogg"]
-MEDIA_TYPES: dict[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):

@@ -230,3 +230,12 @@ async def test_a_voice_that_names_espeak_is_spoken_by_it(
     await speech.render(Say(text="hello", voice="espeak:m5"))
     assert service[0].asked == []
     await speech.close()
+
+
+async def test_a_voice_of_an_engine_that_is_not_there_is_told(
+    tmp_path: Path, sounds: Sounds, piper: Piper, clock: ManualClock
+) -> None:
+    speech, heard = speaking(tmp_path, sounds, piper, clock), list[str]()
+    await speech.render(Say(text="karibu", language="sw-KE", voice="http:zawadi"), heard.append)
+    assert heard == ["there is no engine http here; spoken as woman by piper"]
+    await speech.close()

@@ -67,7 +67,7 @@ class Speech:
         """
         if len(say.text) > MAX_TEXT:
             raise PromptUnavailable(f"the text has more than {MAX_TEXT} characters")
-        engine, utterance = self._spoken(say)
+        engine, utterance = self._spoken(say, warn)
         if engine is not self.espeak:
             try:
                 return await self._rendered(engine, utterance)
@@ -82,16 +82,20 @@ class Speech:
         for engine in self._engines.values():
             await engine.close()
 
-    def _spoken(self, say: Say) -> tuple[Engine, Utterance]:
+    def _spoken(self, say: Say, warn: Warn) -> tuple[Engine, Utterance]:
         """Who speaks it, and how it is put to him. Raises `PromptUnavailable` for SSML that is not well-formed."""
-        name, colon, voice = say.voice.partition(":")
-        default = next(iter(self._engines.values()))
-        engine = self._engines.get(name, default) if colon else default
+        engine, voice = next(iter(self._engines.values())), say.voice
+        name, colon, named = say.voice.partition(":")
+        if colon and name in self._engines:
+            engine, voice = self._engines[name], named
+        elif colon:
+            warn(f"there is no engine {name} here; spoken as woman by {engine.name}")
+            voice = "woman"
         markup = rendered_ssml(say.text, say.language, self._normalise) if say.ssml else None
         return engine, Utterance(
             text=markup.text if markup else self._normalise(say.text, say.language),
             markup=markup.ssml if markup else None,
-            voice=(voice if colon else say.voice) if not colon or name == engine.name else "woman",
+            voice=voice,
             language=say.language,
             rate=min(max(say.rate, _SLOWEST), _FASTEST),
         )
