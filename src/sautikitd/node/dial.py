@@ -1,7 +1,7 @@
 """One dial: others rung for a caller, the first answer put together with him, and everybody's call ended properly."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,12 +25,14 @@ from sautikitd.flow.port import (
 from sautikitd.ids import uuid7
 from sautikitd.node.dialled_legs import most_telling
 from sautikitd.node.dialling import Dialling
+from sautikitd.node.handing_on import HandingOn, Referrals
 from sautikitd.node.money import MoneyWatch
 from sautikitd.node.ring_tone import RingTone
 from sautikitd.voice.bridge import Bridge
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused
 from sautikitd.voice.outbound_leg import OutboundLeg
+from sautikitd.voice.sip.referral import Referral
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +85,16 @@ class Rung:
 class Dial:
     """Runs once. Cancelled, because the caller is gone or his flow was replaced, it ends what it began."""
 
-    def __init__(self, dialling: Dialling, call: CallRecord, near: MediaLeg, spec: DialSpec) -> None:
+    def __init__(
+        self,
+        dialling: Dialling,
+        call: CallRecord,
+        near: MediaLeg,
+        spec: DialSpec,
+        *,
+        on_taken: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._on_taken = on_taken
         self._dialling = dialling
         self._call = call
         self._near = near
@@ -215,7 +226,7 @@ class Dial:
         watch = asyncio.ensure_future(
             MoneyWatch(record, far, far.answered_at, books, clock, warned_with=self._near).run()
         )
-        taken = not self._spec.accept_key
+        taken, handed = not self._spec.accept_key, None
         try:
             if taken := await self._takes_the_call(far):
                 await self._tone.stop()
@@ -223,7 +234,7 @@ class Dial:
                 await bridge.open()
                 if self._spec.record is not None:
                     await self._record()
-                await bridge.until_over()
+                handed = await self._converse(bridge, winner)
         except LegGone:
             if self._near.ended:
                 raise
@@ -233,7 +244,46 @@ class Dial:
             await bridge.close()
             await self._stop_recording()
         ended = await self._close(winner)
-        return self._outcome(ended or record, DialStatus.COMPLETED if taken else DialStatus.NO_ANSWER)
+        status = DialStatus.COMPLETED if taken else DialStatus.NO_ANSWER
+        return handed or self._outcome(ended or record, status)
+
+    async def _converse(self, bridge: Bridge, winner: Rung) -> Dialled | None:
+        """Until the conversation is over; what became of the next, when the called party has handed the caller on."""
+        if self._on_taken:
+            await self._on_taken()
+        referrals = Referrals(winner.leg)
+        try:
+            while referral := await referrals.before(bridge.until_over()):
+                if handed := await self._hand_on(referral, bridge, winner):
+                    return handed
+            return None
+        finally:
+            referrals.close()
+
+    async def _hand_on(self, referral: Referral, bridge: Bridge, winner: Rung) -> Dialled | None:
+        """Rings whom a REFER names, as any dial does. None when nobody answered: the two then talk on, if both are there."""
+        handing = HandingOn(referral, winner.leg, self._dialling.see_through)
+        self._dialling.see_through(self._close_when_gone(winner))
+        await bridge.close()
+        spec = DialSpec(
+            numbers=(handing.target,),
+            ring_tone=self._spec.ring_tone,
+            caller_id=self._spec.caller_id,
+            max_duration_s=self._spec.max_duration_s,
+        )
+        outcome = await Dial(self._dialling, self._call, self._near, spec, on_taken=handing.taken).run()
+        if outcome.status is DialStatus.COMPLETED:
+            return outcome
+        handing.failed(outcome)
+        self._warnings += outcome.warnings
+        if not winner.leg.ended:
+            await bridge.open()
+        return None
+
+    async def _close_when_gone(self, rung: Rung) -> None:
+        """He who handed the caller on is in the books as soon as he is gone, however long the others talk."""
+        await rung.leg.gone()
+        await self._close(rung)
 
     async def _takes_the_call(self, far: OutboundLeg) -> bool:
         """What is whispered to the called party, and whether he wants the call."""
