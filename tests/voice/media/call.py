@@ -91,7 +91,7 @@ class Calls:
     async def meet(self, peer: Peer, **agreed: Any) -> Call:
         """A leg with a far end of the test's own making; `agreed` are fields of `RemoteMedia`."""
         self.keep(peer)
-        described = {"address": "127.0.0.1", "rtp_port": peer.port, "rtcp_port": peer.rtcp_port, **agreed}
+        described = {"address": peer.host, "rtp_port": peer.port, "rtcp_port": peer.rtcp_port, **agreed}
         return await self._connect(peer, RemoteMedia(**described))
 
     async def _connect(self, peer: Peer, remote: RemoteMedia) -> Call:
@@ -99,7 +99,7 @@ class Calls:
         events: list[Event] = []
         local = await self.media.open_leg(leg_id, events.append)
         self._legs.append(leg_id)
-        peer.to = (local.address, local.rtp_port)
+        peer.to = (peer.host if local.address == "::" else local.address, local.rtp_port)
         await self.media.configure_leg(leg_id, remote)
         return Call(self.media, leg_id, local, peer, remote, events)
 

@@ -196,7 +196,7 @@ class Peer:
 
 
 def udp(host: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((host, 0))
     made.setblocking(False)
     return made

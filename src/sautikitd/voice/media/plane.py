@@ -122,7 +122,7 @@ class Plane:
         address, now, before = ipaddress.ip_address(remote.address), time.monotonic(), leg.remote
         moved = before is None or (before.address, before.rtp_port) != (remote.address, remote.rtp_port)
         if moved and (remote.ice is None or leg.latch is None):
-            leg.latch = Latch((remote.address, remote.rtp_port), pinned=remote.pinned)
+            leg.latch = Latch((self._ports.written(remote.address), remote.rtp_port), pinned=remote.pinned)
             leg.control.target = None
             leg.follow_latch()
         self._lines.fit(leg, remote)

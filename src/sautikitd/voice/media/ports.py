@@ -44,6 +44,13 @@ class Ports:
         self._pairs = range(first + first % 2, last, 2) if first else range(0)
         self._next = 0
 
+    def written(self, address: str) -> str:
+        """An IP literal as our sockets want it: one that is bound to IPv6 knows IPv4 addresses as mapped ones
+        (RFC 4291 section 2.5.5.2)."""
+        if self._family == socket.AF_INET6 and ipaddress.ip_address(address).version == 4:
+            return f"::ffff:{address}"
+        return address
+
     def open(self) -> SocketPair:
         """Raises `NoPorts`."""
         tries = len(self._pairs) if self._pairs else _EPHEMERAL_TRIES

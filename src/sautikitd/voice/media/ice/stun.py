@@ -112,7 +112,9 @@ def build_stun(
 
 def xor_address(address: str, port: int, transaction: bytes) -> bytes:
     """The value of XOR-MAPPED-ADDRESS (RFC 8489 section 14.2)."""
-    packed = ipaddress.ip_address(address).packed
+    known = ipaddress.ip_address(address.partition("%")[0])
+    mapped = known.ipv4_mapped if isinstance(known, ipaddress.IPv6Address) else None
+    packed = (mapped or known).packed
     mask = struct.pack("!I", MAGIC) + transaction
     mixed = bytes(left ^ right for left, right in zip(packed, mask, strict=False))
     return struct.pack("!xBH", 1 if len(packed) == 4 else 2, port ^ (MAGIC >> 16)) + mixed
