@@ -112,6 +112,4 @@ class Inlet:
     def _put(self, timestamp: int, marker: bool, pcm: Pcm) -> None:
         if len(pcm):
             codes = encode(np.ascontiguousarray(pcm), LAW)
-            jitter.put_payload(
-                self._rows, self._row, timestamp & 0xFFFFFFFF, marker, codes, noted=True
-            )
+            jitter.put_payload(self._rows, self._row, timestamp & 0xFFFFFFFF, marker, codes, noted=True)
