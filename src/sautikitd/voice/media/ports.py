@@ -9,6 +9,7 @@ _EPHEMERAL_TRIES = 64
 # The kernel stamps each packet, so that jitter is the network's and not our tick's.
 SO_TIMESTAMPNS = 35
 _STAMPED = sys.platform == "linux"
+_MAPPED = bytes(10) + b"\xff\xff"
 _RECEIVE_BUFFER = 64 * 1024
 
 
@@ -45,11 +46,12 @@ class Ports:
         self._next = 0
 
     def written(self, address: str) -> str:
-        """An IP literal as our sockets want it: one that is bound to IPv6 knows IPv4 addresses as mapped ones
+        """An IP literal as our sockets write it. One that is bound to IPv6 knows IPv4 addresses as mapped ones
         (RFC 4291 section 2.5.5.2)."""
-        if self._family == socket.AF_INET6 and ipaddress.ip_address(address).version == 4:
-            return f"::ffff:{address}"
-        return address
+        packed = ipaddress.ip_address(address.partition("%")[0]).packed
+        if self._family == socket.AF_INET6 and len(packed) == 4:
+            packed = _MAPPED + packed
+        return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
     def open(self) -> SocketPair:
         """Raises `NoPorts`."""

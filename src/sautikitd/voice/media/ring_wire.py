@@ -121,7 +121,7 @@ def _unpacked(name: bytes) -> SocketAddress:
     (family,), (port,) = struct.unpack_from("=H", name), struct.unpack_from("!H", name, 2)
     if family == socket.AF_INET6:
         (flow,), (scope,) = struct.unpack_from("!I", name, 4), struct.unpack_from("=I", name, 24)
-        return str(ipaddress.ip_address(name[8:24])), port, flow, scope
+        return socket.inet_ntop(socket.AF_INET6, name[8:24]), port, flow, scope  # as `recvfrom` writes it
     return str(ipaddress.ip_address(name[4:8])), port
 
 
