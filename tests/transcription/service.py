@@ -1,6 +1,7 @@
-"""A transcription service on loopback: reads the form as any such service does, and hears what it was told to hear."""
+"""A transcription service on loopback, and a handler of a customer. The service reads the form as any such service
+does, and hears what it was told to hear."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -48,4 +49,30 @@ async def hearing_service() -> AsyncIterator[HearingService]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     service.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/audio/transcriptions"
     yield service
+    await runner.cleanup()
+
+
+@dataclass
+class Handler:
+    """Keeps what was posted to it: body and headers."""
+
+    url: str = ""
+    status: int = 200
+    taken: list[tuple[bytes, Mapping[str, str]]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.taken.append((await request.read(), request.headers))
+        return web.Response(status=self.status)
+
+
+@asynccontextmanager
+async def handler_of_a_customer() -> AsyncIterator[Handler]:
+    handler = Handler()
+    app = web.Application()
+    app.router.add_post("/heard", handler.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    handler.url = f"http://127.0.0.1:{runner.addresses[0][1]}/heard"
+    yield handler
     await runner.cleanup()

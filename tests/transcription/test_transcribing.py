@@ -133,6 +133,8 @@ async def test_words_go_with_their_recording(desk: Desk) -> None:
     async with desk.office.database.transaction() as connection:
         await desk.office.service.delete(connection, recording_id)
     assert (await desk.row(recording_id))["text"] is None
+    ((_, data),) = await desk.events()
+    assert "text" not in data
 
 
 async def test_words_of_a_recording_deleted_meanwhile_are_not_kept(desk: Desk) -> None:

@@ -8,16 +8,21 @@ from sautikitd.egress.client import EgressClient
 from sautikitd.egress.guard import EgressGuard
 from sautikitd.settings import Settings
 from sautikitd.settings_readers import named_paths
+from sautikitd.transcription.callbacks import TranscriptionCallbacks
 from sautikitd.transcription.engine import Transcriber
 from sautikitd.transcription.offline import VoskTranscriber
 from sautikitd.transcription.remote import RemoteTranscriber, TranscriptionService
-from sautikitd.transcription.service import Transcriptions, TranscriptionWorker
+from sautikitd.transcription.service import Transcriptions
+from sautikitd.transcription.worker import TranscriptionWorker
 
 
 @asynccontextmanager
 async def open_transcription(platform: Platform) -> AsyncIterator[TranscriptionWorker]:
     """The worker, its engine ready. The operator's own address may be a private one, and only it is asked."""
-    async with EgressClient(EgressGuard(allow_private=True)) as egress:
+    async with (
+        EgressClient(EgressGuard(allow_private=True)) as egress,
+        EgressClient(platform.guard) as customers,
+    ):
         transcriptions = Transcriptions(
             database=platform.database,
             store=platform.recording_store,
@@ -26,7 +31,14 @@ async def open_transcription(platform: Platform) -> AsyncIterator[TranscriptionW
             waker=platform.waker,
             engine=engine_of(platform.settings, egress),
         )
-        yield TranscriptionWorker(transcriptions, platform.clock)
+        callbacks = TranscriptionCallbacks(
+            database=platform.database,
+            egress=customers,
+            secrets=platform.signing_secrets,
+            clock=platform.clock,
+            public_url=platform.settings.public_url,
+        )
+        yield TranscriptionWorker(transcriptions, callbacks, platform.clock)
 
 
 def engine_of(settings: Settings, egress: EgressClient) -> Transcriber | None:

@@ -25,6 +25,12 @@ class StoredTranscription(msgspec.Struct, frozen=True, kw_only=True):
     call_id: UUID
     session_id: str
     number_id: UUID
+    direction: str
+    call_status: str
+    from_address: str
+    to_address: str
+    callback_format: str
+    client_request_id: str | None
     workspace_id: UUID
     mode: Mode
     recording_status: str
@@ -37,8 +43,14 @@ class StoredTranscription(msgspec.Struct, frozen=True, kw_only=True):
     engine: str | None
     error: str | None
     attempts: int
+    callback_attempts: int
     created_at: datetime
     completed_at: datetime | None
+
+
+def has_callback_of_its_own(stored: StoredTranscription) -> bool:
+    """Whether its callback is a form in Twilio's words; any other hears of it as of an event."""
+    return stored.callback_url is not None and stored.callback_format == "twilio"
 
 
 class Transcription(msgspec.Struct, frozen=True, kw_only=True):

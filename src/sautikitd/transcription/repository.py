@@ -64,6 +64,21 @@ async def settle(
     return bool(done == "UPDATE 1")
 
 
+async def owe_callback(connection: Connection, recording_id: UUID, due_at: datetime | None) -> None:
+    """Its callback is to be sent at `due_at`; None: no more."""
+    await connection.execute(
+        "UPDATE transcriptions SET callback_due_at = $2 WHERE recording_id = $1", recording_id, due_at
+    )
+
+
+async def claim_callback(
+    connection: Connection, now: datetime, until: datetime
+) -> StoredTranscription | None:
+    """One whose callback is due; nobody else gets it before `until`. Counts an attempt."""
+    recording_id = await connection.fetchval(_CLAIM_CALLBACK, now, until)
+    return None if recording_id is None else await find(connection, recording_id)
+
+
 async def lock_call(connection: Connection, call_id: UUID) -> None:
     """Always before the transcription itself."""
     await connection.execute("SELECT FROM calls WHERE id = $1 FOR NO KEY UPDATE", call_id)
@@ -79,8 +94,10 @@ def _stored(row: Record | None) -> StoredTranscription | None:
 
 
 _SELECT = """
-SELECT t.recording_id, r.call_id, c.session_id, c.number_id, r.workspace_id, r.mode, r.status AS recording_status,
-       r.object_key, t.status, t.wanted_language, t.callback_url, t.text, t.language, t.engine, t.error, t.attempts,
+SELECT t.recording_id, r.call_id, c.session_id, c.number_id, c.direction, c.status AS call_status, c.from_address,
+       c.to_address, c.callback_format, c.client_request_id, r.workspace_id, r.mode, r.status AS recording_status,
+       r.object_key, t.callback_attempts, t.status,
+       t.wanted_language, t.callback_url, t.text, t.language, t.engine, t.error, t.attempts,
        t.created_at, t.completed_at
 FROM transcriptions t JOIN recordings r ON r.id = t.recording_id JOIN calls c ON c.id = r.call_id
 """
@@ -91,6 +108,14 @@ WHERE recording_id = (
     SELECT t.recording_id FROM transcriptions t JOIN recordings r ON r.id = t.recording_id
     WHERE t.status = 'pending' AND t.due_at <= $1 AND r.status NOT IN ('recording', 'processing')
     ORDER BY t.due_at LIMIT 1 FOR UPDATE OF t SKIP LOCKED)
+RETURNING recording_id
+"""
+
+_CLAIM_CALLBACK = """
+UPDATE transcriptions SET callback_attempts = callback_attempts + 1, callback_due_at = $2
+WHERE recording_id = (
+    SELECT recording_id FROM transcriptions WHERE callback_due_at <= $1
+    ORDER BY callback_due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING recording_id
 """
 

@@ -4,7 +4,6 @@ Whatever crashes, the row says what is left to do. The engine may be asked again
 event are one transaction, and there is one of them.
 """
 
-import asyncio
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,11 @@ from sautikitd.ids import uuid7
 from sautikitd.recordings.store import RecordingStore, StoreUnavailable
 from sautikitd.transcription import repository
 from sautikitd.transcription.engine import Transcriber, Transcript, TranscriptionFailed
-from sautikitd.transcription.models import StoredTranscription, TranscriptionStatus
+from sautikitd.transcription.models import (
+    StoredTranscription,
+    TranscriptionStatus,
+    has_callback_of_its_own,
+)
 
 log = structlog.get_logger()
 
@@ -157,32 +160,9 @@ class Transcriptions:
             number_id=stored.number_id,
             sequence=call.sequence,
         )
-        urls = {url for url in (call.events_url, call.webhook_url, stored.callback_url) if url}
+        callback_url = stored.callback_url
+        if has_callback_of_its_own(stored):
+            await repository.owe_callback(connection, stored.recording_id, now)
+            callback_url = None
+        urls = {url for url in (call.events_url, call.webhook_url, callback_url) if url}
         await self._events.record(connection, event, [Endpoint(url=url) for url in sorted(urls)])
-
-
-class TranscriptionWorker:
-    """Several attempts at a time. Any number of these may run, and any may die at any moment."""
-
-    def __init__(
-        self, transcriptions: Transcriptions, clock: Clock, *, parallel: int = 3, poll_s: float = 2.0
-    ) -> None:
-        self._transcriptions = transcriptions
-        self._clock = clock
-        self._parallel = parallel
-        self._poll_s = poll_s
-
-    async def run(self) -> None:
-        """Until cancelled; while the database is away it waits."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._parallel):
-                group.create_task(self._repeat())
-
-    async def _repeat(self) -> None:
-        while True:
-            try:
-                while await self._transcriptions.work_one():
-                    pass
-            except Exception:
-                log.exception("transcription.interrupted")
-            await self._clock.sleep(self._poll_s)

@@ -14,14 +14,21 @@ CREATE TABLE transcriptions (
     due_at timestamptz NOT NULL,                  -- while an attempt runs: when it is taken for dead
     created_at timestamptz NOT NULL,
     completed_at timestamptz,
+    callback_due_at timestamptz,                  -- null: nothing to send; where the outbox tells of it, always
+    callback_attempts int NOT NULL DEFAULT 0,
     CHECK (status <> 'failed' OR error IS NOT NULL),
     CHECK ((status = 'pending') = (completed_at IS NULL))
 );
 CREATE INDEX transcriptions_due ON transcriptions (due_at) WHERE status = 'pending';
+CREATE INDEX transcriptions_callback ON transcriptions (callback_due_at) WHERE callback_due_at IS NOT NULL;
 
--- What was said goes with its recording.
+-- What was said goes with its recording, out of the events as well.
 CREATE FUNCTION erase_transcription() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    UPDATE transcriptions SET text = NULL WHERE recording_id = NEW.id;
+    UPDATE transcriptions SET text = NULL WHERE recording_id = NEW.id AND text IS NOT NULL;
+    IF FOUND THEN
+        UPDATE events SET data = data - 'text'
+        WHERE call_id = NEW.call_id AND kind = 'recording.transcribed' AND data ->> 'recording_id' = NEW.id::text;
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER recording_gone AFTER UPDATE OF status ON recordings FOR EACH ROW
