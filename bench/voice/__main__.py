@@ -2,7 +2,8 @@
 
     python bench/voice [--legs 400 1000] [--seconds 10] [--loss 1] [--jitter-ms 30] [--key-frames 20] [--only ivr]
 
-The measured process is kept to the last core and the load to the first. CPU is user and system time of the
+The measured process is kept to the last core and the load to the first, both with real-time scheduling where that
+is allowed, so that what else the machine does stays out of it. CPU is user and system time of the
 measured process (all its threads), in % of a core; gaps are between the packets it sends on one leg, as the kernel
 stamped them on their way in. `late` is how late the load was itself, p99, in ms: where it is not small, the machine
 was busy with something else and the gaps say little. Keys wrong of keys pressed is exact: order and number.
@@ -10,6 +11,7 @@ was busy with something else and the gaps say little. Keys wrong of keys pressed
 
 import argparse
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -65,11 +67,13 @@ async def measure(kind: type[work.Work], legs: int, options: argparse.Namespace,
 
 
 def pin(measured: int, load: int) -> None:
-    """One core each, where there are two."""
+    """One core each, where there are two, and before everything else on the machine, where that is allowed."""
     cores = sorted(os.sched_getaffinity(0))
     for pid, core in ((measured, cores[-1]), (load, cores[0])):
         for task in os.listdir(f"/proc/{pid}/task"):
             os.sched_setaffinity(int(task), {core})
+            with contextlib.suppress(PermissionError):
+                os.sched_setscheduler(int(task), os.SCHED_RR, os.sched_param(1))
 
 
 def show(one: work.Work, legs: int, cpu: float, measured: Measured, verdict: str) -> None:
