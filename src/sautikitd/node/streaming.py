@@ -128,11 +128,12 @@ class RunningStream:
 
     async def _stream(self) -> StreamEnded:
         try:
-            order = await self._order()
+            self._opened = stream = await self._of.client.open(await self._order())
         except DatabaseUnavailable:
-            error = "the database was away; nothing could be signed"
-            return StreamEnded(stream_id=self.stream_id, end=StreamEnd.FAILED, error=error)
-        self._opened = stream = await self._of.client.open(order)
+            return self._failed("the database was away; nothing could be signed")
+        except OSError as error:
+            log.error("node.no_stream_process", error=repr(error))
+            return self._failed("the stream process could not be started")
         if self._stopping:
             stream.stop()
         deafen = self._of.leg.hear_digits(stream.press)
@@ -142,6 +143,9 @@ class RunningStream:
             return await stream.ended
         finally:
             deafen()
+
+    def _failed(self, error: str) -> StreamEnded:
+        return StreamEnded(stream_id=self.stream_id, end=StreamEnd.FAILED, error=error)
 
     async def _join(self, stream: OpenedStream) -> None:
         leg, track = self._of.leg, self.spec.track

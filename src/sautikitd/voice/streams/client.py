@@ -27,7 +27,6 @@ from sautikitd.voice.streams.process import Options
 log = structlog.get_logger(__name__)
 
 _EXIT_S = 4.0
-_START_S = 15.0
 _LOST = "the stream process was lost"
 
 
@@ -89,7 +88,8 @@ class StreamClient:
         return self._process.pid if self._process else None
 
     async def open(self, order: OpenStream) -> OpenedStream:
-        """Sends the upgrade request; wait for `opened`, then for `ended`."""
+        """Sends the upgrade request; wait for `opened`, then for `ended`. Raises OSError where no process can be
+        started."""
         await self.start()
         stream = self._streams[order.stream_id] = OpenedStream(order.stream_id, self)
         self.tell(order)
