@@ -35,7 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path
     http: Address
     sip: Address
-    sip_advertise: str  # the address we give in Via, Contact and SDP
+    sip_advertise: str  # the address we give in Via and Contact
+    media_advertise: tuple[str, ...]  # those we give in SDP, one of each IP family
     sip_domain: str  # what devices register at, with its port where that is not 5060
     sip_ws: Address  # SIP over WebSocket, for browsers, behind a proxy that speaks TLS
     sip_wss: Address | None = None  # the same over TLS, with the certificate of SIP
@@ -133,6 +134,7 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
                 "set SAUTIKIT_SIP_ADVERTISE, for example SAUTIKIT_SIP_ADVERTISE=203.0.113.7."
             )
         given["sip_advertise"] = sip.host
+    given.setdefault("media_advertise", (given["sip_advertise"],))
     _with_device_addresses(given, sip)
     given.setdefault("sip_tls_port", sip.port + 1 if sip.port < 65535 else sip.port - 1)
     given.setdefault("rtp_ports", PortRange(20000, 29999))

@@ -110,6 +110,15 @@ def websocket_url(text: str) -> str:
     return text
 
 
+def ip_addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(part.strip().strip("[]") for part in text.split(",") if part.strip())
+    for one in addresses:
+        ipaddress.ip_address(one)
+    if not addresses:
+        raise ValueError("it names no address")
+    return addresses
+
+
 def ice_urls(text: str) -> tuple[str, ...]:
     urls = tuple(part.strip() for part in text.split(",") if part.strip())
     for url in urls:

@@ -36,6 +36,14 @@ VARIABLES: tuple[Variable, ...] = (
         "203.0.113.7",
     ),
     Variable(
+        "SAUTIKIT_MEDIA_ADVERTISE",
+        "media_advertise",
+        readers.ip_addresses,
+        "The addresses far ends send RTP to, with commas, one of each IP family; default the advertised address. For "
+        "IPv6 beside IPv4 listen on ::.",
+        "203.0.113.7,2001:db8::7",
+    ),
+    Variable(
         "SAUTIKIT_SIP_DOMAIN",
         "sip_domain",
         readers.host,

@@ -169,7 +169,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         engine = VoiceEngine(
             agent,
             media,
-            address=settings.sip_advertise,
+            addresses=settings.media_advertise,
             domain=settings.sip_advertise,
             book=recordings,
             clock=clock,

@@ -49,21 +49,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoiceEngine:
-    """`address` is what stands in our SDP. Start it with the handler of inbound calls in the user agent."""
+    """`addresses` are where our media is reached, one of each IP family, the usual one first. Start it with the handler of inbound calls in the user agent."""
 
     def __init__(
         self,
         agent: UserAgent,
         media: MediaPool,
         *,
-        address: str,
+        addresses: Sequence[str],
         domain: str,
         book: RecordingBook,
         clock: Clock,
     ) -> None:
         self._agent = agent
         self._media = media
-        self._address = address
+        self._addresses = tuple(addresses)
         self._domain = domain
         self._book = book
         self._clock = clock
@@ -88,7 +88,7 @@ class VoiceEngine:
     @property
     def address(self) -> str:
         """Where the media of this node is reached."""
-        return self._address
+        return self._addresses[0]
 
     @property
     def legs(self) -> int:
@@ -140,7 +140,7 @@ class VoiceEngine:
 
         async def send(stored: dict[str, Any], route: Route) -> Sent:
             prepared = msgspec.convert(stored["invite"], PreparedInvite)
-            offer = self._profile(route.codecs, route.srtp).offer(local)
+            offer = self._profile(route.codecs, route.srtp, route.hop.host).offer(local)
             call = await self._agent.send_invite(
                 prepared, offer.encode(), credentials=route.credentials, patience=patience
             )
@@ -171,8 +171,10 @@ class VoiceEngine:
         self._hold(leg, media)
         return leg
 
-    def _profile(self, codecs: Sequence[str], srtp: MediaEncryption) -> MediaProfile:
-        return MediaProfile(address=self._address, codecs=codecs_of(codecs), encryption=srtp)
+    def _profile(self, codecs: Sequence[str], srtp: MediaEncryption, far: str = "") -> MediaProfile:
+        return MediaProfile(
+            addresses=self._addresses, far=far, codecs=codecs_of(codecs), encryption=srtp
+        )
 
     async def end_detached(
         self, stored: dict[str, Any], credentials: Credentials | None = None

@@ -18,17 +18,19 @@ _USUAL_MS, _LONGEST_MS = 20, 60
 
 
 class MediaProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a leg offers and answers: the address that stands in our SDP, codecs in order of liking with their
-    telephone-events behind them, and how it is encrypted."""
+    """What a leg offers and answers: the addresses where our media is reached, the usual one first, codecs in order
+    of liking with their telephone-events behind them, and how it is encrypted. `far` is the host of a far end whom
+    we call, to be offered an address of his family."""
 
-    address: str
+    addresses: tuple[str, ...]
+    far: str = ""
     codecs: tuple[sdp.Codec, ...]
     encryption: MediaEncryption = MediaEncryption.NONE
 
     def offer(self, local: LocalMedia) -> sdp.Sdp:
         profile, transport = offered_transport(self._transport(local), self.encryption)
         return sdp.offer(
-            self.address,
+            self._nearest(self.far),
             local.rtp_port,
             session_id=local.rtp_port,
             codecs=self.codecs,
@@ -40,7 +42,7 @@ class MediaProfile(msgspec.Struct, frozen=True, kw_only=True):
         """Raises `SdpError`."""
         return sdp.answer(
             offered,
-            self.address,
+            self._nearest(offered.address),
             local.rtp_port,
             session_id=local.rtp_port,
             codecs=self.codecs,
@@ -49,7 +51,13 @@ class MediaProfile(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _transport(self, local: LocalMedia) -> MediaTransport:
-        return own_transport(local.fingerprint, local.ssrc, ((self.address, local.rtp_port),))
+        places = tuple((address, local.rtp_port) for address in self.addresses)
+        return own_transport(local.fingerprint, local.ssrc, places)
+
+    def _nearest(self, far: str) -> str:
+        """The address of ours in the IP family of theirs."""
+        wide = ":" in far
+        return next((own for own in self.addresses if (":" in own) is wide), self.addresses[0])
 
 
 def codecs_of(names: Sequence[str]) -> tuple[sdp.Codec, ...]:

@@ -72,7 +72,7 @@ async def exchange() -> AsyncIterator[Exchange]:
         engine = VoiceEngine(
             agent,
             MediaPool(bind_address="127.0.0.1", port_range=(0, 0)),
-            address="127.0.0.1",
+            addresses=("127.0.0.1",),
             domain="sautikit.example",
             book=book,
             clock=SystemClock(),

@@ -63,7 +63,7 @@ a=candidate:1 1 udp 2122260223 1f5e7c3a.local 54321 typ host generation 0\r
 def profile(
     encryption: MediaEncryption = NONE, codecs: tuple[str, ...] = ("opus", "PCMU", "PCMA")
 ) -> MediaProfile:
-    return MediaProfile(address="192.0.2.1", codecs=codecs_of(codecs), encryption=encryption)
+    return MediaProfile(addresses=("192.0.2.1", "2001:db8::1"), codecs=codecs_of(codecs), encryption=encryption)
 
 
 def offering(media: str, *lines: str) -> sdp.Sdp:
@@ -224,6 +224,14 @@ def test_a_browsers_reinvite_keeps_its_handshake_and_its_ice() -> None:
     answer = sdp.parse(same_media_answer(CHROME, ours.encode()))
     assert answer.transport == ours.transport
     assert agreed(offered, answer, we_answered=True) == agreed(offered, ours, we_answered=True)
+
+
+def test_each_far_end_gets_an_address_of_its_own_family_and_a_browser_both() -> None:
+    wide = sdp.parse(b"v=0\r\nc=IN IP6 2001:db8::9\r\nm=audio 4000 RTP/AVP 0\r\n")
+    assert profile().answer(LOCAL, wide).address == "2001:db8::1"
+    assert profile().answer(LOCAL, offering("RTP/AVP 0")).address == "192.0.2.1"
+    candidates = profile(DTLS).offer(LOCAL).transport.candidates
+    assert candidates == (("192.0.2.1", 40_000), ("2001:db8::1", 40_000))
 
 
 def test_secrets_are_in_no_text_that_a_log_might_get() -> None:

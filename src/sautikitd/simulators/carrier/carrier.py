@@ -85,7 +85,7 @@ class Carrier:
         self._engine = VoiceEngine(
             self._agent,
             MediaPool(bind_address=self._sip[0], port_range=(0, 0)),
-            address=self._sip[0],
+            addresses=(self._sip[0],),
             domain=self._sip[0],
             book=self._book,
             clock=self._clock,
