@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from node.exchange import hung_up
 from node.switchboard import NUMBER, PARTIES, Switchboard
@@ -86,7 +87,7 @@ async def broken() -> AsyncIterator[RawPeer]:
 async def test_after_a_503_the_same_call_goes_on_over_the_next_trunk(
     board: Switchboard, broken: RawPeer
 ) -> None:
-    first = await _trunk(board, "first", broken.port)
+    first = await _trunk(board, "moved-from", broken.port)
     await _place(board)
     broken.answer(await broken.request("INVITE"), 503)
     ringing = await board.exchange.ringing(FIRST)
@@ -101,6 +102,8 @@ async def test_after_a_503_the_same_call_goes_on_over_the_next_trunk(
     await phone.sip.bye()
     ended = await board.over()
     assert await _kinds(board, ended) == ["call.started", "call.answered", "call.completed"]
+    moved = {"trunk": "moved-from", "moved": "yes"}
+    assert REGISTRY.get_sample_value("sautikit_trunk_failures_total", moved) == 1
 
 
 async def test_a_silent_trunk_is_left_within_seconds_and_called_off_should_it_speak_after_all(

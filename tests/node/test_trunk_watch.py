@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from factories import BOX
 from sautikitd.clock import ManualClock, SystemClock
@@ -169,6 +170,10 @@ async def test_a_dead_trunk_keeps_nobody_from_seeing_the_others(
     try:
         assert await _state(database, trunks, "well", "ok") == "answered OPTIONS with 200"
         assert await _state(database, trunks, "dead", "failed") == "no answer to OPTIONS"
+        up = {
+            name: REGISTRY.get_sample_value("sautikit_trunk_up", {"trunk": name}) for name in ("well", "dead")
+        }
+        assert up == {"well": 1, "dead": 0}
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -12,6 +12,7 @@ from sautikitd.calls.rerouting import reroute
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.routes import Routes
+from sautikitd.node.trunk_metrics import FAILED
 from sautikitd.voice.engine import Route, VoiceEngine
 from sautikitd.voice.rerouting import WayFailed
 
@@ -55,6 +56,8 @@ class Failover:
         except DatabaseUnavailable as exc:
             log.warning("node.not_rerouted", call_id=str(leg.id), error=repr(exc))
             return None
+        trunk = self.routes.trunk(leg.trunk_id)
+        FAILED.labels(trunk.name if trunk else "unknown", "yes" if moved else "no").inc()
         log.warning(
             "node.trunk_failed",
             call_id=str(leg.id),

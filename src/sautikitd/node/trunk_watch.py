@@ -11,6 +11,7 @@ import structlog
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.routes import Routes
+from sautikitd.node.trunk_metrics import UP
 from sautikitd.node.trunk_routes import RoutedTrunk
 from sautikitd.trunks.models import Trunk, TrunkState
 from sautikitd.trunks.service import Trunks
@@ -53,6 +54,9 @@ class TrunkWatch:
         """Reads the trunks, and our certificate if it was renewed. Raises one of `DatabaseUnavailable`."""
         async with self._database.connection() as connection:
             stored = await self._trunks.enabled(connection)
+        for gone in {one.trunk.name for one in self._routes.trunks} - {trunk.name for trunk, _ in stored}:
+            with suppress(KeyError):  # never looked at
+                UP.remove(gone)
         await self._routes.learn(stored)
         self._agent.trust(self._routes.authorities)
         try:
@@ -118,6 +122,7 @@ class TrunkWatch:
     async def _look_at(self, one: RoutedTrunk) -> None:
         await self._ask(one)
         trunk, (state, detail) = one.trunk, self._state_of(one.trunk)
+        UP.labels(trunk.name).set(state is not TrunkState.FAILED)
         answered_at = self._answered_at.get(trunk.id)
         outdated = (
             trunk.state is not state and answered_at and trunk.state_at and answered_at > trunk.state_at
