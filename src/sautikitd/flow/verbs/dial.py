@@ -7,6 +7,7 @@ import msgspec
 from sautikitd.flow import port
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.port import Dialled, DialRecording, DialSpec, DialStatus
+from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.play import CADENCES, PlayVerb, ToneName
 from sautikitd.flow.verbs.say import SayVerb
 from sautikitd.flow.verbs.verb import Flaw, Reference, Run, Verb, reference_flaws, shortened
@@ -58,7 +59,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
             if getattr(self, name) is not None:
                 yield Flaw(name, "SIP addresses and clients are not yet in this version; dial a number")
         yield from reference_flaws("action", self.action)
-        yield from reference_flaws("ringTone", self.ring_tone)
+        yield from sound_flaws("ringTone", self.ring_tone)
 
     async def execute(self, run: Run) -> None:
         if not self.answer_on_bridge:
