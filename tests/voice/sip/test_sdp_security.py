@@ -63,7 +63,9 @@ a=candidate:1 1 udp 2122260223 1f5e7c3a.local 54321 typ host generation 0\r
 def profile(
     encryption: MediaEncryption = NONE, codecs: tuple[str, ...] = ("opus", "PCMU", "PCMA")
 ) -> MediaProfile:
-    return MediaProfile(addresses=("192.0.2.1", "2001:db8::1"), codecs=codecs_of(codecs), encryption=encryption)
+    return MediaProfile(
+        addresses=("192.0.2.1", "2001:db8::1"), codecs=codecs_of(codecs), encryption=encryption
+    )
 
 
 def offering(media: str, *lines: str) -> sdp.Sdp:
