@@ -40,7 +40,9 @@ class TlsOptions(msgspec.Struct, frozen=True, kw_only=True):
     def show_in(self, contexts: Iterable[ssl.SSLContext]) -> None:
         """Has them show the certificate as its files are now, to whoever connects next. Raises like
         `server_context`, and then they show what they did before."""
-        if self.certificate is not None and self.server_context():  # the files can be read and belong together
+        if self.certificate is None:
+            return
+        if self.server_context():  # the files can be read and belong together
             for context in contexts:
                 context.load_cert_chain(self.certificate, self.key)
 
