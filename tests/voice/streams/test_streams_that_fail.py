@@ -83,7 +83,9 @@ async def test_a_stream_process_that_stands_still_costs_frames_and_no_packet(tal
         await talk.call.until(lambda: len(talk.call.peer.packets) > before + 150)
         seen = len(visit.frames)
         os.kill(pid, signal.SIGCONT)
-        await visit.until(lambda: len(visit.frames) > seen + 120)  # one that came after those that found no room
+        await visit.until(
+            lambda: len(visit.frames) > seen + 120
+        )  # one that came after those that found no room
         packets = talk.call.peer.packets[before : before + 150]
         assert packets[-1].at - packets[0].at == pytest.approx(149 * 0.02, abs=0.1)
         talk.stream.stop()

@@ -87,7 +87,7 @@ class Drachtio:
     def _text(self, message: str) -> Sequence[Wish]:
         try:
             said = msgspec.json.decode(message, type=_Said)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise NotUnderstood(str(error)) from error
         match said.type:
             case "killAudio" | "clearMarks":

@@ -11,14 +11,25 @@ import sys
 from pathlib import Path
 
 import msgspec
+import structlog
 import uvloop
 
 from sautikitd.egress.client import EgressClient
 from sautikitd.egress.guard import EgressGuard
+from sautikitd.flow.streams import StreamEnd
 from sautikitd.voice.media.protocol import frame, read_frame
 from sautikitd.voice.streams.link import Listener
-from sautikitd.voice.streams.orders import FromStreams, OpenStream, PressDigit, StopStream, ToStreams
+from sautikitd.voice.streams.orders import (
+    FromStreams,
+    OpenStream,
+    PressDigit,
+    StopStream,
+    StreamEnded,
+    ToStreams,
+)
 from sautikitd.voice.streams.stream import Stream
+
+log = structlog.get_logger(__name__)
 
 _EXIT_S = 2.0
 
@@ -70,6 +81,10 @@ class Streams:
     async def _run(self, stream_id: str, stream: Stream) -> None:
         try:
             await stream.run()
+        except Exception:  # a fault of ours is the end of this stream only, and the call has to know
+            log.exception("streams.fault", stream_id=stream_id)
+            error = "a fault of the platform"
+            self._emit(StreamEnded(stream_id=stream_id, end=StreamEnd.FAILED, error=error))
         finally:
             del self._running[stream_id]
 

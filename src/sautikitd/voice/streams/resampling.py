@@ -14,6 +14,7 @@ from sautikitd.voice.media.g711 import Pcm
 _TAPS = 96
 _CUTOFF = 3780 / 16000  # of the higher rate, at half amplitude
 _BETA = 7.0
+_PIECE = 8192  # samples halved at once: the product takes 96 times their memory
 
 _Samples = NDArray[np.float32]
 
@@ -69,6 +70,10 @@ class Halver:
     def convert(self, samples: Pcm) -> Pcm:
         if not len(samples):
             return samples
+        pieces = [samples[start : start + _PIECE] for start in range(0, len(samples), _PIECE)]
+        return np.concatenate([self._convert(piece) for piece in pieces])
+
+    def _convert(self, samples: Pcm) -> Pcm:
         signal = np.concatenate([self._past, samples.astype(np.float32)])
         windows = np.lib.stride_tricks.sliding_window_view(signal, _TAPS)[self._odd :: 2]
         self._past = signal[len(signal) - len(self._past) :]

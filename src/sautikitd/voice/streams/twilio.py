@@ -81,7 +81,7 @@ class Twilio:
             raise NotUnderstood("a binary message; audio is base64 in a media message")
         try:
             said = msgspec.json.decode(message, type=_Said)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise NotUnderstood(str(error)) from error
         if said.stream_sid not in ("", self._sid):
             raise NotUnderstood("the streamSid is of another stream")
