@@ -49,6 +49,7 @@ from sautikitd.identity.principal import Principal
 log = structlog.get_logger()
 ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", scopes=frozenset())
 _BODY_SECONDS = 30
+_SLOWEST_BODY = 64 * 1024  # bytes a second of a large one: an upload over a telephone's connection
 _MOST_DISCARDED = (
     1024 * 1024
 )  # read and forgotten of a body that is too large, so that the connection can live on
@@ -218,8 +219,9 @@ class Kernel:
         if declared.isdigit() and int(declared) > most_read:
             raise BodyTooLarge(limit=endpoint.body_limit)
         chunks, size = [], 0
+        patience = max(_BODY_SECONDS, endpoint.body_limit // _SLOWEST_BODY)
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
+            async with asyncio.timeout(patience):
                 async for chunk in request.body():
                     size += len(chunk)
                     if size > most_read:
@@ -227,7 +229,7 @@ class Kernel:
                     if size <= endpoint.body_limit:
                         chunks.append(chunk)
         except TimeoutError as exc:
-            raise BodyTooSlow(seconds=_BODY_SECONDS) from exc
+            raise BodyTooSlow(seconds=patience) from exc
         if size > endpoint.body_limit:
             raise BodyTooLarge(limit=endpoint.body_limit)
         raw = b"".join(chunks)
