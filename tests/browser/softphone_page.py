@@ -62,6 +62,13 @@ class PagePhone:
     async def press(self, digit: str) -> None:
         await self._page.run(f"void phone.press({json.dumps(digit)})")
 
+    async def hold(self) -> None:
+        """By a re-INVITE; `resume` takes it back by another."""
+        await self._page.run("phone.hold()")
+
+    async def resume(self) -> None:
+        await self._page.run("phone.resume()")
+
     async def hears(self, hertz: float) -> float:
         """The share of that tone in what it hears."""
         heard = await self._page.run("listen(phone.connection())")

@@ -50,6 +50,25 @@ async def test_a_browser_calls_a_phone(
     assert root.quality["codec"] == codec
 
 
+async def test_a_browser_that_held_the_call_and_takes_it_back_is_heard_and_its_keys_are_told_on(
+    board: Switchboard, open_registered: OpenPhone
+) -> None:
+    phone = await open_registered("jssip", "opus")
+    calling = asyncio.ensure_future(phone.call("0712000001"))
+    party = await (await board.exchange.ringing(PARTY)).answer()
+    await calling
+    await board.until_legs(CallStatus.ANSWERED)
+    await phone.hold()
+    await phone.resume()
+    await hear_each_other(phone, party)
+    await phone.press("5")
+    async with asyncio.timeout(PATIENCE_S):
+        while [key for _, key in party.peer.presses()] != ["5"]:
+            await asyncio.sleep(0.05)
+    await phone.hang_up()
+    assert (await board.over()).status is CallStatus.COMPLETED
+
+
 @pytest.mark.skipif(turn.installed() is None, reason="coturn is not installed (Debian: coturn)")
 async def test_a_browser_behind_a_closed_firewall_is_heard_through_turn(
     board: Switchboard, open_registered: OpenPhone, turn_port: int, tmp_path: Path

@@ -41,6 +41,8 @@ window.makePhone = ({ url, user, password, domain, codec, ice }) => {
     },
     connection: () => session.connection,
     press: (digit) => session.sendDTMF(digit, { transportType: "RFC2833" }),
+    hold: () => new Promise((done) => session.hold({}, done)),
+    resume: () => new Promise((done) => session.unhold({}, done)),
     hangUp: async () => {
       const ended = until(session, "ended");
       session.terminate();
