@@ -8,7 +8,9 @@ import numpy as np
 from flow.doubles import CallbackServer, callback_server
 from node.exchange import PATIENCE_S, hears_tone
 from node.switchboard import NUMBER, PARTIES, Switchboard
+from sautikitd.calls.live_control import ControlCall
 from sautikitd.calls.models import CallRecord
+from sautikitd.calls.outcomes import CallStatus
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.keys.models import NewKey
@@ -86,4 +88,24 @@ async def test_a_call_that_did_not_ask_begins_at_once_and_knows_nobody(board: Sw
         phone = await _call(board, server)
         assert "answeredBy" not in await _asked(server)
         assert await _told(board) == ((await board.calls())[0], [])
+        await phone.sip.hang_up()
+
+
+async def test_a_flow_that_is_replaced_while_it_is_being_found_out_begins_as_the_new_one(
+    board: Switchboard,
+) -> None:
+    async with callback_server(voice=[[TONE]]) as server:
+        phone = await _call(board, server, machine_detection="detect")
+        (call,) = await board.until_all(CallStatus.ANSWERED)
+        beeps = {"actions": [{"play": {"tone": "beep", "loop": 100}}], "voice_callback_url": None}
+        async with board.platform.database.transaction() as connection:
+            control = ControlCall(board.clock, allow_private_urls=True)
+            await control.replace_flow(connection, call.id, now=board.clock.now(), **beeps)
+        board.parts.node.wake()
+        await phone.peer.say(np.concatenate([_word(), np.zeros(8000)]))
+        async with asyncio.timeout(PATIENCE_S):
+            while not hears_tone(phone.peer, 1000):
+                await asyncio.sleep(0.02)
+        assert server.asked == []
+        assert (await _told(board))[1] == ["human"]
         await phone.sip.hang_up()

@@ -45,10 +45,15 @@ class LiveFlow:
         self._clock = clock
         self._wanted: asyncio.Future[Replacement] | None = None
         self._callback_url: str | None = None
+        self._begun = False
         self.runner = make(context())
 
     def replace(self, wanted: Replacement) -> None:
-        """Stops the action that runs, and with it what it had started, and goes on with the new flow."""
+        """Stops the action that runs, and with it what it had started, and goes on with the new flow. One that has
+        not begun, because it is still being found out who answered, begins with it."""
+        if not self._begun:
+            self.start_with(wanted)
+            return
         if self._wanted is None or self._wanted.done():
             self._wanted = asyncio.get_running_loop().create_future()
         self._wanted.set_result(wanted)
@@ -71,6 +76,7 @@ class LiveFlow:
 
     async def run(self) -> None:
         """Returns when the leg is gone, or a flow has come to its end."""
+        self._begun = True
         while wanted := await self._until_replaced():
             if self._leg.ended:
                 return
