@@ -97,10 +97,12 @@ async def test_a_flow_that_is_replaced_while_it_is_being_found_out_begins_as_the
     async with callback_server(voice=[[TONE]]) as server:
         phone = await _call(board, server, machine_detection="detect")
         (call,) = await board.until_all(CallStatus.ANSWERED)
-        beeps = {"actions": [{"play": {"tone": "beep", "loop": 100}}], "voice_callback_url": None}
+        beeps = [{"play": {"tone": "beep", "loop": 100}}]
         async with board.platform.database.transaction() as connection:
             control = ControlCall(board.clock, allow_private_urls=True)
-            await control.replace_flow(connection, call.id, now=board.clock.now(), **beeps)
+            await control.replace_flow(
+                connection, call.id, actions=beeps, voice_callback_url=None, now=board.clock.now()
+            )
         board.parts.node.wake()
         await phone.peer.say(np.concatenate([_word(), np.zeros(8000)]))
         async with asyncio.timeout(PATIENCE_S):
