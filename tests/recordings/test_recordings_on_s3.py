@@ -21,7 +21,10 @@ from sautikitd.uploads.form import SentFile
 from sautikitd.uploads.playing import UploadedSounds
 from sautikitd.uploads.service import AudioUploads
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+pytestmark = [
+    pytest.mark.skipif(missing() is not None, reason=missing() or ""),
+    pytest.mark.xdist_group("swift"),  # one server, on one worker
+]
 MINUTE = timedelta(minutes=1)
 
 
