@@ -26,6 +26,7 @@ class Seat:
 class Rooms:
     def __init__(self) -> None:
         self._seats: dict[int, Seat] = {}
+        self._partners: dict[int, int] = {}
         self._order = np.zeros(0, np.int64)  # rows, room by room
         self._starts = np.zeros(0, np.int64)  # where each room begins in the order
         self._room_of = np.zeros(0, np.int64)
@@ -47,7 +48,12 @@ class Rooms:
         if self._seats.pop(row, None) is not None:
             self._arrange()
 
+    def partner_of(self, row: int) -> int | None:
+        """The only other one in a row's room; None where there is nobody or more than one."""
+        return self._partners.get(row)
+
     def _arrange(self) -> None:
+        self._partners = _pairs(self._seats)
         rows = sorted(self._seats, key=lambda row: self._seats[row].room)
         seats = [self._seats[row] for row in rows]
         rooms = [seat.room for seat in seats]
@@ -76,6 +82,15 @@ class Rooms:
             np.add.at(others, self._whispered_to, said[self._whisperers])
         others *= self._hears
         rows.said[self._order] = np.clip(others, -32768, 32767)
+
+
+def _pairs(seats: dict[int, Seat]) -> dict[int, int]:
+    """Of rooms for two, each row with the other's."""
+    rooms: dict[str, list[int]] = {}
+    for row, seat in seats.items():
+        rooms.setdefault(seat.room, []).append(row)
+    pairs = [rows for rows in rooms.values() if len(rows) == 2]
+    return {one: other for first, second in pairs for one, other in ((first, second), (second, first))}
 
 
 def _whispers(seats: list[Seat]) -> list[tuple[int, int]]:

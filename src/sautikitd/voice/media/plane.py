@@ -40,6 +40,7 @@ from sautikitd.voice.media.protocol import (
 from sautikitd.voice.media.receive import Receiver
 from sautikitd.voice.media.recorder import Recorded, Recorder
 from sautikitd.voice.media.recording import WriterThread
+from sautikitd.voice.media.relays import Relays
 from sautikitd.voice.media.reports import INTERVAL_S, Reports
 from sautikitd.voice.media.ring_wire import open_wire
 from sautikitd.voice.media.rows import Rows
@@ -79,6 +80,7 @@ class Plane:
         self._booths = Booths(self._rows, self._rooms, emit)
         self._speaking = Speaking(self._rows, emit)
         self._overhearing = Overhearing(self._rows)
+        self._relays = Relays(self._rows, self._rooms, lambda row: self._by_row.get(row))
         self.recorder = Recorder(self._rows, emit, WriterThread())
         self.forks = Forks(self._rows)
         self.ears = Ears(self._rows, emit)
@@ -293,6 +295,7 @@ class Plane:
         self.forks.run()
         self._overhearing.pass_on()
         self.recorder.record()
+        self._relays.connect(self._decoding)
         self._sender.send(events)
         for event in finished:
             self._emit(event)

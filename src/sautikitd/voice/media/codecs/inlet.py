@@ -1,6 +1,9 @@
 """Receiving a codec with a memory: payloads are decoded in their order, lost ones recovered by the codec, and the
 samples join the plane's jitter buffer as G.711 codes."""
 
+from collections import deque
+from typing import NamedTuple
+
 import numpy as np
 
 from sautikitd.voice.media import jitter
@@ -13,6 +16,14 @@ LAW = Codec.PCMU  # of the codes in the jitter buffer
 _MOST_HELD = 8
 _LONGEST_GAP = 120 * 8  # samples; a longer one is silence, or another time
 _TICK_BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
+
+
+class Taken(NamedTuple):
+    """A packet that was decoded: its timestamp and length in samples at 8 kHz."""
+
+    timestamp: int
+    samples: int
+    payload: bytes
 
 
 class Inlet:
@@ -31,6 +42,8 @@ class Inlet:
             None  # sequence number and 8 kHz timestamp after the last decoded
         )
         self._held: dict[int, RtpPacket] = {}  # by sequence number
+        self.taken: deque[Taken] = deque(maxlen=_MOST_HELD)
+        """The latest packets, in their order, for a leg that sends them on."""
 
     def on_our_clock(self, packet: RtpPacket) -> RtpPacket:
         """The packet with its timestamp at 8 kHz, which goes on evenly where the far end's wraps."""
@@ -107,6 +120,7 @@ class Inlet:
         except BadFrame:  # garbage under a good header: a hole, which the jitter buffer conceals
             pcm = np.zeros(0, np.int16)
         self._next = (packet.sequence + 1) & 0xFFFF, (packet.timestamp + len(pcm)) & 0xFFFFFFFF
+        self.taken.append(Taken(packet.timestamp, len(pcm), packet.payload))
         self._put(packet.timestamp, packet.marker, pcm)
 
     def _put(self, timestamp: int, marker: bool, pcm: Pcm) -> None:
