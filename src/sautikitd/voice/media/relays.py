@@ -20,9 +20,12 @@ class Relays:
     def connect(self, legs: Sequence[Leg]) -> None:
         """Before a tick's frames are sent: gives each of `legs`, which have codecs of their own, the other's packets
         to send if that is all it is to hear now."""
-        for leg in legs:
+        sources = [self._only_voice_for(leg) for leg in legs]
+        for leg, source in zip(legs, sources, strict=True):
             if leg.outlet is not None:
-                leg.outlet.listen_to(self._only_voice_for(leg))
+                leg.outlet.listen_to(source)
+            if leg.inlet is not None and leg.inlet not in sources:
+                leg.inlet.taken.clear()
 
     def _only_voice_for(self, leg: Leg) -> Inlet | None:
         row = self._rooms.partner_of(leg.row)

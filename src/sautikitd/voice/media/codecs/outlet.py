@@ -34,8 +34,6 @@ class Outlet:
         """What the leg hears now: another leg of the same codec and nothing else, or (None) sound to be encoded."""
         if source is not self._source:
             self._source, self._ahead = source, None
-            if source is not None:
-                source.taken.clear()
 
     def packets(self, rows: Rows, row: int) -> list[bytes]:
         """The packets that this tick's frame completes, numbered from the row's next sequence number on."""
