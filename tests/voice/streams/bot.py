@@ -14,7 +14,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from voice.media.rtp_peer import LINEAR, Samples, companded
 
-PATIENCE_S = 8.0
+PATIENCE_S = 20.0
 
 
 @dataclass

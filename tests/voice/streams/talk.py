@@ -19,7 +19,7 @@ class Talk:
     opening: Opening
 
     async def end(self) -> StreamEnded:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             return await asyncio.shield(self.stream.ended)
 
 
@@ -74,5 +74,5 @@ class Talks:
         await self._calls.close()
         for stream in self._opened:
             stream.stop()
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 await stream.ended

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def _failure(talks: Talks, url: str) -> str:
     stream, _ = await talks.order(url)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         assert not await stream.opened
         end = await stream.ended
     assert end.end is StreamEnd.FAILED
@@ -65,7 +65,7 @@ async def test_a_server_that_does_not_read_costs_the_oldest_frames_and_disturbs_
             await talk.call.peer.say(sine(700, 0.4))
             await visit.until(lambda: level(visit.pcm()[-1600:], 700) > 5000)
             stream.stop()
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 end = await stream.ended
         assert end.dropped > 1000
         assert end.sent + end.dropped <= 3001
@@ -87,7 +87,7 @@ async def test_a_stream_process_that_stands_still_costs_frames_and_no_packet(tal
             lambda: len(visit.frames) > seen + 120
         )  # one that came after those that found no room
         packets = talk.call.peer.packets[before : before + 150]
-        assert packets[-1].at - packets[0].at == pytest.approx(149 * 0.02, abs=0.1)
+        assert packets[-1].at - packets[0].at == pytest.approx(149 * 0.02, abs=0.3)
         talk.stream.stop()
         assert (await talk.end()).missed > 0
 

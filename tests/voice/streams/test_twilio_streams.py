@@ -85,7 +85,7 @@ async def test_clear_silences_the_caller_and_returns_the_marks(talks: Talks) -> 
         asked = time.monotonic()
         await visit.tell({"event": "clear", "streamSid": sid})
         await talk.call.until(lambda: level(peer.recent(0.06), 900) < 50)
-        assert time.monotonic() - asked < 0.3
+        assert time.monotonic() - asked < 1.0
         await visit.until(lambda: bool(visit.events("mark")))
 
 
