@@ -23,7 +23,7 @@ from voice.sip.far_end import free_port, user_agent
 from voice.sip.parties import Callee
 
 OUR_TONE, THEIR_TONE = 700, 1000
-HEARD_S = 1.2
+HEARD_S = 0.8
 
 
 class Answers:

@@ -1,12 +1,16 @@
 """An independent phone (baresip) hears us and is heard, with every codec and every way to encrypt, called and calling."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from sautikitd.voice.media.g711 import Codec
 from sautikitd.voice.media_encryption import MediaEncryption
-from voice.phones.office import office, phone
+from voice.phones.office import Office, office, phone
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 G711 = ("PCMA", "PCMU")
 CASES = [
@@ -26,6 +30,12 @@ CASES = [
 RATES = {Codec.G722: 16_000, Codec.OPUS: 48_000}
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    async with office(tmp_path_factory.mktemp("office")) as made:
+        yield made
+
+
 @pytest.mark.parametrize("called", [True, False], ids=["we-call", "it-calls"])
 @pytest.mark.parametrize(("modules", "account", "codecs", "srtp", "agreed"), CASES)
 async def test_both_hear_each_other(
@@ -35,13 +45,11 @@ async def test_both_hear_each_other(
     srtp: MediaEncryption,
     agreed: Codec,
     called: bool,
+    here: Office,
     tmp_path: Path,
 ) -> None:
     rate = RATES.get(agreed, 8000)
-    async with (
-        office(tmp_path) as here,
-        phone(tmp_path, modules=modules.split(), account=account, rate=rate) as there,
-    ):
+    async with phone(tmp_path, modules=modules.split(), account=account, rate=rate) as there:
         leg = await (here.call if called else here.called)(there, codecs, srtp)
         stats, in_their_ear, in_ours = await here.talk(leg, there)
     assert stats.codec is agreed
