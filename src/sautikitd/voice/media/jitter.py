@@ -112,7 +112,7 @@ def play_out(rows: Rows) -> None:
     high = rows.high
     if high == 0:
         return
-    dropped = _shift(rows)
+    dropped, blocks = _shift(rows)
     every = np.arange(high)
     playout = rows.playout[:high]
     codes = np.empty((high, _FRAME_BLOCKS, BLOCK_SAMPLES), np.uint8)
@@ -126,39 +126,43 @@ def play_out(rows: Rows) -> None:
     index = codes.reshape(high, FRAME_SAMPLES).astype(np.intp)
     index += (rows.in_law[:high] * 256)[:, None]
     np.take(DECODE_BOTH, index, out=rows.heard[:high], mode="clip")
-    for row, block in dropped:
-        following = rows.heard[row, :BLOCK_SAMPLES]
-        rows.heard[row, :BLOCK_SAMPLES] = block * (1 - _OVERLAP) + following * _OVERLAP
+    if dropped.size:
+        following = rows.heard[dropped, :BLOCK_SAMPLES]
+        rows.heard[dropped, :BLOCK_SAMPLES] = blocks * (1 - _OVERLAP) + following * _OVERLAP
     conceal(rows, there)
 
 
-def _shift(rows: Rows) -> list[tuple[int, NDArray[np.int16]]]:
-    """Carries out 10 ms of each shift that waits, where it may; the blocks that are dropped, by row."""
-    dropped: list[tuple[int, NDArray[np.int16]]] = []
-    for row in np.flatnonzero(rows.shift[: rows.high]).tolist():
-        if rows.shift[row] > 0:
-            _move(rows, row, -1)
-            continue
-        slot = int(rows.playout[row]) & _MASK
-        samples = DECODE_BOTH[rows.ring[row, slot].astype(np.int64) + 256 * int(rows.in_law[row])]
-        rows.shift_wait[row] += 1
-        there = bool(rows.have[row, slot])
-        quiet = not there or float(np.abs(samples.astype(np.int32)).mean()) < _QUIET
-        if quiet or rows.shift_wait[row] * -rows.shift[row] > _PATIENCE_TICKS:
-            if there:
-                dropped.append((row, samples))
-            rows.have[row, slot] = False
-            _move(rows, row, 1)
-            rows.shift_wait[row] = 0
-    return dropped
+def _shift(rows: Rows) -> tuple[RowIndex, NDArray[np.int16]]:
+    """Carries out 10 ms of each shift that waits, where it may; the rows that drop a block, and the blocks."""
+    waiting = np.flatnonzero(rows.shift[: rows.high])
+    back = waiting[rows.shift[waiting] > 0]
+    if back.size:
+        _move(rows, back, -1)
+    on = waiting[rows.shift[waiting] < 0]
+    slot = rows.playout[on] & _MASK
+    samples = DECODE_BOTH[rows.ring[on, slot].astype(np.intp) + 256 * rows.in_law[on][:, None]]
+    if not on.size:
+        return on, samples
+    rows.shift_wait[on] += 1
+    there = rows.have[on, slot]
+    quiet = ~there | (np.abs(samples.astype(np.int32)).mean(axis=1) < _QUIET)
+    now = quiet | (rows.shift_wait[on] * -rows.shift[on] > _PATIENCE_TICKS)
+    rows.have[on[now], slot[now]] = False
+    rows.shift_wait[on[now]] = 0
+    _move(rows, on[now], 1)
+    return on[now & there], samples[now & there]
 
 
-def _move(rows: Rows, row: int, blocks: int) -> None:
+def _move(rows: Rows, row: RowIndex, blocks: int) -> None:
     """The playout by one block on or back; what was noted of slack moves with it."""
     rows.playout[row] += blocks
     rows.shift[row] += blocks
-    slack = rows.slack[row]
-    slack[:] = np.concatenate([slack[1:], [0]] if blocks > 0 else [[0], slack[:-1]])
+    slack = np.zeros((len(row), SLACK_BINS), np.float32)
+    if blocks > 0:
+        slack[:, :-1] = rows.slack[row, 1:]
+    else:
+        slack[:, 1:] = rows.slack[row, :-1]
+    rows.slack[row] = slack
 
 
 def adjust(rows: Rows) -> None:

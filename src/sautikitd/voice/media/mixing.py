@@ -27,6 +27,7 @@ class Rooms:
     def __init__(self) -> None:
         self._seats: dict[int, Seat] = {}
         self._partners: dict[int, int] = {}
+        self._changed = False  # who sits where, since the arrays below were made
         self._order = np.zeros(0, np.int64)  # rows, room by room
         self._starts = np.zeros(0, np.int64)  # where each room begins in the order
         self._room_of = np.zeros(0, np.int64)
@@ -37,22 +38,25 @@ class Rooms:
         self._whispered_to = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
+        if self._changed:
+            self._arrange()
         return len(self._starts)
 
     def join(self, row: int, seat: Seat) -> None:
         """Takes a seat, or changes it; a row sits in one room."""
         self._seats[row] = seat
-        self._arrange()
+        self._changed = True
 
     def leave(self, row: int) -> None:
         if self._seats.pop(row, None) is not None:
-            self._arrange()
+            self._changed = True
 
     def partner_of(self, row: int) -> int | None:
         """The only other one in a row's room; None where there is nobody or more than one."""
         return self._partners.get(row)
 
     def _arrange(self) -> None:
+        self._changed = False
         self._partners = _pairs(self._seats)
         rows = sorted(self._seats, key=lambda row: self._seats[row].room)
         seats = [self._seats[row] for row in rows]
@@ -72,7 +76,7 @@ class Rooms:
 
     def mix(self, rows: Rows) -> None:
         """Writes into `rows.said` of each seated row the saturated sum of what the others of its room say."""
-        if not len(self._starts):
+        if not len(self):
             return
         said = rows.heard[self._order].astype(np.int32)
         aloud = said * self._speaks

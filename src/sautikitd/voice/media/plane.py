@@ -88,6 +88,8 @@ class Plane:
         self._legs: dict[str, Leg] = {}
         self._by_row: dict[int, Leg] = {}
         self._decoding: list[Leg] = []  # legs with a codec of their own
+        self._changed = False  # since the lists below were made
+        self._every: list[Leg] = []
         self._tone_rows: NDArray[np.int64] = np.zeros(0, np.int64)
         self._ticks = 0
 
@@ -145,7 +147,7 @@ class Plane:
         self._receiver.configured(leg)
         if before is None:
             self._reports.schedule(leg, now, INTERVAL_S / 2)
-        self._arrange()
+        self._changed = True
 
     async def close_leg(self, leg_id: str) -> LegStats:
         """Ends all that the leg was doing, and returns once its recordings are closed. Raises `UnknownLeg`."""
@@ -166,7 +168,7 @@ class Plane:
         leg.sockets.close()
         del self._legs[leg_id], self._by_row[leg.row]
         self._rows.give_back(leg.row)
-        self._arrange()
+        self._changed = True
         await asyncio.gather(*closing)
         return stats
 
@@ -194,6 +196,9 @@ class Plane:
         return leg
 
     def _arrange(self) -> None:
+        """Sorts the legs, once in a tick in which any came, went or changed."""
+        self._changed = False
+        self._every = list(self._legs.values())
         self._sender.arrange([leg for leg in self._legs.values() if self._rows.sends[leg.row]])
         self._decoding = [leg for leg in self._legs.values() if leg.inlet is not None]
         self._tone_rows = np.array([leg.row for leg in self._legs.values() if leg.in_band], np.int64)
@@ -280,6 +285,8 @@ class Plane:
     def tick(self) -> None:
         """Moves everything on by 20 ms."""
         now, rows = time.monotonic(), self._rows
+        if self._changed:
+            self._arrange()
         self._receiver.drain(now)
         for leg in self._decoding:
             if leg.inlet is not None:
@@ -302,8 +309,7 @@ class Plane:
         self._ticks += 1
         if self._ticks % _EXPIRY_TICKS == 0:
             self._receiver.expire_keys(now)
-        if self._ticks % _TICKS_A_SECOND == 0:
-            self._each_second(now)
+        self._each_second(now)
         if self._ticks % jitter.ADJUST_TICKS == 0:
             jitter.adjust(rows)
 
@@ -311,9 +317,12 @@ class Plane:
         """Accounts for ticks that will not be made up for: what was heard in them is recorded, so that recordings
         keep time; nothing is sent."""
         now = time.monotonic()
+        if self._changed:
+            self._arrange()
         self._rows.said[: self._rows.high] = 0
         for _ in range(min(ticks, _MOST_HEARD_LATE)):
-            self._receiver.drain(now, rounds=2)  # what came in one tick, so that the jitter buffer has room for it
+            # What came in one tick, so that the jitter buffer has room for it.
+            self._receiver.drain(now, rounds=2)
             jitter.play_out(self._rows)
             self._hear_tones()
             self.recorder.record()
@@ -331,7 +340,8 @@ class Plane:
             self._emit(DigitReceived(leg_id=leg_id, digit=press.digit, duration_ms=press.duration_ms, at=at))
 
     def _each_second(self, now: float) -> None:
-        for leg in self._legs.values():
+        """Of each leg, some in each tick."""
+        for leg in self._every[self._ticks % _TICKS_A_SECOND :: _TICKS_A_SECOND]:
             if leg.remote is None:
                 continue
             if now >= leg.control.due_at:
