@@ -44,7 +44,8 @@ from sautikitd.rooms.models import CHANNEL as ROOMS
 from sautikitd.settings import Settings
 from sautikitd.uploads.playing import UploadedSounds
 from sautikitd.voice.engine import VoiceEngine
-from sautikitd.voice.media_pool import MediaPool
+from sautikitd.voice.media_metrics import media_metrics
+from sautikitd.voice.media_pool import MediaPool, processes_for
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.user_agent import UserAgent
@@ -164,7 +165,9 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         )
         held.push_async_callback(agent.stop)
         media = MediaPool(
-            bind_address=settings.sip.host, port_range=(settings.rtp_ports.first, settings.rtp_ports.last)
+            bind_address=settings.sip.host,
+            port_range=(settings.rtp_ports.first, settings.rtp_ports.last),
+            size=settings.media_processes or processes_for(settings.voice_capacity),
         )
         engine = VoiceEngine(
             agent,
@@ -176,6 +179,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         )
         await engine.start()
         held.push_async_callback(engine.close)
+        await held.enter_async_context(media_metrics(media))
         streams = StreamClient(allow_private=platform.guard.allow_private)
         held.push_async_callback(streams.close)
         books = Books(database, platform.lifecycle, clock, platform.waker)
