@@ -87,6 +87,10 @@ class VoiceNode:
     def calls(self) -> int:
         return len(self._calls)
 
+    @property
+    def tasks(self) -> int:
+        return len(self._tasks)
+
     def wake(self) -> None:
         """Something may be waiting: a queued call, a command."""
         self._woken.set()

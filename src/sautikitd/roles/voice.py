@@ -23,6 +23,7 @@ from sautikitd.node.controllers import Controllers
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.dialling import Dialling
 from sautikitd.node.failover import Failover
+from sautikitd.node.gauges import node_gauges
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
 from sautikitd.node.live_control import LiveControl
@@ -243,6 +244,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             devices=device_desk(platform, devices, dialling, speech, AudioFiles(cache, sounds)),
         )
         reception_desk.append(node)
+        held.enter_context(node_gauges(node, engine, agent))
         live_control = LiveControl(running, conversations.flows, recordings, journal, clock)
         supervisors = Supervisors(dialling, platform.supervisions, running)
         for part in (live_control, conversations.controllers, supervisors):

@@ -15,6 +15,15 @@ from sautikitd.voice.media_pool import MediaPool
 
 _INTERVAL_S = 5.0
 _LABEL = ["process"]
+# Fields of `Gauges`: all zero when no call is up.
+_HELD = {
+    "legs": "Legs with media.",
+    "plays": "Sounds being played.",
+    "recordings": "Recordings running.",
+    "rooms": "Conferences and bridges.",
+    "sockets": "Open RTP and RTCP sockets.",
+    "forks": "Streams of legs to servers.",
+}
 
 Reading = tuple[Gauges, Beat]
 
@@ -32,8 +41,10 @@ class MediaMetrics(Collector):
         self._readings = readings
 
     def collect(self) -> Iterator[Metric]:
-        legs = GaugeMetricFamily("sautikit_media_legs", "Legs with media.", labels=_LABEL)
-        recordings = GaugeMetricFamily("sautikit_media_recordings", "Recordings running.", labels=_LABEL)
+        held = {
+            name: GaugeMetricFamily(f"sautikit_media_{name}", meaning, labels=_LABEL)
+            for name, meaning in _HELD.items()
+        }
         late = HistogramMetricFamily(
             "sautikit_media_tick_late_seconds", "How late each tick of 20 ms began.", labels=_LABEL
         )
@@ -46,13 +57,13 @@ class MediaMetrics(Collector):
         )
         for index, (gauges, beat) in self._readings.items():
             label = [str(index)]
-            legs.add_metric(label, gauges.legs)
-            recordings.add_metric(label, gauges.recordings)
+            for name, family in held.items():
+                family.add_metric(label, getattr(gauges, name))
             late.add_metric(label, _buckets(beat), beat.late_s)
             skipped.add_metric(label, beat.skipped)
             busy.add_metric(label, beat.busy_s)
             collection.add_metric(label, beat.collection_ms / 1000)
-        yield from (legs, recordings, late, skipped, busy, collection)
+        yield from (*held.values(), late, skipped, busy, collection)
 
 
 def _buckets(beat: Beat) -> list[tuple[str, float]]:

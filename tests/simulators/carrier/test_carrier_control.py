@@ -173,7 +173,7 @@ async def test_health_says_how_many_calls_are_up(control: aiohttp.ClientSession,
     phone = await far_side.call("+254700000001")
     await phone.answered()
     async with control.get("/healthz") as response:
-        assert await response.json() == {"status": "ok", "calls": 1}
+        assert await response.json() == {"status": "ok", "calls": 1, "legs": 1, "dialogs": 1}
     async with control.get("/calls/not-an-id") as response:
         assert response.status == 404
     await phone.sip.hang_up()

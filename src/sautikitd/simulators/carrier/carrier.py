@@ -126,6 +126,11 @@ class Carrier:
         """Legs the engine still holds; zero when nothing goes on."""
         return self._engine.legs
 
+    @property
+    def dialogs(self) -> int:
+        """SIP dialogs that are open, early ones included."""
+        return self._agent.gauges.dialogs
+
     def place(self, order: CallOrder, steps: Steps) -> Entry:
         """Sends a caller; the INVITE carries the order's id. Raises `CallExists`."""
         if any(entry.call_id == order.call_id for entry in self.journal.current):

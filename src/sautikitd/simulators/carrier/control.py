@@ -22,7 +22,7 @@ class Control:
     GET /calls              `{"current": [...], "ended": [...]}`, journal entries.
     GET /calls/{call_id}    one entry, current or ended.
     DELETE /calls/{call_id} hangs up: 204, or 404 when no such call goes on.
-    GET /healthz            200 as long as it runs.
+    GET /healthz            200 as long as it runs: `calls`, `legs` and `dialogs` are what goes on.
     """
 
     def __init__(self, carrier: Carrier) -> None:
@@ -66,7 +66,13 @@ class Control:
         return web.Response(status=204)
 
     async def _health(self, request: web.Request) -> web.Response:
-        return _json({"status": "ok", "calls": len(self._carrier.journal.current)})
+        carrier = self._carrier
+        counts = {
+            "calls": len(carrier.journal.current),
+            "legs": carrier.legs,
+            "dialogs": carrier.dialogs,
+        }
+        return _json({"status": "ok", **counts})
 
 
 @asynccontextmanager
