@@ -1,5 +1,6 @@
 """WebSockets through the guard: where they may not go, and what a server's answer comes to."""
 
+import ssl
 from collections.abc import Sequence
 
 import pytest
@@ -72,3 +73,32 @@ async def test_a_server_that_speaks_gets_the_headers_and_its_subprotocol() -> No
         await socket.close()
     await runner.cleanup()
     assert seen == ["duka"]
+
+
+async def test_tls_is_checked_against_the_name_and_not_the_address(
+    shop_tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    theirs, ours = shop_tls
+
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("jambo")
+        await socket.close()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/talk", talk)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=theirs).start()
+    port = runner.addresses[0][1]
+    guard = EgressGuard(allow_private=True, lookup=Names("127.0.0.1"))
+    async with EgressClient(guard, tls=ours) as client:
+        socket = await client.websocket(f"wss://shop.test:{port}/talk", live=True, headers={})
+        assert await socket.receive_str() == "jambo"
+        await socket.close()
+        with pytest.raises(EgressFailure) as caught:
+            await client.websocket(f"wss://other.test:{port}/talk", live=True, headers={})
+        assert caught.value.kind is EgressFailureKind.TLS
+    await runner.cleanup()

@@ -138,3 +138,44 @@ async def test_twiml_connects_in_twilios_protocol(board: Switchboard) -> None:
         await visit.until(lambda: level(visit.mu_law()[-1600:], 700) > 4000)
         await _hears(phone, 1200)
         assert "X-Twilio-Signature" in visit.request.headers
+
+
+async def test_keys_go_to_the_server_and_not_to_the_verb_after_the_stream(board: Switchboard) -> None:
+    async with Bot() as bot, callback_server(voice=[[]]) as server:
+        gather = {"getDigits": {"numDigits": 2, "action": server.url("/voice"), "timeout": 60}}
+        server.answers["/voice"][:] = [[{"stream": {"url": bot.url}}, gather], [{"hangup": {}}]]
+        phone = await _call(board, server.url("/voice"))
+        visit = await bot.visit()
+        await visit.until(lambda: len(visit.frames) > 5)
+        await phone.press("7")
+        await visit.until(lambda: bool(visit.events("dtmf")))
+        await visit.leave()
+        async with asyncio.timeout(PATIENCE_S):
+            while "getDigits" not in await _running(board):
+                await asyncio.sleep(0.02)
+        await phone.press("42")
+        await hung_up(phone)
+        assert visit.events("dtmf")[0]["dtmf"] == "7"
+        assert [asked.form.get("Digits") for asked in server.asked[:2]] == [None, "42"]
+
+
+async def test_a_second_stream_of_a_name_is_refused_with_a_warning(board: Switchboard) -> None:
+    async with Bot() as bot, callback_server(voice=[[]]) as server:
+        beside = {"stream": {"url": bot.url, "connect": False, "name": "ear"}}
+        server.answers["/voice"][:] = [[beside, beside, {"play": {"tone": "beep"}}]]
+        phone = await _call(board, server.url("/voice"))
+        await bot.visit()
+        await hung_up(phone)
+        await board.parts.journal.flush()
+        async with board.platform.database.connection() as connection:
+            rows = await connection.fetch("SELECT data FROM events WHERE kind = 'flow.warning'")
+        assert [row["data"]["text"] for row in rows] == ["a stream called ear is running"]
+        assert bot.asked == 1
+
+
+async def _running(board: Switchboard) -> list[str]:
+    """The verbs that have been begun."""
+    await board.parts.journal.flush()
+    async with board.platform.database.connection() as connection:
+        rows = await connection.fetch("SELECT data FROM events WHERE kind = 'flow.verb_started'")
+    return [row["data"]["verb"] for row in rows]
