@@ -130,6 +130,11 @@ class Page:
             raise AssertionError(f"{script[:80]}: {said}\n{console}")
         return answer["result"].get("value")
 
+    async def close(self) -> None:
+        """Shuts the tab."""
+        await self.command("Page.close")
+        await self._reading
+
     async def _read(self) -> None:
         async for message in self._socket:
             told = message.json()

@@ -1,6 +1,5 @@
 """A voice node with a customer, Chromium, and pages with softphones in them."""
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from browser import chromium, turn
 from browser.chromium import Chromium
@@ -42,7 +42,7 @@ def turn_port() -> int:
     return free_port()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def board(database_url: str, tmp_path: Path, turn_port: int) -> AsyncIterator[Switchboard]:
     """A node that browsers reach by WSS, and a customer who has KES 100."""
     certificate = Authority(tmp_path).options("127.0.0.1")
@@ -59,13 +59,6 @@ async def board(database_url: str, tmp_path: Path, turn_port: int) -> AsyncItera
         yield made
 
 
-@pytest.fixture(scope="module")
-def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("microphone") / "tone.wav"
-    write_tone(path, BROWSER_TONE, seconds=2, rate=_MICROPHONE_RATE)
-    return path
-
-
 def ice_servers(board: Switchboard) -> list[dict[str, Any]]:
     """What a token tells a browser of this installation."""
     addresses = DeviceAddresses.of(board.platform.settings)
@@ -74,34 +67,43 @@ def ice_servers(board: Switchboard) -> list[dict[str, Any]]:
     return told
 
 
+OpenPage = Callable[[str], Awaitable[PagePhone]]
 OpenPhone = Callable[..., Awaitable[PagePhone]]
 
 
-@pytest.fixture
-async def open_registered(board: Switchboard, microphone: Path, tmp_path: Path) -> AsyncIterator[OpenPhone]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenPage]:
+    """One Chromium for all, whose microphone is a tone; each test opens pages of its own in it."""
+    folder = tmp_path_factory.mktemp("chromium")
+    microphone = folder / "tone.wav"
+    write_tone(microphone, BROWSER_TONE, seconds=2, rate=_MICROPHONE_RATE)
+    async with served_pages() as site, Chromium(folder, microphone) as running:
+        yield lambda library: open_phone(running, site, library)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_registered(board: Switchboard, browser: OpenPage) -> AsyncIterator[OpenPhone]:
     """Opens a page with a softphone that is registered as a device of the customer's number."""
     opened: list[PagePhone] = []
-    shutil.rmtree(tmp_path / "browser", ignore_errors=True)
-    async with served_pages() as site, Chromium(tmp_path / "browser", microphone) as browser:
 
-        async def open_one(library: str, codec: str, *, relayed: bool = False) -> PagePhone:
-            made = await credential(board)
-            phone = await open_phone(browser, site, library)
-            settings = board.platform.settings
-            await phone.register(
-                Account(
-                    url=settings.sip_ws_url,
-                    user=made.credential.username,
-                    password=made.password,
-                    domain=settings.sip_domain,
-                    codec=codec,
-                    ice_servers=ice_servers(board) if relayed else [],
-                    relay_only=relayed,
-                )
+    async def open_one(library: str, codec: str, *, relayed: bool = False) -> PagePhone:
+        made = await credential(board)
+        phone = await browser(library)
+        opened.append(phone)
+        settings = board.platform.settings
+        await phone.register(
+            Account(
+                url=settings.sip_ws_url,
+                user=made.credential.username,
+                password=made.password,
+                domain=settings.sip_domain,
+                codec=codec,
+                ice_servers=ice_servers(board) if relayed else [],
+                relay_only=relayed,
             )
-            opened.append(phone)
-            return phone
+        )
+        return phone
 
-        yield open_one
-        for phone in opened:
-            await phone.close()
+    yield open_one
+    for phone in opened:
+        await phone.close()

@@ -82,7 +82,8 @@ class PagePhone:
         await self._page.run("phone.hangUp()")
 
     async def close(self) -> None:
-        await self._page.run("void phone.stop()")
+        await self._page.run("void (window.phone && phone.stop())")
+        await self._page.close()
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ from sautikitd.calls.outcomes import CallStatus
 from simulators.carrier.far_side import Phone
 from voice.media.rtp_peer import sine
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PARTY = PARTIES[0]
 PARTY_TONE = 440
 

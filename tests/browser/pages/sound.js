@@ -37,7 +37,7 @@ window.listen = async (connection) => {
   analyser.fftSize = 16384;
   context.createMediaStreamSource(stream).connect(analyser);
   await context.resume();
-  await new Promise((done) => setTimeout(done, 1200));
+  await new Promise((done) => setTimeout(done, 700));
   const samples = new Float32Array(analyser.fftSize);
   analyser.getFloatTimeDomainData(samples);
   const rate = context.sampleRate;
