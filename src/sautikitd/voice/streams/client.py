@@ -66,18 +66,13 @@ class StreamClient:
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
-        self._folder = Path(tempfile.mkdtemp(prefix="sks-"))
-        self._lives = 0
+        self.path = Path()
+        """A Unix socket of at most a hundred characters, in a folder of its own (0700), which goes with the process."""
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._streams: dict[str, OpenedStream] = {}
-
-    @property
-    def path(self) -> Path:
-        """A Unix socket of at most a hundred characters, in a folder of our own (0700)."""
-        return self._folder / f"{self._lives}"
 
     @property
     def streams(self) -> int:
@@ -100,7 +95,7 @@ class StreamClient:
         async with self._starting:
             if self._writer is not None:
                 return
-            self._lives += 1
+            self.path = Path(tempfile.mkdtemp(prefix="sautikit-")) / "media"
             ours, theirs = socket.socketpair()
             with theirs:
                 options = Options(
@@ -135,10 +130,10 @@ class StreamClient:
                 await self._process.wait()
         if self._reading is not None:
             await self._reading
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder: msgspec.msgpack.Decoder[FromStreams] = msgspec.msgpack.Decoder(FromStreams)
+        folder = self.path.parent
         try:
             while (body := await read_frame(reader)) is not None:
                 event = decoder.decode(body)
@@ -149,6 +144,7 @@ class StreamClient:
                     stream.take(event)
         finally:
             writer.close()
+            shutil.rmtree(folder, ignore_errors=True)  # one that was killed left it behind
             if self._writer is writer:
                 self._writer = None
             if self._streams:

@@ -109,10 +109,12 @@ class Link:
 
 
 class Listener:
-    """Takes the media process's connections at `path`; `far_of` finds the stream that the first datagram names."""
+    """Takes the media process's connections at `path`, the only thing in its folder; `attach` gives one to the stream
+    that its first datagram names, and says whether there is one."""
 
     def __init__(self, path: Path, attach: Callable[[str, socket.socket], bool]) -> None:
         self._attach = attach
+        self._path = path
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
@@ -121,8 +123,11 @@ class Listener:
         self._loop.add_reader(self._socket.fileno(), self._accept)
 
     def close(self) -> None:
+        """Takes the socket and its folder away."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
+        self._path.unlink(missing_ok=True)
+        self._path.parent.rmdir()
 
     def _accept(self) -> None:
         try:
