@@ -38,6 +38,7 @@ class Receiver:
         self._readiness = Readiness(2 * rows.capacity)
         self._by_row: list[Leg | None] = [None] * rows.capacity
         self._lined = np.zeros(rows.capacity, np.bool_)  # whether a line is between
+        self._views = [memoryview(arrived.data) for arrived in wire.arrived]
         self._heads = wire.arrived[:, :PACKET_SIZE]
         self._shorts = wire.arrived.view(">u2")
         self._words = wire.arrived.view(">u4")
@@ -82,7 +83,8 @@ class Receiver:
         row, sizes, arrivals, known = self._wire.take(ready)
         if self._lined[row].any():
             for index in np.flatnonzero(self._lined[row]).tolist():
-                sizes[index], known[index] = self._through_line(int(row[index]), int(sizes[index]), now)
+                size, usual = int(sizes[index]), bool(known[index])
+                sizes[index], known[index] = self._through_line(int(row[index]), size, usual, now)
         ordinary = known & self._batch(row, sizes, arrivals, known, now)
         for index in np.flatnonzero(~ordinary & (sizes > 0)).tolist():
             leg = self._by_row[row[index]]
@@ -90,12 +92,15 @@ class Receiver:
                 size, arrival = int(sizes[index]), float(arrivals[index])
                 self._careful(leg, size, bool(known[index]), arrival, now)
 
-    def _through_line(self, row: int, size: int, now: float) -> tuple[int, bool]:
+    def _through_line(self, row: int, size: int, known: bool, now: float) -> tuple[int, bool]:
         leg = self._by_row[row]
         if leg is None or leg.line is None:
             return 0, False
-        address = self._wire.sender(row)
-        size = leg.line.take(memoryview(self._wire.arrived[row].data), size, address, now)
+        aim = leg.source, leg.target
+        address = leg.source if known and leg.source is not None else self._wire.sender(row)
+        size = leg.line.take(self._views[row], size, address, now)
+        if (leg.source, leg.target) != aim:
+            self._wire.aim(row, leg.source, leg.target)
         return size, address == leg.source
 
     def _careful(self, leg: Leg, size: int, known: bool, arrival: float, now: float) -> None:

@@ -122,7 +122,7 @@ def _unpacked(name: bytes) -> SocketAddress:
     if family == socket.AF_INET6:
         (flow,), (scope,) = struct.unpack_from("!I", name, 4), struct.unpack_from("=I", name, 24)
         return socket.inet_ntop(socket.AF_INET6, name[8:24]), port, flow, scope  # as `recvfrom` writes it
-    return str(ipaddress.ip_address(name[4:8])), port
+    return socket.inet_ntop(socket.AF_INET, name[4:8]), port
 
 
 def open_wire(leaving: NDArray[np.uint8]) -> Wire:
