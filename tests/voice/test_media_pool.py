@@ -46,12 +46,13 @@ async def free_pool() -> AsyncIterator[MediaPool]:
     await pool.close()
 
 
-def test_the_metrics_add_up_as_prometheus_has_them() -> None:
+async def test_the_metrics_add_up_as_prometheus_has_them() -> None:
     metrics, registry = MediaMetrics(), CollectorRegistry()
     registry.register(metrics)
     late = (5, 3, *[0] * (len(LATE_MS) - 2), 1)
     beat = Beat(late=late, late_s=0.25, skipped=4, busy_s=1.5, collection_ms=2.0)
-    metrics.note({1: (Gauges(legs=7, plays=0, recordings=2, rooms=0, sockets=14), beat)})
+    pool = MediaPool(bind_address="127.0.0.1", port_range=(0, 0))
+    metrics.note(pool, {1: (Gauges(legs=7, plays=0, recordings=2, rooms=0, sockets=14), beat)})
     text = generate_latest(registry).decode()
     for line in (
         'sautikit_media_legs{process="1"} 7.0',
@@ -63,3 +64,5 @@ def test_the_metrics_add_up_as_prometheus_has_them() -> None:
         'sautikit_media_collection_seconds{process="1"} 0.002',
     ):
         assert line in text.splitlines()
+    metrics.forget(pool)
+    assert "process=" not in generate_latest(registry).decode()

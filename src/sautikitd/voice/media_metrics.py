@@ -26,19 +26,23 @@ _HELD = {
 }
 
 Reading = tuple[Gauges, Beat]
+Readings = dict[int, Reading]
 
 
 class MediaMetrics(Collector):
-    """The last reading of each process, by its place in the pool."""
+    """The last readings of the processes of each pool, by process id."""
 
     def __init__(self) -> None:
-        self._readings: dict[int, Reading] = {}
+        self._readings: dict[MediaPool, Readings] = {}
 
     def describe(self) -> Iterable[Metric]:
         return self.collect()
 
-    def note(self, readings: dict[int, Reading]) -> None:
-        self._readings = readings
+    def note(self, pool: MediaPool, readings: Readings) -> None:
+        self._readings[pool] = readings
+
+    def forget(self, pool: MediaPool) -> None:
+        self._readings.pop(pool, None)
 
     def collect(self) -> Iterator[Metric]:
         held = {
@@ -55,8 +59,9 @@ class MediaMetrics(Collector):
         collection = GaugeMetricFamily(
             "sautikit_media_collection_seconds", "The longest garbage collection so far.", labels=_LABEL
         )
-        for index, (gauges, beat) in self._readings.items():
-            label = [str(index)]
+        every = [reading for readings in self._readings.values() for reading in readings.items()]
+        for pid, (gauges, beat) in every:
+            label = [str(pid)]
             for name, family in held.items():
                 family.add_metric(label, getattr(gauges, name))
             late.add_metric(label, _buckets(beat), beat.late_s)
@@ -72,32 +77,36 @@ def _buckets(beat: Beat) -> list[tuple[str, float]]:
     return [(limit, sum(beat.late[: index + 1])) for index, limit in enumerate(limits)]
 
 
+MEDIA = MediaMetrics()
+REGISTRY.register(MEDIA)
+
+
 @asynccontextmanager
-async def media_metrics(pool: MediaPool) -> AsyncIterator[MediaMetrics]:
+async def media_metrics(pool: MediaPool) -> AsyncIterator[None]:
     """Reads the pool's processes every five seconds while it lasts, for /metrics of this process."""
-    metrics = MediaMetrics()
-    REGISTRY.register(metrics)
-    reading = asyncio.ensure_future(_keep_reading(pool, metrics))
+    reading = asyncio.ensure_future(_keep_reading(pool))
     try:
-        yield metrics
+        yield
     finally:
-        REGISTRY.unregister(metrics)
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+        MEDIA.forget(pool)
 
 
-async def _keep_reading(pool: MediaPool, metrics: MediaMetrics) -> None:
+async def _keep_reading(pool: MediaPool) -> None:
     while True:
-        metrics.note(await read(pool))
+        MEDIA.note(pool, await read(pool))
         await asyncio.sleep(_INTERVAL_S)
 
 
-async def read(pool: MediaPool) -> dict[int, Reading]:
+async def read(pool: MediaPool) -> Readings:
     """Of the processes that are up."""
-    clients = pool.by_index
-    readings = await asyncio.gather(*(_read_one(client) for client in clients.values()))
-    return {index: reading for index, reading in zip(clients, readings, strict=True) if reading is not None}
+    clients = pool.clients
+    readings = await asyncio.gather(*(_read_one(client) for client in clients))
+    return {
+        client.pid: reading for client, reading in zip(clients, readings, strict=True) if reading is not None
+    }
 
 
 async def _read_one(client: MediaClient) -> Reading | None:

@@ -59,11 +59,6 @@ class MediaPool:
         clients = self.clients[turn:] + self.clients[:turn]
         return min(clients, key=lambda client: client.legs)
 
-    @property
-    def by_index(self) -> dict[int, MediaClient]:
-        """The processes that are up, by their place in the pool: one that was replaced keeps its place."""
-        return dict(self._clients)
-
     async def _spawn(self, index: int) -> None:
         client = await MediaClient.spawn(bind_address=self._bind_address, port_range=self._ranges[index])
         self._clients[index] = client
