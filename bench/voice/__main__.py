@@ -28,6 +28,7 @@ WORKS: dict[str, type[work.Work]] = {
     "echo": work.BareRelay,
     "rtpengine": work.RtpengineRelay,
     "ivr": work.Ivr,
+    "srtp": work.SecuredIvr,
     "bridge": work.Bridge,
     "conference": work.Conference,
 }
@@ -53,7 +54,8 @@ async def measure(kind: type[work.Work], legs: int, options: argparse.Namespace,
         loss=options.loss / 100,
         jitter_ms=options.jitter_ms,
         key_frames=options.key_frames if one.keys else 0,
-        rtcp=kind is not work.BareRelay,
+        rtcp=kind is not work.BareRelay and not one.srtp,
+        srtp=one.srtp,
     )
     before, start = work.cpu_seconds(one.pid), time.monotonic()
     load_process.stdin.write(msgspec.json.encode(load) + b"\n")

@@ -7,11 +7,13 @@ All legs share its one port; a leg is known by where its packets come from.
 import math
 import sys
 import time
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
 from datagrams import BATCH, Batch, names, open_socket
 from numpy.typing import NDArray
+from pylibsrtp import Policy, Session
 
 KEYS = "0123456789*#"
 DTMF_TYPE = 101
@@ -26,7 +28,7 @@ _EMPTY_REPORT = 0x80C90001  # RTCP: a receiver report without blocks
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """What to send where. `targets` are ports of 127.0.0.1; `loss` a share; a key each `key_frames` frames, 0: none;
-    `rtcp` whether the port after each target takes RTCP."""
+    `rtcp` whether the port after each target takes RTCP; `srtp` the key and salt that protect everything, if any."""
 
     targets: list[int]
     seconds: float
@@ -34,6 +36,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     jitter_ms: float = 0.0
     key_frames: int = 0
     rtcp: bool = True
+    srtp: bytes = b""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -72,6 +75,15 @@ def keys_of(leg: int, load: Load) -> str:
     return "".join(KEYS[key] for key in key_of(leg, pressed, load.key_frames))
 
 
+def protector(key: bytes) -> Callable[[bytes], bytes]:
+    """SRTP with one key for all streams, which differ by their SSRC."""
+    profile = Policy.SRTP_PROFILE_AES128_CM_SHA1_80
+    protect: Callable[[bytes], bytes] = Session(
+        Policy(key, Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile)
+    ).protect
+    return protect
+
+
 class Schedule:
     """Every packet of the run in the order of its sending: when, which leg, which frame."""
 
@@ -94,6 +106,7 @@ class Writer:
         self._load = load
         self._batch = batch
         self._names = names(load.targets)
+        self._seal = protector(load.srtp) if load.srtp else None
         self._last_frame = int(load.seconds * 50) - _KEY_FRAMES
         # A second of noise that swells and falls, as codes of the mu-law; two legs are never alike.
         chance = np.random.default_rng(3)
@@ -112,6 +125,11 @@ class Writer:
         sizes = np.full(count, 172)
         if self._load.key_frames:
             self._press(leg, frame, sizes)
+        if self._seal is not None:
+            for index, size in enumerate(sizes.tolist()):
+                sealed = self._seal(data[index, :size].tobytes())
+                data[index, : len(sealed)] = np.frombuffer(sealed, np.uint8)
+                sizes[index] = len(sealed)
         self._batch.name[:count] = self._names[leg]
         return self._batch.send(sizes)
 

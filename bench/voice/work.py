@@ -13,7 +13,9 @@ from load import DTMF_TYPE, Load, Ports, keys_of
 from ng import Rtpengine
 
 from sautikitd.voice.media.client import MediaClient
+from sautikitd.voice.media.crypto.suites import Suite
 from sautikitd.voice.media.protocol import DigitReceived, Event, PcmFile, RemoteMedia
+from sautikitd.voice.media.terms import SrtpTerms
 
 _AT_ONCE = 32
 _ROOM_SIZE = 10
@@ -23,6 +25,7 @@ _HOUR_MS = 3_600_000
 class Work(Protocol):
     name: str
     keys: bool  # whether it hears keys
+    srtp: bytes  # the key that protects it, if any
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         """Sets everything up; the port of each leg."""
@@ -41,13 +44,18 @@ class _OnPlane:
 
     name = ""
     keys = False
+    srtp = b""
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         self._folder = folder
         self._heard = dict.fromkeys(range(legs), "")
         self._media = await MediaClient.spawn(bind_address="127.0.0.1", port_range=(0, 0), capacity=legs)
         self._remote = RemoteMedia(
-            address="127.0.0.1", rtp_port=ports.rtp, rtcp_port=ports.rtcp, dtmf_payload_type=DTMF_TYPE
+            address="127.0.0.1",
+            rtp_port=ports.rtp,
+            rtcp_port=ports.rtcp,
+            dtmf_payload_type=DTMF_TYPE,
+            srtp=self._terms(),
         )
         targets = [0] * legs
 
@@ -63,6 +71,12 @@ class _OnPlane:
     @property
     def pid(self) -> int:
         return self._media.pid
+
+    def _terms(self) -> SrtpTerms | None:
+        if not self.srtp:
+            return None
+        suite = Suite.SHA1_80
+        return SrtpTerms(local_suite=suite, local_key=self.srtp, remote_suite=suite, remote_key=self.srtp)
 
     def _note(self, index: int, event: Event) -> None:
         if isinstance(event, DigitReceived):
@@ -101,6 +115,13 @@ class Ivr(_OnPlane):
         return f"{sum(map(len, self._heard.values()))}/{total} keys, {wrong} wrong"
 
 
+class SecuredIvr(Ivr):
+    """The same over SRTP, as browsers and SDES trunks have it: each packet is opened and sealed on its own."""
+
+    name = "the same over SRTP"
+    srtp = bytes(range(30))
+
+
 class Bridge(_OnPlane):
     """Legs two and two in a room; each pair recorded on two channels."""
 
@@ -125,6 +146,7 @@ class RtpengineRelay:
 
     name = "rtpengine relay"
     keys = False
+    srtp = b""
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         self._engine = await Rtpengine.start()
@@ -147,6 +169,7 @@ class BareRelay:
 
     name = "bare uvloop relay"
     keys = False
+    srtp = b""
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         self._process = await asyncio.create_subprocess_exec(
