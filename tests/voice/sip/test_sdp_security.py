@@ -1,8 +1,12 @@
 """Keys, certificates and ICE in descriptions: what is offered, what is answered, what it amounts to."""
 
 import base64
+import random
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sautikitd.voice.media.crypto.suites import Suite
 from sautikitd.voice.media.g711 import Codec
@@ -12,7 +16,7 @@ from sautikitd.voice.media_encryption import MediaEncryption
 from sautikitd.voice.negotiation import MediaProfile, agreed, codecs_of
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.reoffers import same_media_answer
-from sautikitd.voice.sip.sdp_errors import NoAudioStream, NoCommonKeys
+from sautikitd.voice.sip.sdp_errors import NoAudioStream, NoCommonKeys, SdpError
 
 NONE, OPTIONAL, SDES, DTLS = (
     MediaEncryption.NONE,
@@ -226,6 +230,21 @@ def test_a_browsers_reinvite_keeps_its_handshake_and_its_ice() -> None:
     answer = sdp.parse(same_media_answer(CHROME, ours.encode()))
     assert answer.transport == ours.transport
     assert agreed(offered, answer, we_answered=True) == agreed(offered, ours, we_answered=True)
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_mangled_offer_is_answered_or_refused(rng: random.Random) -> None:
+    lines = CHROME.split(b"\r\n")
+    for _ in range(rng.randint(1, 6)):
+        place = rng.randrange(len(lines))
+        line = bytearray(lines[place] or b"x")
+        line[rng.randrange(len(line))] = rng.randrange(256)
+        lines[place] = rng.choice([bytes(line), b"", lines[rng.randrange(len(lines))]])
+    with suppress(SdpError):
+        offered = sdp.parse(b"\r\n".join(lines))
+        ours = profile().answer(LOCAL, offered)
+        sdp.parse(ours.encode())
+        agreed(offered, ours, we_answered=True)
 
 
 def test_each_far_end_gets_an_address_of_its_own_family_and_a_browser_both() -> None:
