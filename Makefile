@@ -39,17 +39,17 @@ test: setup ## Run the whole suite.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 lint: setup ## Look for mistakes (ruff).
-	$(BIN)/ruff check src tests bench fuzz
+	$(BIN)/ruff check src tests bench fuzz examples
 
 types: setup ## Check types, strictly (mypy).
 	$(BIN)/mypy
 
 format: setup ## Put the code in shape (ruff).
-	$(BIN)/ruff check --fix --select I src tests bench fuzz
-	$(BIN)/ruff format src tests bench fuzz
+	$(BIN)/ruff check --fix --select I src tests bench fuzz examples
+	$(BIN)/ruff format src tests bench fuzz examples
 
 format-check: setup ## Say whether the code is in shape.
-	$(BIN)/ruff format --check src tests bench fuzz
+	$(BIN)/ruff format --check src tests bench fuzz examples
 
 check: lint types format-check test ## Everything CI looks at.
 
@@ -77,4 +77,4 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv).
 
 clean: ## Remove what is made here; your data in data/ stays.
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
-	find src tests bench fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench fuzz examples -name __pycache__ -type d -prune -exec rm -rf {} +
