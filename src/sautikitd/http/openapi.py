@@ -27,6 +27,7 @@ from sautikitd.http.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
+from sautikitd.http.openapi_examples import examples_of
 from sautikitd.http.openapi_files import file_contents
 from sautikitd.http.openapi_glossary import describe
 from sautikitd.http.openapi_links import add_links
@@ -126,7 +127,8 @@ def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
     if endpoint.scope:
         operation["x-scope"] = endpoint.scope
     if endpoint.body:
-        content = {"application/json": {"schema": schema_of[_key(endpoint.body)]}}
+        described = {"schema": schema_of[_key(endpoint.body)], "examples": examples_of(endpoint.body)}
+        content = {"application/json": described}
         operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     if endpoint.takes_files:
         operation["requestBody"] = {"required": True, "content": file_contents(endpoint.takes_files)}

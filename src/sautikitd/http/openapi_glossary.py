@@ -117,6 +117,10 @@ GLOSSARY: dict[str, str] = {
     "loss_percent": "Packets that never arrived.",
     "machine_detection": "Tells people from machines before the flow begins; with `detect_message_end` it begins "
     "when a machine's greeting is over.",
+    "destination_prefixes": "Prefixes that may be called, beside Kenya's own; `+` and digits.",
+    "max_concurrent_calls": "How many calls may be live at once; more wait in the queue.",
+    "of": "Whose limits: the workspace's, or the key's that asks.",
+    "outbound_paused": "Why outbound calls are paused; null: they are not.",
     "message": "What is wrong and what to do, for people.",
     "metadata": "Your own object, kept with the call and sent with its events.",
     "method": "The HTTP method.",
@@ -181,6 +185,60 @@ GLOSSARY: dict[str, str] = {
     "webhook": "The webhook, without its secret.",
     "workspace": "The workspace.",
 }
+# Of one struct alone, where the same name means something else there.
+_SPECIFIC: dict[str, str] = {
+    "AttemptView.attempt": "Counts the tries, from 1.",
+    "AutoTopUpShown.auto_topup": "What is set; null: nothing.",
+    "AvailableQuery.capability": "What the number must be able to do: `voice`.",
+    "CallEvent.payload": "What happened, in the words of its kind.",
+    "CommandAnswer.command": "What was asked of the recording.",
+    "CostLine.seconds": "Whole seconds that are charged.",
+    "Delivery.cause": "Why it was made: by the event, a test, a redelivery or a replay.",
+    "Delivery.last_error": "What went wrong the last time; null: nothing.",
+    "Delivery.log": "Every try with request and answer, oldest first.",
+    "DeviceGuessingPayload.username": "Whose password is being guessed.",
+    "FlowDocument.dialect": "How to read `xml`; without it the document itself decides.",
+    "FlowDocument.xml": "An XML reply, `<Response>…</Response>`.",
+    "IceServer.credential": "The password that goes with `username`.",
+    "IceServer.urls": "Addresses of one STUN or TURN server.",
+    "IceServer.username": "For TURN: good until the token ends.",
+    "ListCalls.q": "Part of a number, of `client_request_id` or of the session id.",
+    "ListParticipants.present": "Only those who are in it now (`true`), or who have left.",
+    "ListedRate.destination": "Where those numbers are, in words.",
+    "Limits.calls_per_second": "How many calls are dialled a second; more wait in the queue.",
+    "Number.paid_through": "The last day that is paid for; null: none yet.",
+    "OneDelivery.delivery": "The delivery.",
+    "OneEvent.event": "The event.",
+    "PriceList.recording_free_gb": "Gigabytes of recordings that are kept without a charge.",
+    "PriceList.vat_basis_points": "The VAT rate in hundredths of a percent: 1600 is 16 %.",
+    "PriceTax.treatment": "`inclusive` or `exclusive`.",
+    "ReplayAnswer.continue_from": "Where to go on, as `from` of the next replay; null when all is queued.",
+    "ReplayAnswer.more": "Whether there is more than one replay takes.",
+    "ReplayAnswer.queued": "How many events were queued.",
+    "SipCredential.registrations": "The devices that are registered with it now.",
+    "SipCredentialSecret.sip_credential": "The credential, without its password.",
+    "Spending.by": "How the sums were made.",
+    "SpendQuery.by": "How to make the sums.",
+    "Spent.calls": "How many calls.",
+    "Stats.failed": "Calls that were not completed.",
+    "Stats.since": "Where the window begins.",
+    "StatsPoint.completed": "Calls that were answered and ended well.",
+    "StatsPoint.failed": "Calls that failed.",
+    "StatsPoint.inbound": "Calls that came in.",
+    "StatsPoint.missed": "Calls that nobody answered.",
+    "StatsPoint.outbound": "Calls that went out.",
+    "StatsPoint.start": "Where the hour or the day begins.",
+    "Step.hangup": "Hangs up.",
+    "Step.listen": "Listens for so many seconds.",
+    "Step.press": "Presses these keys; `w` waits half a second.",
+    "Step.say": "Says this.",
+    "Step.wait": "Waits for so many seconds.",
+    "SubscriberShown.subscriber": "The subscriber.",
+    "TopUp.channel": "`stk`: a prompt on the phone; `paybill`: paid by hand.",
+    "VoiceCallback.attempt": "Counts the tries, from 1.",
+    "VoiceCallback.request": "What was asked, and how.",
+    "Webhook.disabled_reason": "`gone` (it answered 410), `failing` (for five days) or `by_user`; null: it is enabled.",
+}
 # Where the name itself is unknown, its ending tells.
 _ENDINGS = (
     ("_at", "When that was: RFC 3339, UTC, milliseconds; null: it was not."),
@@ -203,9 +261,9 @@ _ENDINGS = (
 
 def describe(components: dict[str, dict[str, Any]]) -> None:
     """Gives each undescribed property the words of the glossary, or those of its name's ending."""
-    for component in components.values():
+    for struct, component in components.items():
         for name, schema in component.get("properties", {}).items():
-            words = GLOSSARY.get(name) or _by_ending(name)
+            words = _SPECIFIC.get(f"{struct}.{name}") or GLOSSARY.get(name) or _by_ending(name)
             if "description" not in schema and words:
                 schema["description"] = words
 
