@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from voice_app import Sautikit
+from voice_app import Refused, Sautikit
 
 _SAID = re.compile(r"say \([a-zA-Z-]+\) ([^;]*)")
 
@@ -29,6 +29,24 @@ class Served:
             if "json" in answer.headers.get("Content-Type", ""):
                 return answer.status, await answer.json()
             return answer.status, await answer.text()
+
+    async def eventually(self, method: str, path: str, wanted: Any, within_s: float = 10) -> None:
+        """Asks until the answer is what is wanted."""
+        async with asyncio.timeout(within_s):
+            while (await self.ask(method, path))[1] != wanted:
+                await asyncio.sleep(0.05)
+
+    async def until_there(self, path: str, count: int, within_s: float = 20) -> list[dict[str, Any]]:
+        """The entries of a list of the API, as soon as there are so many."""
+        async with asyncio.timeout(within_s):
+            while True:
+                try:
+                    found: list[dict[str, Any]] = (await self.api.request("GET", path))["data"]
+                except Refused:  # a room or a queue that nobody has entered yet is not known
+                    found = []
+                if len(found) == count:
+                    return found
+                await asyncio.sleep(0.1)
 
     async def story(self, call_id: str) -> list[dict[str, Any]]:
         """All events of a call, oldest first."""
