@@ -11,7 +11,7 @@ import pytest
 from sautikitd.voice.media.plane import Plane
 from sautikitd.voice.media.ports import Ports
 from sautikitd.voice.media.protocol import RemoteMedia, StartRecording
-from sautikitd.voice.media.ticker import Collector, Ticker
+from sautikitd.voice.media.ticker import Collector, Pace, Ticker
 from voice.media.rtp_peer import Peer, sine
 from voice.media.sound_file import read_wav
 
@@ -21,9 +21,14 @@ class Counting:
 
     def __init__(self) -> None:
         self.ticks = self.skipped = 0
+        self.prepared = 0
 
-    def tick(self) -> None:
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def send(self) -> None:
         self.ticks += 1
+        assert self.ticks == self.prepared
 
     def skip(self, ticks: int) -> None:
         self.skipped += ticks
@@ -46,6 +51,23 @@ async def test_every_20_ms_is_a_tick_or_skipped() -> None:
     assert ticker.beat.skipped == plane.skipped
     assert ticker.beat.late[-1] == 1  # more than 80 ms
     assert ticker.beat.late_s > 0.2
+
+
+def test_packets_leave_evenly_when_ticks_take_unevenly_long() -> None:
+    pace = Pace()
+    ready = [0.001 if tick % 3 else 0.008 for tick in range(60)]
+    sent = [20 * tick + 1000 * (late + pace.wait(late)) for tick, late in enumerate(ready)]  # ms
+    assert np.abs(np.diff(sent) - 20).max() < 0.1
+
+
+def test_packets_wait_for_the_slowest_ticks_of_late_and_never_long() -> None:
+    pace = Pace()
+    assert pace.wait(0.0005) == 0
+    assert pace.wait(0.1) == 0
+    assert pace.wait(0.001) <= 0.012
+    for _ in range(3000):  # a minute on
+        left = pace.wait(0.0005)
+    assert left < 0.0002
 
 
 @pytest.fixture

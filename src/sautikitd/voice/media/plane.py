@@ -284,6 +284,15 @@ class Plane:
 
     def tick(self) -> None:
         """Moves everything on by 20 ms."""
+        self.prepare()
+        self.send()
+
+    def send(self) -> None:
+        """Sends what the last `prepare` made: all at once, so that the time this takes is the same in each tick."""
+        self._sender.send()
+
+    def prepare(self) -> None:
+        """All of a tick but the sending of most packets."""
         now, rows = time.monotonic(), self._rows
         if self._changed:
             self._arrange()
@@ -303,7 +312,7 @@ class Plane:
         self._overhearing.pass_on()
         self.recorder.record()
         self._relays.connect(self._decoding)
-        self._sender.send(events)
+        self._sender.prepare(events)
         for event in finished:
             self._emit(event)
         self._ticks += 1

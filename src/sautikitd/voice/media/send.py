@@ -23,6 +23,9 @@ class Sender:
         rows.packets[:, 0] = 0x80
         self._by_row: dict[int, Leg] = {}
         self._plain: NDArray[np.int64] = np.zeros(0, np.int64)  # rows whose packets the arrays make
+        self._ready: NDArray[np.int64] = np.zeros(
+            0, np.int64
+        )  # of these, those whose packets wait for `send`
         self._others: list[Leg] = []
         self._new: list[Leg] = []  # plain legs that have sent nothing yet
 
@@ -34,8 +37,9 @@ class Sender:
         self._plain = np.array([leg.row for leg in plain], np.int64)
         self._new = [leg for leg in plain if not leg.first_sent]
 
-    def send(self, events: dict[int, EventPacket]) -> None:
-        """Sends this tick's packet of each leg: of `rows.said`, or the row's event."""
+    def prepare(self, events: dict[int, EventPacket]) -> None:
+        """Makes this tick's packet of each leg: of `rows.said`, or the row's event. Those that the arrays made leave
+        with `send`, the others at once."""
         rows, high = self._rows, self._rows.high
         if high == 0:
             return
@@ -43,8 +47,7 @@ class Sender:
         plain = self._plain
         if events:
             plain = plain[~np.isin(plain, list(events))]
-        if plain.size:
-            self._wire.send(plain)
+        self._ready = plain
         for leg in self._others:
             self._send_otherwise(leg, events.get(leg.row))
         for row, event in events.items():
@@ -57,6 +60,12 @@ class Sender:
         rows.out_packets[:high] += moving
         rows.out_marker[:high] &= ~moving
         rows.out_timestamp[:high] += FRAME_SAMPLES
+
+    def send(self) -> None:
+        """Sends what is prepared. A leg that was closed since sends nothing: its row has no socket, or no target."""
+        if self._ready.size:
+            self._wire.send(self._ready)
+            self._ready = self._ready[:0]
 
     def _note_first(self) -> None:
         if self._new:

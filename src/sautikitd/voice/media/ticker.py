@@ -11,6 +11,8 @@ from sautikitd.voice.media.g711 import FRAME_S
 from sautikitd.voice.media.protocol import LATE_MS, Beat
 
 _MOST_CATCH_UP = 3
+_READY_KEPT = 0.998  # in each tick: half of it in seven seconds
+_READY_AT_MOST_S = 0.012
 _IDLE_S = 0.010  # of a tick's time that must be left for a collection
 _YOUNG_TICKS = 250
 _FORCED_TICKS = 50 * 30
@@ -21,7 +23,9 @@ _WHOLE_AT_MOST_S = 0.003  # a whole collection that took longer waits until no l
 class Beaten(Protocol):
     """What the ticker drives: a plane."""
 
-    def tick(self) -> None: ...
+    def prepare(self) -> None: ...
+
+    def send(self) -> None: ...
 
     def skip(self, ticks: int) -> None: ...
 
@@ -59,9 +63,23 @@ class Collector:
             self._whole, self._last_whole = 0, took
 
 
+class Pace:
+    """A tick takes longer where more came in. So that its packets leave evenly all the same, they wait until the
+    latest that a tick of the last seconds was ready, at most 12 ms: on a quiet machine that is no time at all."""
+
+    def __init__(self) -> None:
+        self._latest = 0.0
+
+    def wait(self, ready: float) -> float:
+        """How long a tick that is ready so many seconds after its time waits before it sends."""
+        self._latest = min(max(ready, self._latest * _READY_KEPT), _READY_AT_MOST_S)
+        return max(0.0, self._latest - ready)
+
+
 class Ticker:
-    """Calls the plane each 20 ms of an absolute schedule. Late ticks are made up for, three at once at most; those
-    beyond are skipped: what was heard in them is kept, what would have been said is not."""
+    """Drives the plane each 20 ms of an absolute schedule. Late ticks are made up for, three at once at most; those
+    beyond are skipped: what was heard in them is kept, what would have been said is not.
+    """
 
     def __init__(self, plane: Beaten, *, scheduling: str = "ordinary") -> None:
         self._plane = plane
@@ -69,6 +87,7 @@ class Ticker:
         self._handle: asyncio.TimerHandle | None = None
         self._scheduling = scheduling
         self._collector = Collector()
+        self._pace = Pace()
         self._late = [0] * (len(LATE_MS) + 1)
         self._late_sum = 0.0
         self._skipped = 0
@@ -83,12 +102,22 @@ class Ticker:
             self._plane.skip(skipped)
             self._skipped += skipped
             self._next += skipped * FRAME_S
-        for _ in range(max(1, min(behind, _MOST_CATCH_UP))):
-            self._plane.tick()
+        for _ in range(min(behind, _MOST_CATCH_UP) - 1):
+            self._plane.prepare()
+            self._plane.send()
             self._next += FRAME_S
+        self._plane.prepare()
+        ready = time.monotonic() - self._next
+        self._call(self._pace.wait(ready), self._send)
+
+    def _send(self) -> None:
+        self._plane.send()
+        self._next += FRAME_S
         self._collector.after_tick(self._next - time.monotonic(), idle=self._plane.idle)
-        delay = max(0.0, self._next - time.monotonic())
-        self._handle = asyncio.get_running_loop().call_later(delay, self.run)
+        self._call(self._next - time.monotonic(), self.run)
+
+    def _call(self, delay: float, what: Callable[[], None]) -> None:
+        self._handle = asyncio.get_running_loop().call_later(max(0.0, delay), what)
 
     def stop(self) -> None:
         if self._handle is not None:
