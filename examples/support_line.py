@@ -73,12 +73,12 @@ class SupportLine:
         return [{"enqueue": {"name": QUEUE, "waitUrl": "/waiting", "maxWait": 600, "action": "/left"}}]
 
     async def waiting(self, request: web.Request) -> web.Response:
-        """Asked again and again while somebody waits: where he stands, and music."""
+        """Asked again and again while somebody waits: music, and where he stands."""
         form = await request.post()
         self._ring_agents()
         position = str(form["queuePosition"])
         place = say(f"You are number {position}. Please hold the line.")
-        return flow(place, {"play": {"url": "/music.wav", "loop": 5}})
+        return flow({"play": {"url": "/music.wav", "loop": 3}}, place)
 
     async def left(self, request: web.Request) -> web.Response:
         """Out of the queue: after a conversation, or because nobody had time."""

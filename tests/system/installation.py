@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from system.baresip import sip_port
+
 _UP_WITHIN_S = 60.0
 _ROLES = ("api", "voice", "worker", "carrier")
 
@@ -62,6 +64,7 @@ class Installation:
             "SAUTIKIT_CARRIER": f"127.0.0.1:{carrier}",
             "SAUTIKIT_CARRIER_CONTROL": f"127.0.0.1:{control}",
             "SAUTIKIT_DARAJA_SIMULATOR": f"127.0.0.1:{daraja}",
+            "SAUTIKIT_MAIL_SIMULATOR": f"127.0.0.1:{sip_port()}",  # and the next one, for SMTP
             "SAUTIKIT_RATE_LIMIT": "1000/2000",
             **(settings or {}),
         }
@@ -114,6 +117,10 @@ class Installation:
             if (role == "postgres" and words and words[0].endswith("/postgres")) or words[-1:] == [role]:
                 found.append(pid)
         return found
+
+    def children(self, pid: int) -> list[tuple[int, list[str]]]:
+        """What a process has started: ids, and the words of their command lines."""
+        return [(child, _command_line(child)) for child in _descendants(pid)]
 
     async def api(
         self,

@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 
 import payment_reminders
-from examples.conftest import Serve
-from examples.served import said
 from payment_reminders import Campaign, Reminder
+from system.examples.conftest import Serve
+from system.examples.served import said
 from system.installation import Customer, Installation
 from voice_app import Sautikit, Settings
 

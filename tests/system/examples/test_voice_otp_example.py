@@ -5,8 +5,8 @@ import re
 import pytest
 
 import voice_otp
-from examples.conftest import Serve
-from examples.served import said
+from system.examples.conftest import Serve
+from system.examples.served import said
 from system.installation import Customer, Installation
 
 NUMBER = "+254200000003"

@@ -1,39 +1,16 @@
-"""One installation for all tests of this folder, in which every example is served as a customer serves it.
-
-Each module says `pytestmark = pytest.mark.asyncio(loop_scope="session")`: the installation lives in that loop.
-"""
+"""The examples, served as a customer serves them, on the installation of the system tests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
-import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from examples.served import Served
-from system.conftest import (
-    MakePhone,
-    installation,
-    live_customer,
-    make_phone,
-    test_customer,
-    trunk_port,
-)
+from system.examples.served import Served
 from system.installation import Customer, Installation, free_ports
 from voice_app import Sautikit, Settings
 
-__all__ = ["MakePhone", "installation", "live_customer", "make_phone", "test_customer", "trunk_port"]
-
-_FOLDER = Path(__file__).parent
-
 Make = Callable[[Sautikit, Settings], web.Application]
 Serve = Callable[..., Awaitable[Served]]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if _FOLDER in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("system"))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 import conference_line
-from examples.conftest import MakePhone, Serve
-from examples.hearing import spells
-from examples.served import said
 from system.baresip import Baresip, sip_port
+from system.conftest import MakePhone
+from system.examples.conftest import Serve
+from system.examples.hearing import spells
+from system.examples.served import said
 from system.installation import Customer, Installation
 
 NUMBER = "+254207000001"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from examples.served import Served, said
 from ivr import STOPS
+from system.examples.served import Served, said
 from system.installation import Customer, Installation, free_ports
 from voice_app import Sautikit
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 NUMBER = "+254200000002"
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,0 +1,28 @@
+"""baresip as the softphone of somebody who works for a customer: it registers with a SIP credential."""
+
+from pathlib import Path
+
+from system.baresip import Baresip, sip_port
+from system.installation import Customer, Installation, free_ports
+
+
+async def desk_phone(
+    folder: Path, installation: Installation, customer: Customer, number: str, label: str, *, tone: int
+) -> tuple[Baresip, str]:
+    """A phone that is registered, and the username that it is rung by."""
+    numbers = (await installation.api("GET", "/v1/numbers", customer.key))["data"]
+    (number_id,) = [one["id"] for one in numbers if one["e164"] == number]
+    path = f"/v1/numbers/{number_id}/sip-credentials"
+    made = await installation.api("POST", path, customer.key, {"label": label}, expect=201)
+    user, password = made["sip_credential"]["username"], made["password"]
+    phone = Baresip(folder / label, user, sip_port(), free_ports(1)[0], tone=tone)
+    account = f"<sip:{user}@127.0.0.1:{installation.sip_port};transport=udp>"
+    settings = f"auth_user={user};auth_pass={password};regint=60;answermode=auto;audio_codecs=PCMA"
+    (folder / label / "accounts").write_text(f"{account};{settings}\n")
+    await phone.start()
+    try:
+        await phone.until("REGISTER_OK")
+    except TimeoutError:
+        await phone.stop()
+        raise AssertionError((folder / label / "baresip.log").read_text()) from None
+    return phone, user
