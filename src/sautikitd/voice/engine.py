@@ -49,7 +49,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoiceEngine:
-    """`addresses` are where our media is reached, one of each IP family, the usual one first. Start it with the handler of inbound calls in the user agent."""
+    """`addresses` are where our media is reached, one of each IP family, the usual one first. Start
+    it with the handler of inbound calls in the user agent."""
 
     def __init__(
         self,
