@@ -96,15 +96,18 @@ async def open_platform(
     url: str | None = None,
     connections: int = 20,
     clock: Clock | None = None,
+    keep_plans: bool = False,
 ) -> AsyncIterator[Platform]:
-    """Connects to the database and makes every room. `name` shows in `pg_stat_activity`.
+    """Connects to the database and makes every room. `name` shows in `pg_stat_activity`; `keep_plans` as for `Database`.
 
     Raises what `Database.connect` raises when there is no database, `MasterKeyInvalid` and
     `WrongMasterKeys` when the master keys are not the right ones, ValueError for a bad recordings URL.
     """
     async with AsyncExitStack() as held:
         database_url = url or application_database_url(settings)
-        database = await Database.connect(database_url, name=f"sautikitd {name}", maximum=connections)
+        database = await Database.connect(
+            database_url, name=f"sautikitd {name}", maximum=connections, keep_plans=keep_plans
+        )
         held.push_async_callback(database.close)
         abilities.install(Abilities(transcription=transcribes(settings)))
         box = SecretBox.from_file(settings.master_keys)

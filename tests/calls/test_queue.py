@@ -118,3 +118,12 @@ async def test_a_live_call_without_a_trunk_fails(database: Database) -> None:
     await scene.claim()
     ended = await scene.call(call.id)
     assert (ended.status, ended.failure_code) == ("failed", "no_trunk")
+
+
+async def test_a_node_asks_first_whether_anything_waits(scene: Scene) -> None:
+    async with scene.platform.database.connection() as connection:
+        assert not await queue.anything_waits(connection)
+        await scene.place()
+        assert await queue.anything_waits(connection)
+        await scene.claim()
+        assert not await queue.anything_waits(connection)

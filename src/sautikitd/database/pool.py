@@ -43,8 +43,22 @@ class Database:
 
     @classmethod
     async def connect(
-        cls, url: str, *, name: str = "sautikitd", minimum: int = 1, maximum: int = 10
+        cls,
+        url: str,
+        *,
+        name: str = "sautikitd",
+        minimum: int = 1,
+        maximum: int = 10,
+        keep_plans: bool = False,
     ) -> "Database":
+        """`keep_plans` is for a process whose statements all find their rows by keys: each is planned once a connection.
+
+        Otherwise PostgreSQL plans a statement anew for every set of arrays it is given, which for the one that
+        writes an event takes longer than to run it. Searches, whose best plan depends on what is asked, are worse off.
+        """
+        settings = {"application_name": name, "timezone": "UTC"}
+        if keep_plans:
+            settings["plan_cache_mode"] = "force_generic_plan"
         pool = await asyncpg.create_pool(
             url,
             min_size=minimum,
@@ -53,7 +67,7 @@ class Database:
             init=_prepare,
             command_timeout=30,
             timeout=10,
-            server_settings={"application_name": name, "timezone": "UTC"},
+            server_settings=settings,
         )
         return cls(pool)
 

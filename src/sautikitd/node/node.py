@@ -139,15 +139,18 @@ class VoiceNode:
         room = self.capacity - self._engine.legs
         if room < 1 or self._draining:
             return False
-        async with self._database.transaction() as connection:
-            claimed = await queue.claim(
-                connection,
-                self._lifecycle,
-                node_id=self.node_id,
-                room=room,
-                now=self._clock.now(),
-                prepare=self._prepare,
-            )
+        async with self._database.connection() as connection:
+            if not await queue.anything_waits(connection):
+                return False
+            async with connection.transaction():
+                claimed = await queue.claim(
+                    connection,
+                    self._lifecycle,
+                    node_id=self.node_id,
+                    room=room,
+                    now=self._clock.now(),
+                    prepare=self._prepare,
+                )
         if claimed is None:
             return False
         if claimed.legs:
