@@ -3,7 +3,8 @@
     python bench/calls.py [--calls 200] [--rate 20]
 
 An installation of its own is started; the far end is a trunk of ours in this process. Measured: from the POST to
-the INVITE on the wire, from our 200 OK to the first packet of sound, and calls placed, answered and ended a second.
+the INVITE on the wire, from our 200 OK to the first packet of sound, calls placed, answered and ended a second, and
+what each of our processes spends on a call (on a busy machine, the one of these figures that can be trusted).
 """
 
 import argparse
@@ -23,6 +24,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import processor_time
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.events import Answered, Failed
@@ -32,6 +34,9 @@ from sautikitd.voice.sip.user_agent import UserAgent
 from system.installation import Customer, Installation, free_ports
 
 NUMBER = "+254207000001"
+IDLE_S = 5.0
+SETTLED_S = 2.0
+"""How long after its last call the work behind it (webhooks, the story of the flow) is done."""
 
 
 class FirstPacket(asyncio.DatagramProtocol):
@@ -164,8 +169,14 @@ async def measure(calls: int, rate: float) -> None:
         far.to_audio.clear()
         console.print(f"{calls} calls at {rate:g} a second …")
         bare_rate, bare_delays = await bare_calls(calls)
+        idle = await processor_time.read(installation)
+        await asyncio.sleep(IDLE_S)
+        before = await processor_time.read(installation)
         gentle_rate, delays = await platform_calls(installation, customer, far, calls, rate)
         audio = list(far.to_audio)
+        await asyncio.sleep(SETTLED_S)
+        after = await processor_time.read(installation)
+        costs = processor_time.per_call(installation, (idle, before), (before, after), calls)
         console.print(f"{calls} calls as fast as they go …")
         full_rate, full_delays = await platform_calls(installation, customer, far, calls, 1e9)
     finally:
@@ -181,6 +192,7 @@ async def measure(calls: int, rate: float) -> None:
     )
     console.print(table)
     median, high = row(audio)
+    console.print(costs)
     console.print(f"200 OK to the first packet of sound: p50 {median} ms, p95 {high} ms")
 
 
