@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.calls import queue, repository
+from sautikitd.calls.addresses import DeviceClass, is_device_address
 from sautikitd.calls.errors import (
     CallNotLive,
     ConcurrencyReached,
@@ -30,7 +31,8 @@ class LegWish(msgspec.Struct, frozen=True, kw_only=True):
     """Whom to dial. `leg_id` is the caller's choice, so that a leg whose commit is unsure can be ended by it.
 
     `caller_id` must be an active number of the workspace; None is the call's own. `forwarded` refuses the
-    platform's own numbers.
+    platform's own numbers. `to` may also be a device (`client:…`, `sip:…`), which is shown who calls, needs no
+    trunk and is priced by `device_class`; whether it may be rung is decided where its address is known.
     """
 
     leg_id: UUID
@@ -39,6 +41,17 @@ class LegWish(msgspec.Struct, frozen=True, kw_only=True):
     max_duration_s: int
     caller_id: str | None = None
     forwarded: bool = False
+    device_class: DeviceClass = "sip"
+
+
+class _Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leg's row says of whom it goes to."""
+
+    address: str
+    country: str | None
+    caller: str
+    rate_per_minute_minor: int
+    by_trunk: bool
 
 
 class AddLeg:
@@ -55,23 +68,48 @@ class AddLeg:
 
         Locks the workspace's limits, then the call, then the wallet, as a claim from the queue does.
         """
-        destination = await self._authorise(connection, parent, wish)
-        caller = await self._caller(connection, parent, wish.caller_id)
-        rate = await self._rate(connection, parent, destination)
+        target = await self._target(connection, parent, wish)
         most = await connection.fetchval(_LOCK_LIMITS, parent.workspace_id, parent.mode)
         await self._refuse_ended(connection, parent)
         if await connection.fetchval(_LIVE, parent.workspace_id, parent.mode) >= most:
             raise ConcurrencyReached(limit=most)
         session = self._sessions.of(await repository.next_session_number(connection))
-        columns = self._columns(parent, wish, destination, caller, rate) | {"session_id": session}
+        columns = self._columns(parent, wish, target) | {"session_id": session}
         leg = await repository.insert(connection, columns)
-        return await self._ready(connection, leg, node_id, prepare)
+        return await self._ready(connection, leg, node_id, prepare, by_trunk=target.by_trunk)
 
-    async def check(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Rate:
-        """What a leg would cost. Raises what `add` would refuse for its destination, its caller and its tariff."""
+    async def check(self, connection: Connection, parent: CallRecord, wish: LegWish) -> int:
+        """What a minute would cost. Raises what `add` would refuse for its destination, its caller and its tariff."""
+        return (await self._target(connection, parent, wish)).rate_per_minute_minor
+
+    async def _target(self, connection: Connection, parent: CallRecord, wish: LegWish) -> _Target:
+        if is_device_address(wish.to):
+            return await self._device(connection, parent, wish)
         destination = await self._authorise(connection, parent, wish)
-        await self._caller(connection, parent, wish.caller_id)
-        return await self._rate(connection, parent, destination)
+        caller = await self._caller(connection, parent, wish.caller_id)
+        rate = await self._rate(connection, parent, destination)
+        return _Target(
+            address=destination.e164,
+            country=destination.country,
+            caller=caller,
+            rate_per_minute_minor=rate.per_minute_minor,
+            by_trunk=True,
+        )
+
+    async def _device(self, connection: Connection, parent: CallRecord, wish: LegWish) -> _Target:
+        """Free unless the operator has a tariff for it. A device sees the true caller of an inbound call."""
+        calling = parent.from_address if parent.direction == "inbound" else parent.local_e164
+        if wish.caller_id is not None:
+            calling = await self._caller(connection, parent, wish.caller_id)
+        now = self._clock.now()
+        rate = await rate_for(connection, parent.workspace_id, wish.device_class, "", now)
+        return _Target(
+            address=wish.to,
+            country=None,
+            caller=calling,
+            rate_per_minute_minor=rate.per_minute_minor if rate else 0,
+            by_trunk=False,
+        )
 
     async def _authorise(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Destination:
         settings: Record = await repository.queue_settings(connection, parent.workspace_id, parent.mode)
@@ -100,16 +138,23 @@ class AddLeg:
             raise CallNotLive(state=current.status if current else "unknown")
 
     async def _ready(
-        self, connection: Connection, leg: CallRecord, node_id: UUID, prepare: Prepare
+        self,
+        connection: Connection,
+        leg: CallRecord,
+        node_id: UUID,
+        prepare: Prepare,
+        *,
+        by_trunk: bool,
     ) -> CallRecord:
         now = self._clock.now()
         trunk_id = None
-        if leg.mode == "live":
+        if leg.mode == "live" and by_trunk:
             (trunk_id,) = await allocate(connection, [leg.remote_e164], now)
             if isinstance(trunk_id, NoWay):
                 return await self._fail(connection, leg, queue.cause_of(trunk_id))
         try:
-            await self._lifecycle.hold(connection, leg)
+            if by_trunk or leg.rate_per_minute_minor:  # inbound calls reach our own devices at any balance
+                await self._lifecycle.hold(connection, leg)
         except InsufficientFunds as exc:
             return await self._fail(connection, leg, queue.refusal_cause(exc))
         dialog = prepare(msgspec.structs.replace(leg, trunk_id=trunk_id))
@@ -122,9 +167,7 @@ class AddLeg:
         ended = await self._lifecycle.end(connection, leg.id, ending)
         return ended[0] if ended else leg
 
-    def _columns(
-        self, parent: CallRecord, wish: LegWish, destination: Destination, caller: str, rate: Rate
-    ) -> dict[str, Any]:
+    def _columns(self, parent: CallRecord, wish: LegWish, target: _Target) -> dict[str, Any]:
         now = self._clock.now()
         return {
             "id": wish.leg_id,
@@ -133,16 +176,16 @@ class AddLeg:
             "parent_call_id": parent.id,
             "number_id": parent.number_id,
             "direction": "outbound",
-            "from_address": caller,
-            "to_address": destination.e164,
+            "from_address": target.caller,
+            "to_address": target.address,
             "local_e164": parent.local_e164,
-            "remote_e164": destination.e164,
-            "country": destination.country,
+            "remote_e164": target.address,
+            "country": target.country,
             "webhook_url": parent.webhook_url,
             "events_url": parent.events_url,
             "timeout_seconds": wish.timeout_s,
             "max_duration_seconds": wish.max_duration_s,
-            "rate_per_minute_minor": rate.per_minute_minor,
+            "rate_per_minute_minor": target.rate_per_minute_minor,
             "client_request_id": parent.client_request_id,
             "metadata": parent.metadata,
             "api_key_id": parent.api_key_id,

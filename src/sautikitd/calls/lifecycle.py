@@ -216,6 +216,9 @@ class CallLifecycle:
         """
         if call.direction == "inbound" or call.is_parent:
             return spoken, 0
+        if call.rate_per_minute_minor == 0:  # a free leg need not have been held for
+            await self._wallets.release(connection, cause_of(call.id))
+            return spoken, 0
         try:
             return spoken, await self._charge(connection, call, spoken)
         except CostAboveHold as short:

@@ -1,4 +1,4 @@
-"""`sautikitd workspace create | list | limit | destinations | suspend | unsuspend`."""
+"""`sautikitd workspace create | list | limit | destinations | sip-hosts | suspend | unsuspend`."""
 
 from uuid import UUID
 
@@ -116,6 +116,39 @@ async def destinations(
         {"destination_prefixes": prefixes},
         lambda: show_table(("Open", "Country"), rows, empty="No destination is open."),
     )
+
+
+@workspace.command("sip-hosts")
+@click.argument("workspace_id", metavar="ID", type=click.UUID)
+@click.option("--mode", type=click.Choice(["live", "test"]), required=True)
+@click.option(
+    "--allow", "allowed", multiple=True, metavar="HOST", help="A host name or address, without port."
+)
+@click.option("--remove", "removed", multiple=True, metavar="HOST", help="One that is allowed.")
+@subcommand()
+async def sip_hosts(
+    invocation: Invocation,
+    workspace_id: UUID,
+    mode: Mode,
+    allowed: tuple[str, ...],
+    removed: tuple[str, ...],
+) -> None:
+    """Allow a workspace to dial SIP addresses at hosts that are not ours; without options list those allowed.
+
+    \b
+    sautikitd workspace sip-hosts 0198… --mode live --allow pbx.example.co.ke
+    """
+    from sautikitd.cli.installation import installation
+    from sautikitd.devices.sip_hosts import change_hosts
+    from sautikitd.identity.audit import OPERATOR
+
+    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+        now = platform.clock.now()
+        hosts = await change_hosts(
+            connection, workspace_id, mode, allowed=allowed, removed=removed, actor=OPERATOR, now=now
+        )
+    rows = [(host,) for host in hosts]
+    invocation.result({"sip_hosts": hosts}, lambda: show_table(("Host",), rows, empty="No host is allowed."))
 
 
 @workspace.command()

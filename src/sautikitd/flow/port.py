@@ -113,7 +113,8 @@ class DialRecording(StrEnum):
 
 
 class DialSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to ring on behalf of a caller, and how. `numbers` are as the flow wrote them, 1 to 10.
+    """Whom to ring on behalf of a caller, and how. `numbers` are as the flow wrote them, 1 to 10, or one device:
+    `client:` and its name, or a SIP address with its scheme.
 
     They ring together, the first answer winning, or one after the other (`sequential`), each for `timeout_s`.
     `ring_tone` is what an answered caller hears meanwhile, over and over; `whisper` what the called party

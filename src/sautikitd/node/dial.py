@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from sautikitd.calls.adding import LegWish
+from sautikitd.calls.addresses import is_device_address
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.database.pool import DatabaseUnavailable
@@ -23,6 +24,7 @@ from sautikitd.flow.port import (
     PromptUnavailable,
 )
 from sautikitd.ids import uuid7
+from sautikitd.node.callees import Callee
 from sautikitd.node.dialled_legs import most_telling
 from sautikitd.node.dialling import Dialling
 from sautikitd.node.handing_on import HandingOn, Referrals
@@ -139,7 +141,8 @@ class Dial:
 
     async def _ring(self, numbers: Sequence[str]) -> Rung | None:
         """Rings these together; whoever answered first, while the others are being called off."""
-        rung = [one for number in numbers if (one := await self._begun(number))]
+        wanted = [pair for number in numbers for pair in await self._meant_by(number)]
+        rung = [one for number, callee in wanted if (one := await self._begun(number, callee))]
         alone = len(rung) == 1
         pending = {asyncio.ensure_future(self._wait_for(one, alone=alone)) for one in rung}
         self._waiting += pending
@@ -149,13 +152,29 @@ class Dial:
                 task.result()
         return self._winner
 
-    async def _begun(self, number: str) -> Rung | None:
+    async def _meant_by(self, number: str) -> list[tuple[str, Callee | None]]:
+        """The legs to ring for what the flow wrote: every device that is registered by a name."""
+        if not is_device_address(number):
+            return [(number, None)]
+        try:
+            return [(number, callee) for callee in await self._dialling.callees.of(self._call, number)]
+        except Refusal as refusal:
+            self._refusals.append(refusal)
+        except DatabaseUnavailable as exc:
+            self._not_dialled(exc)
+        return []
+
+    def _not_dialled(self, exc: Exception) -> None:
+        log.warning("node.not_dialled", call_id=str(self._call.id), error=repr(exc))
+        self._warnings.append("the database was away; nobody was dialled")
+
+    async def _begun(self, number: str, callee: Callee | None) -> Rung | None:
         """Runs to its end whatever happens to us: a leg that is in the books is sent out, and then ended."""
-        task = self._dialling.see_through(self._begin(number))
+        task = self._dialling.see_through(self._begin(number, callee))
         self._beginning.append(task)
         return await asyncio.shield(task)
 
-    async def _begin(self, number: str) -> Rung | None:
+    async def _begin(self, number: str, callee: Callee | None) -> Rung | None:
         wish = LegWish(
             leg_id=uuid7(),
             to=number,
@@ -165,13 +184,12 @@ class Dial:
             forwarded=is_forward(self._call),
         )
         try:
-            record = await self._dialling.add(self._call, wish)
+            record = await self._dialling.add(self._call, wish, callee)
         except Refusal as refusal:
             self._refusals.append(refusal)
             return None
         except DatabaseUnavailable as exc:
-            log.warning("node.not_dialled", call_id=str(self._call.id), error=repr(exc))
-            self._warnings.append("the database was away; nobody was dialled")
+            self._not_dialled(exc)
             return None
         if record.status is not CallStatus.RINGING:
             self._ended.append(record)

@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from sautikitd.calls.adding import AddLeg, LegWish
+from sautikitd.calls.addresses import is_device_address
 from sautikitd.calls.lifecycle import Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupBy, HangupCause
+from sautikitd.calls.queue import Prepare
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
+from sautikitd.node.callees import Callee, Callees
 from sautikitd.node.commander import RunningCall
 from sautikitd.node.dialled_legs import DialledLegs
 from sautikitd.node.failover import Failover
@@ -37,6 +42,7 @@ class Dialling:
     prompting: Prompting
     recordings: NodeRecordings
     failover: Failover
+    callees: Callees
     clock: Clock
     running: dict[UUID, RunningCall]
     _seen_through: set["asyncio.Task[Any]"] = field(default_factory=set)
@@ -53,16 +59,25 @@ class Dialling:
             clock=self.clock,
         )
 
-    async def add(self, call: CallRecord, wish: LegWish) -> CallRecord:
-        """Enters a leg of the call. Raises a `Refusal`, or one of `DatabaseUnavailable`: then it is not dialled."""
+    async def add(self, call: CallRecord, wish: LegWish, callee: Callee | None = None) -> CallRecord:
+        """Enters a leg of the call. Raises a `Refusal`, or one of `DatabaseUnavailable`: then it is not dialled.
+
+        Of an address that is no number the leg goes to `callee`, or to the first that it stands for.
+        """
+        prepare: Prepare = self.failover.prepare
+        if is_device_address(wish.to):
+            callee = callee or (await self.callees.of(call, wish.to))[0]
+            wish = msgspec.structs.replace(wish, device_class=callee.device_class)
+            prepare = self._prepared_for(callee)
         try:
             async with self.database.transaction() as connection:
-                return await self.adding.add(
-                    connection, call, wish, node_id=self.node_id, prepare=self.failover.prepare
-                )
+                return await self.adding.add(connection, call, wish, node_id=self.node_id, prepare=prepare)
         except DatabaseUnavailable:
             self.see_through(self.abandon(wish.leg_id))
             raise
+
+    def _prepared_for(self, callee: Callee) -> Prepare:
+        return lambda leg: self.engine.prepare(callee.route, caller=leg.from_address, callee=leg.to_address)
 
     def see_through(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Does what must be done to its end, even if whoever waits for it is cancelled."""

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
+from sautikitd.calls.addresses import is_device_address
 from sautikitd.calls.models import CallRecord
+from sautikitd.node import device_media
 from sautikitd.node.trunk_routes import RoutedTrunk, TrunkAddresses, route_of
 from sautikitd.trunks.models import Trunk
 from sautikitd.voice.engine import Route
@@ -51,7 +53,10 @@ class Routes:
         }
 
     def of(self, call: CallRecord) -> Route | None:
-        """The way a call goes. A test call goes to the carrier, whatever trunks there are."""
+        """The way a call goes. A test call goes to the carrier, whatever trunks there are; one to a device, in either
+        mode, to where its row says."""
+        if is_device_address(call.to_address):
+            return device_media.route_of(call.dialog) if call.dialog else None
         if call.mode == "test":
             return self._carrier
         trunk = self._trunks.get(call.trunk_id) if call.trunk_id else None

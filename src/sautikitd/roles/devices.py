@@ -8,6 +8,7 @@ from uuid import UUID
 from sautikitd.app import Platform
 from sautikitd.calls.from_devices import PlaceDeviceCall
 from sautikitd.devices.credentials import SipCredentials
+from sautikitd.node.callees import Callees
 from sautikitd.node.device_calls import DeviceDesk
 from sautikitd.node.device_guard import DeviceGuard
 from sautikitd.node.dialling import Dialling
@@ -49,6 +50,10 @@ def device_desk(
     )
     announcer = PromptRenderer(speaker, decoder, _fetch_nothing)
     return DeviceDesk(dialling, parts.credentials, placing, announcer, platform.settings.sip_advertise)
+
+
+def callees_of(platform: Platform, parts: DeviceParts, node_id: UUID) -> Callees:
+    return Callees(node_id, platform.database, platform.clock, platform.guard, parts.guard.is_ours)
 
 
 def own_hosts(settings: Settings) -> set[str]:

@@ -38,7 +38,7 @@ from sautikitd.node.supervising import Supervisors
 from sautikitd.node.test_callers import TestCallers
 from sautikitd.node.trunk_watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
-from sautikitd.roles.devices import DeviceParts, device_desk, device_parts, websockets_of
+from sautikitd.roles.devices import DeviceParts, callees_of, device_desk, device_parts, websockets_of
 from sautikitd.roles.process import RoleProcess
 from sautikitd.roles.voice_rooms import node_rooms, room_sweeper
 from sautikitd.rooms.models import CHANNEL as ROOMS
@@ -206,6 +206,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
                 patience_s=settings.trunk_patience,
                 suspect=trunk_watch.suspect,
             ),
+            callees=callees_of(platform, devices, node_id),
             clock=clock,
             running=running,
         )

@@ -194,7 +194,7 @@ class SupervisionRoutes:
         """What speaks against the leg, as far as it is known before it is dialled."""
         wish = supervisor_leg(call, kind, address)
         rate = await self._adding.check(connection, call, wish)
-        needed = hold_amount(first_seconds(wish.max_duration_s), rate.per_minute_minor)
+        needed = hold_amount(first_seconds(wish.max_duration_s), rate)
         await self._wallets.check_funds(connection, account_of(call), needed)
 
     def _wake_node(self, request: ApiRequest[Any, Any]) -> None:

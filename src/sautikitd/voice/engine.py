@@ -32,16 +32,19 @@ from sautikitd.voice.sip.user_agent import UserAgent
 
 log = structlog.get_logger(__name__)
 L = TypeVar("L", bound=MediaLeg)
+_GONE = 481  # a device's connection went with the process that held it, and so for the device did the call
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The way to a trunk: where, as whom, with which codecs in order of liking.
 
-    `uri` is host and port of its URIs, where those are not the hop's: behind an outbound proxy.
+    `uri` is host and port of its URIs, where those are not the hop's: behind an outbound proxy. `target` is the whole
+    Request-URI, where that is no number at the trunk: a device's Contact.
     """
 
     hop: Hop
     uri: tuple[str, int] | None = None
+    target: str | None = None
     addressing: Addressing = Addressing()
     credentials: Credentials | None = None
     codecs: Sequence[str] = ("PCMU", "PCMA")
@@ -110,7 +113,7 @@ class VoiceEngine:
         host, port = route.uri or (route.hop.host, route.hop.port)
         named_port = None if port == route.hop.transport.default_port else port
         prepared = self._agent.prepare_invite(
-            target=sip_uri(called, host, named_port),
+            target=route.target or sip_uri(called, host, named_port),
             hop=route.hop,
             local=NameAddr(sip_uri(wanted.from_user or calling, domain)),
             asserted_identity=sip_uri(calling, domain),
@@ -173,9 +176,7 @@ class VoiceEngine:
         return leg
 
     def _profile(self, codecs: Sequence[str], srtp: MediaEncryption, far: str = "") -> MediaProfile:
-        return MediaProfile(
-            addresses=self._addresses, far=far, codecs=codecs_of(codecs), encryption=srtp
-        )
+        return MediaProfile(addresses=self._addresses, far=far, codecs=codecs_of(codecs), encryption=srtp)
 
     async def end_detached(
         self, stored: dict[str, Any], credentials: Credentials | None = None
@@ -186,8 +187,12 @@ class VoiceEngine:
         """
         if "dialog" in stored:
             state = msgspec.convert(stored["dialog"], DialogState)
+            if state.hop.dies_with_process:
+                return _GONE
             return await self._agent.bye_detached(state, credentials=credentials)
         prepared = msgspec.convert(stored["invite"], PreparedInvite)
+        if prepared.state.hop.dies_with_process:
+            return _GONE
         return await self._agent.cancel_detached(prepared.state)
 
     def _make(self, kind: type[L], call_id: UUID, media: MediaClient, prompts: PromptRenderer) -> L:

@@ -11,5 +11,7 @@ class MediaEncryption(StrEnum):
 
     NONE = "none"  # plain RTP
     OPTIONAL = "optional"  # keys stand beside a plain offer: a far end that knows SDES uses them
-    SDES = "sdes"  # SRTP with keys in the SDP (RFC 4568) or no call: only as safe as the signalling, so with TLS
+    SDES = (
+        "sdes"  # SRTP with keys in the SDP (RFC 4568) or no call: only as safe as the signalling, so with TLS
+    )
     DTLS = "dtls"  # DTLS-SRTP with ICE (RFC 5763, RFC 8445): browsers

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import get_args
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,7 @@ from sautikitd.clock import NAIROBI
 from sautikitd.database.pool import Connection
 from sautikitd.ids import uuid7
 from sautikitd.timestamps import rfc3339
+from sautikitd.wallet.tariffs import Direction
 
 COLUMNS = ("direction", "prefix", "destination", "per_minute_minor", "effective_from", "effective_until")
 _PREFIX = re.compile(r"[0-9]{0,15}", re.ASCII)
@@ -167,8 +169,8 @@ def _row(raw: dict[str, str], now: datetime) -> TariffRow | str:
         return f"a line has {len(COLUMNS)} values"
     raw = {name: value.strip() for name, value in raw.items()}
     price = raw["per_minute_minor"]
-    if raw["direction"] not in ("inbound", "outbound"):
-        return "direction: inbound or outbound"
+    if raw["direction"] not in get_args(Direction):
+        return "direction: inbound, outbound, sip or browser"
     if not _PREFIX.fullmatch(raw["prefix"]):
         return "prefix: up to 15 digits without +, like 2547"
     if not 1 <= len(raw["destination"]) <= _WRITTEN or not raw["destination"].isprintable():

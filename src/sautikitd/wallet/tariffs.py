@@ -11,7 +11,9 @@ from sautikitd.database.pool import Connection
 from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.money import CURRENCY, Minor
 
-Direction = Literal["inbound", "outbound"]
+Direction = Literal["inbound", "outbound", "sip", "browser"]
+"""The last two are legs to devices, which are free where no tariff has them."""
+
 Tax = Literal["inclusive", "exclusive"]
 
 # The workspace's own tariff wins over the platform's whatever its prefix; the second half runs only if the first finds nothing.

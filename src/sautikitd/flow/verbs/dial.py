@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
@@ -14,12 +15,20 @@ from sautikitd.flow.verbs.verb import Flaw, Reference, Run, Verb, reference_flaw
 from sautikitd.timestamps import rfc3339
 
 MOST_TOGETHER = 10
+_SIP_ADDRESS = re.compile(
+    r"(?:sips?:)?[^\s@<>\"]{1,128}@[A-Za-z0-9.\[\]:_-]{1,128}(?:;[^\s<>\"]*)?(?:\?[^\s<>\"]*)?", re.IGNORECASE
+)
+_CLIENT = re.compile(r"(?:client:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 Number = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
-    """Rings `number`, or `numbers` together (`sequential`: in turn), and connects whoever answers first.
+    """Rings `number`, or `numbers` together (`sequential`: in turn), a `client` or a `sip` address, and connects whoever
+    answers first.
+
+    `client` is the username of a SIP credential or the identity of a token: all devices registered by it ring. `sip` is
+    an address of our own registrar, or of a host that the workspace has had allowed. Devices see the true caller.
 
     The called party's leg is a call of its own. An unanswered inbound call is answered when the target
     answers, and hears its ringing; with `answerOnBridge: false` it is answered first and hears `ringTone` (the
@@ -32,8 +41,8 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
 
     number: Number | None = None
     numbers: Annotated[tuple[Number, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)] | None = None
-    sip: str | None = None
-    client: str | None = None
+    sip: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    client: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     caller_id: Number | None = None
     timeout: Annotated[int, msgspec.Meta(ge=1, le=600)] = 30
     sequential: bool = False
@@ -55,9 +64,12 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
         given = [name for name in ("number", "numbers", "sip", "client") if getattr(self, name) is not None]
         if len(given) != 1:
             yield Flaw("", f"exactly one of number, numbers, sip and client is wanted; found {len(given)}")
-        for name in ("sip", "client"):
-            if getattr(self, name) is not None:
-                yield Flaw(name, "SIP addresses and clients are not yet in this version; dial a number")
+        if self.sip is not None and not _SIP_ADDRESS.fullmatch(self.sip):
+            yield Flaw("sip", "not a SIP address such as sip:asha@sip.example.co.ke")
+        if self.client is not None and not _CLIENT.fullmatch(self.client):
+            yield Flaw(
+                "client", "1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+            )
         yield from reference_flaws("action", self.action)
         yield from sound_flaws("ringTone", self.ring_tone)
 
@@ -73,7 +85,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
 
     def _spec(self, run: Run) -> DialSpec:
         return DialSpec(
-            numbers=self.numbers or (self.number or "",),
+            numbers=self._whom,
             caller_id=self.caller_id,
             sequential=self.sequential,
             timeout_s=self.timeout,
@@ -82,6 +94,15 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
             whisper=tuple(self._whisper(run)),
             record=DialRecording.FROM_ANSWER if self.record is True else self.record or None,
         )
+
+    @property
+    def _whom(self) -> tuple[str, ...]:
+        """As `DialSpec` takes them."""
+        if self.client is not None:
+            return (f"client:{self.client.removeprefix('client:')}",)
+        if self.sip is not None:
+            return (self.sip if self.sip.lower().startswith(("sip:", "sips:")) else f"sip:{self.sip}",)
+        return self.numbers or (self.number or "",)
 
     def _ring_tone(self, run: Run) -> tuple[port.Prompt, ...]:
         url = run.absolute(self.ring_tone) if self.ring_tone is not None else None
@@ -111,7 +132,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
         return Question(url=action, method=self.method, state=SessionState.DIAL_COMPLETED, results=results)
 
     def told(self) -> str:
-        return f"dial {', '.join(self.numbers or (self.number or '',))}"
+        return f"dial {', '.join(self._whom)}"
 
 
 def _may_be_reference(text: str) -> bool:
