@@ -126,11 +126,7 @@ class Attendance:
                 await self._player.play()
             else:
                 await self._player.stop()
-            change = asyncio.ensure_future(board.beyond(seen))
-            try:
-                await asyncio.wait({change, *filter(None, [self._keys])}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                change.cancel()
+            await board.beyond_or(seen, *filter(None, [self._keys]))
             if self._keys is not None and self._keys.done():
                 self._keys.result()
                 return

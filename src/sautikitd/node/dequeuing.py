@@ -101,11 +101,7 @@ class Taking:
                     return False
                 if now.seated_at is not None:
                     return True
-                change = asyncio.ensure_future(board.beyond(seen))
-                try:
-                    await asyncio.wait({change, patience}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    change.cancel()
+                await board.beyond_or(seen, patience)
         finally:
             patience.cancel()
 

@@ -85,11 +85,7 @@ class QueueWait:
             if patience.done():
                 return QueueResult.TIMEOUT
             await self._player.play()
-            change = asyncio.ensure_future(board.beyond(seen))
-            try:
-                await asyncio.wait({change, patience}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                change.cancel()
+            await board.beyond_or(seen, patience)
 
     async def _meet(self, member: Member) -> bool:
         """Into the room of whoever took him, until either goes; False when they did not come together."""

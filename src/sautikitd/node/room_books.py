@@ -56,10 +56,10 @@ class RoomBooks:
         )
 
     async def seated(self, room_id: UUID, seat_id: UUID) -> None:
-        await self._step(lambda connection, now: self._rooms.seated(connection, room_id, seat_id, now))
+        await self._persist(lambda connection, now: self._rooms.seated(connection, room_id, seat_id, now))
 
     async def link(self, seat: Seat, **ends: End) -> None:
-        await self._step(lambda connection, _: self._rooms.link(connection, seat.room_id, seat.id, **ends))
+        await self._persist(lambda connection, _: self._rooms.link(connection, seat.room_id, seat.id, **ends))
 
     async def end_room(self, room_id: UUID, reason: EndReason) -> None:
         await self._persist(lambda connection, now: self._rooms.end(connection, room_id, reason, now))

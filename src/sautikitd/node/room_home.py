@@ -1,6 +1,7 @@
 """Rooms that are at home on this node: what their rows say is done in the media process, seat by seat."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,6 +26,7 @@ class Placed:
 
     seat: Seat
     media_id: str
+    leg: MediaLeg | None = None
     home_end: LinkEnd | None = None
     guest_end: GuestEnd | None = None
     as_seated: tuple[bool, bool, frozenset[str] | None] | None = None
@@ -103,7 +105,7 @@ class RoomHome:
         if leg.ended:
             return None
         if leg.media is self.media.media:
-            return Placed(seat, leg.media_id)
+            return Placed(seat, leg.media_id, leg=leg)
         guest = await GuestEnd.open(leg, str(seat.id))
         home = await LinkEnd.open(self.media.media, f"home-{seat.id}")
         await guest.connect(home.local_address, home.port)
@@ -120,8 +122,9 @@ class RoomHome:
         return Placed(seat, home.media_id, home_end=home)
 
     async def _unplace(self, placed: Placed, *, others: bool) -> None:
-        if placed.home_end is None:
-            await self.media.unseat(placed.media_id)
+        if placed.leg is not None:
+            with suppress(MediaRefused):  # one that ended has left by itself
+                await placed.leg.leave()
         await placed.close()
         if others and self.room.status is RoomStatus.LIVE and placed.seat.beep in (Beep.EXIT, Beep.BOTH):
             await self.media.announce(LEFT)
@@ -138,8 +141,12 @@ class RoomHome:
         wanted = (seat.muted or apart, apart, heard_by)
         if wanted == placed.as_seated:
             return
+        muted, deaf, named = wanted
         try:
-            await self.media.seat(placed.media_id, muted=wanted[0], deaf=wanted[1], heard_by=wanted[2])
+            if placed.leg is not None:
+                await placed.leg.join(self.media.name, muted=muted, deaf=deaf, heard_by=named)
+            else:
+                await self.media.seat(placed.media_id, muted=muted, deaf=deaf, heard_by=named)
             placed.as_seated = wanted
         except MediaRefused as exc:  # the leg ended in this moment
             log.debug("node.seat_gone", seat_id=str(seat.id), error=str(exc))

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from sautikitd.calls.models import CallRecord
+from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.flow.port import Audio, Prompt, PromptUnavailable, Say
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
@@ -90,6 +91,9 @@ class RoomHomes:
             await home.update(room, dict(self._books.board.seats(room.id)))
         except MediaLost:
             await self._lose(home)
+        except Exception:  # one room that goes wrong costs neither the others nor the node
+            log.exception("node.room_failed", room_id=str(room.id))
+            await self._lose(home)
 
     async def _lose(self, home: RoomHome) -> None:
         """Its media process died: the room is over, and its own legs with it."""
@@ -112,7 +116,12 @@ class RoomHomes:
     # What is said to a whole room
 
     async def _carry_out(self) -> None:
-        for command in await self._books.commands_for(list(self._homes)):
+        try:
+            commands = await self._books.commands_for(list(self._homes))
+        except DatabaseUnavailable as exc:
+            log.warning("node.room_commands_wait", error=repr(exc))
+            return
+        for command in commands:
             home, owner = self._homes[command.room_id]
             await self._books.command_done(command.id, await self._say(home, owner, command))
 

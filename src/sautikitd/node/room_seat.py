@@ -109,9 +109,7 @@ class TakenSeat:
                 if row.link.home is not None:
                     await guest.connect(row.link.home.address, row.link.home.port)
                     return
-                change = asyncio.ensure_future(board.beyond(seen))
-                await asyncio.wait({change, patience}, return_when=asyncio.FIRST_COMPLETED)
-                change.cancel()
+                await board.beyond_or(seen, patience)
                 if patience.done():
                     raise SeatFailed("the node of the room did not answer")
         finally:

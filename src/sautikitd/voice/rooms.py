@@ -34,12 +34,11 @@ class MediaRoom:
         await self.media.open_booth(self._booth, self.name, self._on_event)
 
     async def seat(self, media_id: str, *, muted: bool, deaf: bool, heard_by: Collection[str] | None) -> None:
-        """Gives a seat, or changes it. Raises `MediaRefused` when the leg is gone."""
-        await self.media.join(self.name, media_id, muted=muted, deaf=deaf, heard_by=heard_by)
+        """Gives the end of a link its seat, or changes it; a leg of this process joins by itself, to `name`.
 
-    async def unseat(self, media_id: str) -> None:
-        with suppress(MediaRefused):  # a leg that ended has left by itself
-            await self.media.leave(media_id)
+        Raises `MediaRefused` when it is gone.
+        """
+        await self.media.join(self.name, media_id, muted=muted, deaf=deaf, heard_by=heard_by)
 
     async def announce(self, segments: Sequence[protocol.Segment], loop: int = 1) -> None:
         """Starts telling everybody; what is told already goes on. Raises `MediaRefused`."""
