@@ -74,16 +74,17 @@ class Parts:
     rooms: NodeRooms
 
     def wake(self) -> None:
-        """Something may be waiting: a command, a change in a room."""
-        self.node.commander.wake()
+        """Something may be waiting: a call, a command, a change in a room."""
+        self.node.wake()
         self.rooms.wake()
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
-    async with open_platform(settings, "voice", keep_plans=True) as platform, assemble(platform) as parts:
+    async with open_platform(settings, "voice") as platform, assemble(platform) as parts:
         node = parts.node
         await node.lease.begin(str(settings.sip), settings.voice_capacity)
         await parts.trunk_watch.refresh()
+        wakers = [queue.CHANNEL, commands.CHANNEL, ROOMS]
         beside = [
             asyncio.create_task(work)
             for work in (
@@ -95,26 +96,20 @@ async def run(settings: Settings, process: RoleProcess) -> None:
                 parts.recordings.run(),
                 parts.devices.registrar.keep_alive(parts.agent),
                 parts.rooms.run(),
-            )
-        ]
-        listening = [
-            asyncio.create_task(Listener(platform.database_url, channels, wake).run())
-            for channels, wake in (
-                ([queue.CHANNEL], node.look_for_calls),
-                ([commands.CHANNEL, ROOMS], parts.wake),
+                Listener(platform.database_url, wakers, parts.wake).run(),
             )
         ]
         claiming = asyncio.create_task(node.run())
         process.ready()
-        await _until_over(process, node, [claiming, *beside])
+        await _until_over(process, node, [claiming, *beside[:-1]])
         log.info("voice draining", calls=node.calls)
         await parts.rooms.close()
         await node.drain(_DRAIN_S)
         await parts.trunk_watch.close()
         await parts.journal.flush()
-        for task in (claiming, *beside, *listening):
+        for task in (claiming, *beside):
             task.cancel()
-        await asyncio.gather(claiming, *beside, *listening, return_exceptions=True)
+        await asyncio.gather(claiming, *beside, return_exceptions=True)
         await platform.waker.wake(WEBHOOKS)
 
 
