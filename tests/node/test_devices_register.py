@@ -56,6 +56,17 @@ async def test_the_strongest_algorithm_is_offered_first(board: Switchboard) -> N
     assert all('realm="sautikit"' in value for value in offered)
 
 
+async def test_a_baresip_that_would_give_up_at_another_algorithm_is_asked_for_md5_alone(
+    board: Switchboard,
+) -> None:
+    made = await credential(board)
+    async with raw_peer() as peer:
+        register(board, peer, made.credential.username, agent="baresip v1.0.0 (x86_64/linux)")
+        challenged = await peer.response()
+    (offered,) = challenged.message.headers.getlist("WWW-Authenticate")
+    assert "algorithm=MD5" in offered
+
+
 async def test_a_wrong_password_is_refused_and_nothing_is_registered(board: Switchboard) -> None:
     async with softphone(board) as phone:
         phone.password = "wrong"

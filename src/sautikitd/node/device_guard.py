@@ -1,5 +1,6 @@
 """Who is a device of ours: scanners get silence, everybody else a challenge, and only the right secret gets in."""
 
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -29,8 +30,10 @@ from sautikitd.voice.sip.wire import Arrival
 log = structlog.get_logger(__name__)
 
 # JsSIP 3 and SIP.js 0.21 know MD5 alone, look at one challenge only, and give up if it is of anything else, so browsers
-# get no other; they come over TLS anyway.
-_FOR_BROWSERS = ("MD5",)
+# get no other; they come over TLS anyway. So it is with baresip before 3.0, which Debian 12 brings along: its REGISTER
+# ends with "Function not implemented" at the first challenge of another algorithm.
+_MD5_ALONE = ("MD5",)
+_KNOWS_MD5_ALONE = re.compile(r"baresip v[0-2]\.", re.IGNORECASE)
 
 _SCANNERS = (
     *("friendly-scanner", "sipvicious", "sipcli", "sip-scan", "sipsak", "sundayddr", "iwar", "pplsip"),
@@ -75,8 +78,8 @@ class DeviceGuard:
 
     async def authenticate(self, request: Arrival) -> Verdict:
         """Every request proves itself, so that a credential which is deleted or changed is so for the next one."""
-        browser = request.source.transport.websocket
-        algorithms = _FOR_BROWSERS if browser else STRONGEST_FIRST
+        weak = request.source.transport.websocket or _KNOWS_MD5_ALONE.match(request.header("User-Agent"))
+        algorithms = _MD5_ALONE if weak else STRONGEST_FIRST
         params = self._digest.read(request)
         if params is None:
             return self._digest.demand(algorithms=algorithms)
