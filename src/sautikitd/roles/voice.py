@@ -81,36 +81,42 @@ class Parts:
 
 async def run(settings: Settings, process: RoleProcess) -> None:
     async with open_platform(settings, "voice") as platform, assemble(platform) as parts:
-        node = parts.node
-        await node.lease.begin(str(settings.sip), settings.voice_capacity)
-        await parts.trunk_watch.refresh()
-        wakers = [queue.CHANNEL, commands.CHANNEL, ROOMS]
-        beside = [
-            asyncio.create_task(work)
-            for work in (
-                node.lease.run(),
-                node.commander.run(),
-                parts.journal.run(),
-                parts.reaper.run(),
-                parts.trunk_watch.run(),
-                parts.recordings.run(),
-                parts.devices.registrar.keep_alive(parts.agent),
-                parts.rooms.run(),
-                Listener(platform.database_url, wakers, parts.wake).run(),
-            )
-        ]
-        claiming = asyncio.create_task(node.run())
-        process.ready()
-        await _until_over(process, node, [claiming, *beside[:-1]])
-        log.info("voice draining", calls=node.calls)
-        await parts.rooms.close()
-        await node.drain(_DRAIN_S)
-        await parts.trunk_watch.close()
-        await parts.journal.flush()
-        for task in (claiming, *beside):
-            task.cancel()
-        await asyncio.gather(claiming, *beside, return_exceptions=True)
-        await platform.waker.wake(WEBHOOKS)
+        with node_gauges(parts.node, parts.engine, parts.agent):  # of a process: it has one node
+            await _serve(platform, parts, process)
+
+
+async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None:
+    settings = platform.settings
+    node = parts.node
+    await node.lease.begin(str(settings.sip), settings.voice_capacity)
+    await parts.trunk_watch.refresh()
+    wakers = [queue.CHANNEL, commands.CHANNEL, ROOMS]
+    beside = [
+        asyncio.create_task(work)
+        for work in (
+            node.lease.run(),
+            node.commander.run(),
+            parts.journal.run(),
+            parts.reaper.run(),
+            parts.trunk_watch.run(),
+            parts.recordings.run(),
+            parts.devices.registrar.keep_alive(parts.agent),
+            parts.rooms.run(),
+            Listener(platform.database_url, wakers, parts.wake).run(),
+        )
+    ]
+    claiming = asyncio.create_task(node.run())
+    process.ready()
+    await _until_over(process, node, [claiming, *beside[:-1]])
+    log.info("voice draining", calls=node.calls)
+    await parts.rooms.close()
+    await node.drain(_DRAIN_S)
+    await parts.trunk_watch.close()
+    await parts.journal.flush()
+    for task in (claiming, *beside):
+        task.cancel()
+    await asyncio.gather(claiming, *beside, return_exceptions=True)
+    await platform.waker.wake(WEBHOOKS)
 
 
 async def _until_over(process: RoleProcess, node: VoiceNode, tasks: list["asyncio.Task[None]"]) -> None:
@@ -245,7 +251,6 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             devices=device_desk(platform, devices, dialling, speech, AudioFiles(cache, sounds)),
         )
         reception_desk.append(node)
-        held.enter_context(node_gauges(node, engine, agent))
         live_control = LiveControl(running, conversations.flows, recordings, journal, clock)
         supervisors = Supervisors(dialling, platform.supervisions, running)
         for part in (live_control, conversations.controllers, supervisors):
