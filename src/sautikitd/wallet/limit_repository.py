@@ -52,10 +52,10 @@ async def lock_wallet(connection: Connection, account: Account) -> None:
 
 async def count(
     connection: Connection, account: Account, keys: Sequence[UUID], hour: datetime, cost_minor: int
-) -> int:
-    """Adds to the hour of each key; returns what the workspace's hour comes to."""
+) -> tuple[int, bool]:
+    """Adds to the hour of each key; returns what the workspace's hour comes to, and whether any of the keys has a cap."""
     rows = await connection.fetch(_COUNT, account.workspace_id, account.mode, sorted(keys), hour, cost_minor)
-    return next(int(row["spent_minor"]) for row in rows if row["key_id"] == WORKSPACE)
+    return next((int(row["spent_minor"]), row["capped"]) for row in rows if row["key_id"] == WORKSPACE)
 
 
 async def dearest_hour(connection: Connection, account: Account, since: datetime, before: datetime) -> int:
@@ -70,9 +70,10 @@ async def tell_once(connection: Connection, account: Account, key_id: UUID, toda
     return bool(await connection.fetchval(_TELL, account.workspace_id, account.mode, key_id, today))
 
 
-async def pause_reason(connection: Connection, account: Account) -> str | None:
-    reason: str | None = await connection.fetchval(_REASON, account.workspace_id, account.mode)
-    return reason
+async def guards(connection: Connection, account: Account, keys: Sequence[UUID]) -> tuple[str | None, bool]:
+    """Why outbound calls are paused, if they are, and whether any of the keys has a cap: most have none."""
+    row = await connection.fetchrow(_GUARDS, account.workspace_id, account.mode, list(keys))
+    return row["reason"], row["capped"]
 
 
 async def pause(connection: Connection, account: Account, reason: str, now: datetime) -> bool:
@@ -120,7 +121,8 @@ _COUNT = """
 INSERT INTO spend_hours AS s (workspace_id, mode, key_id, hour, spent_minor)
 SELECT $1, $2::text, key_id, $4, $5 FROM unnest($3::uuid[]) AS key_id
 ON CONFLICT (workspace_id, mode, key_id, hour) DO UPDATE SET spent_minor = s.spent_minor + excluded.spent_minor
-RETURNING key_id, spent_minor
+RETURNING key_id, spent_minor, EXISTS (
+    SELECT FROM spend_limits l WHERE l.workspace_id = $1 AND l.mode = $2::text AND l.key_id = ANY ($3::uuid[])) AS capped
 """
 
 _DEAREST = """
@@ -133,7 +135,10 @@ UPDATE spend_limits SET told_on = $4
 WHERE workspace_id = $1 AND mode = $2 AND key_id = $3 AND told_on IS DISTINCT FROM $4 RETURNING true
 """
 
-_REASON = "SELECT reason FROM outbound_pauses WHERE workspace_id = $1 AND mode = $2"
+_GUARDS = """
+SELECT (SELECT reason FROM outbound_pauses WHERE workspace_id = $1 AND mode = $2) AS reason,
+       EXISTS (SELECT FROM spend_limits WHERE workspace_id = $1 AND mode = $2 AND key_id = ANY ($3)) AS capped
+"""
 
 _PAUSE = """
 INSERT INTO outbound_pauses (workspace_id, mode, reason, paused_at)

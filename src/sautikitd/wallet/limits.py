@@ -89,9 +89,11 @@ class SpendGuards:
         self, connection: Connection, account: Account, key_id: UUID | None, needed_minor: int
     ) -> None:
         """Raises `OutboundPaused` and `SpendLimit` for a call whose first hold is `needed_minor`."""
-        reason = await repository.pause_reason(connection, account)
+        reason, capped = await repository.guards(connection, account, _keys(key_id))
         if reason is not None:
             raise OutboundPaused(reason=reason)
+        if not capped:
+            return
         allowance = await self._allowance(connection, account, key_id)
         if allowance.minor is not None and allowance.minor < needed_minor:
             raise SpendLimit(which=allowance.which)
@@ -100,8 +102,11 @@ class SpendGuards:
         self, connection: Connection, account: Account, key_id: UUID | None, needed_minor: int
     ) -> None:
         """The same for a hold about to be made; locks the wallet where there are caps. Raises `StoppedAtDial`, `PausedAtDial`."""
-        if await repository.pause_reason(connection, account) is not None:
+        reason, capped = await repository.guards(connection, account, _keys(key_id))
+        if reason is not None:
             raise PausedAtDial(needed_minor=needed_minor, available_minor=0)
+        if not capped:
+            return
         allowance = await self._allowance(connection, account, key_id, lock=True)
         if allowance.minor is not None and allowance.minor < needed_minor:
             raise StoppedAtDial(needed_minor=needed_minor, available_minor=max(allowance.minor, 0))
@@ -129,8 +134,8 @@ class SpendGuards:
         """Counts what a call cost, tells of caps at 80 %, and pauses outbound calls when it goes too fast."""
         now = self._clock.now()
         hour = now.replace(minute=0, second=0, microsecond=0)
-        spent = await repository.count(connection, account, _keys(key_id), hour, cost_minor)
-        limits = await repository.limits(connection, account, _keys(key_id), day_start(now))
+        spent, capped = await repository.count(connection, account, _keys(key_id), hour, cost_minor)
+        limits = await repository.limits(connection, account, _keys(key_id), day_start(now)) if capped else []
         for limit in limits:
             if limit.daily_minor is not None and limit.spent_minor * 100 >= limit.daily_minor * _WARN_PERCENT:
                 await self._warn(connection, account, limit, now)
