@@ -78,12 +78,10 @@ class CallLifecycle:
 
     async def alert(self, connection: Connection, call_id: UUID, at: datetime) -> CallRecord | None:
         """The far end rings (180 or 183). Emits `call.ringing`, once."""
-        call = await repository.lock(connection, call_id)
-        if call is None or call.status is not CallStatus.RINGING or call.ringing_at:
-            return call
-        ringing = await repository.update(
-            connection, call_id, {"ringing_at": at, "updated_at": at}, counts=True
-        )
+        values = {"ringing_at": at, "updated_at": at}
+        ringing = await repository.advance(connection, call_id, CallStatus.RINGING, values, once="ringing_at")
+        if ringing is None:
+            return await repository.lock(connection, call_id)
         await self.emit(connection, ringing, EventKind.CALL_RINGING, at)
         return ringing
 
@@ -91,13 +89,12 @@ class CallLifecycle:
         self, connection: Connection, call_id: UUID, at: datetime, dialog: dict[str, Any] | None
     ) -> CallRecord | None:
         """ringing → answered. The caller looks at the status returned: a terminal one means it came too late."""
-        call = await repository.lock(connection, call_id)
-        if call is None or call.status is not CallStatus.RINGING:
-            return call
         values: dict[str, Any] = {"status": CallStatus.ANSWERED, "answered_at": at, "updated_at": at}
         if dialog is not None:
             values["dialog"] = dialog
-        answered = await repository.update(connection, call_id, values, counts=True)
+        answered = await repository.advance(connection, call_id, CallStatus.RINGING, values)
+        if answered is None:
+            return await repository.lock(connection, call_id)
         await self.emit(connection, answered, EventKind.CALL_ANSWERED, at)
         return answered
 

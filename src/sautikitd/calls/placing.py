@@ -64,10 +64,7 @@ class PlaceOutboundCall:
         )
         rates = [await self._rate(connection, principal, destination) for destination in destinations]
         await self._refuse_short_wallet(connection, principal, wish, rates)
-        waiting = await repository.queue_length(
-            connection, principal.workspace_id, principal.mode, queue["max_queued_calls"]
-        )
-        if waiting >= queue["max_queued_calls"]:
+        if queue["waiting"] >= queue["max_queued_calls"]:
             raise QueueFull(limit=queue["max_queued_calls"])
         return await self._insert(connection, principal, wish, number, caller, destinations, rates)
 

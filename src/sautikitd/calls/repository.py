@@ -53,6 +53,28 @@ async def update(
     return record_of(row)
 
 
+async def advance(
+    connection: Connection,
+    call_id: UUID,
+    expected: CallStatus,
+    values: dict[str, Any],
+    *,
+    once: str | None = None,
+) -> CallRecord | None:
+    """Locks a call and changes it like `update` with `counts`, in one statement; None, and nothing has changed, where
+    it has another status than `expected`, or the column `once` has a value already."""
+    columns = [f"{name} = ${position}" for position, name in enumerate(values, start=3)]
+    columns.append("event_sequence = event_sequence + 1")
+    unset = f"AND {once} IS NULL" if once else ""
+    row = await connection.fetchrow(
+        f"UPDATE calls SET {', '.join(columns)} WHERE id = $1 AND status = $2 {unset} RETURNING {COLUMNS}",
+        call_id,
+        expected,
+        *values.values(),
+    )
+    return record_of(row) if row else None
+
+
 async def find(
     connection: Connection, workspace_id: UUID, mode: Mode, reference: UUID | str
 ) -> CallRecord | None:
@@ -92,17 +114,10 @@ async def queued_ahead(connection: Connection, call: CallRecord) -> int:
     return count
 
 
-async def queue_length(connection: Connection, workspace_id: UUID, mode: Mode, at_most: int) -> int:
-    """The number of waiting calls, counted no further than `at_most`."""
-    count: int = await connection.fetchval(_QUEUE_LENGTH, workspace_id, mode, at_most)
-    return count
-
-
 async def queue_settings(connection: Connection, workspace_id: UUID, mode: Mode) -> Record:
-    """Limits of the workspace: `max_queued_calls`, `destination_prefixes`, …"""
-    return await connection.fetchrow(
-        "SELECT * FROM call_queues WHERE workspace_id = $1 AND mode = $2", workspace_id, mode
-    )
+    """Limits of the workspace (`max_queued_calls`, `destination_prefixes`, …), and the calls that wait as `waiting`,
+    counted no further than `max_queued_calls`."""
+    return await connection.fetchrow(_QUEUE_SETTINGS, workspace_id, mode)
 
 
 async def expired_in_queue(connection: Connection, now: datetime, limit: int) -> list[UUID]:
@@ -137,10 +152,11 @@ SELECT count(*) FROM calls
 WHERE workspace_id = $1 AND mode = $2 AND status = 'queued' AND parent_call_id IS NULL AND id < $3
 """
 
-_QUEUE_LENGTH = """
-SELECT count(*) FROM (
-    SELECT FROM calls WHERE workspace_id = $1 AND mode = $2 AND status = 'queued' AND parent_call_id IS NULL LIMIT $3
-) waiting
+_QUEUE_SETTINGS = """
+SELECT q.*, (SELECT count(*) FROM (
+    SELECT FROM calls c WHERE c.workspace_id = q.workspace_id AND c.mode = q.mode AND c.status = 'queued'
+      AND c.parent_call_id IS NULL LIMIT q.max_queued_calls) counted) AS waiting
+FROM call_queues q WHERE q.workspace_id = $1 AND q.mode = $2
 """
 
 _EXPIRED = """
