@@ -93,8 +93,12 @@ class VoiceNode:
 
     def wake(self) -> None:
         """Something may be waiting: a queued call, a command."""
-        self._woken.set()
+        self.look_for_calls()
         self.commander.wake()
+
+    def look_for_calls(self) -> None:
+        """A call was queued: that is told once a call, and the commands of other calls need not be read for it."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Claims calls until drained or cancelled."""

@@ -74,13 +74,13 @@ class Parts:
     rooms: NodeRooms
 
     def wake(self) -> None:
-        """Something may be waiting: a call, a command, a change in a room."""
-        self.node.wake()
+        """Something may be waiting: a command, a change in a room."""
+        self.node.commander.wake()
         self.rooms.wake()
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
-    async with open_platform(settings, "voice") as platform, assemble(platform) as parts:
+    async with open_platform(settings, "voice", keep_plans=True) as platform, assemble(platform) as parts:
         with node_gauges(parts.node, parts.engine, parts.agent):  # of a process: it has one node
             await _serve(platform, parts, process)
 
@@ -90,7 +90,6 @@ async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None
     node = parts.node
     await node.lease.begin(str(settings.sip), settings.voice_capacity)
     await parts.trunk_watch.refresh()
-    wakers = [queue.CHANNEL, commands.CHANNEL, ROOMS]
     beside = [
         asyncio.create_task(work)
         for work in (
@@ -102,20 +101,26 @@ async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None
             parts.recordings.run(),
             parts.devices.registrar.keep_alive(parts.agent),
             parts.rooms.run(),
-            Listener(platform.database_url, wakers, parts.wake).run(),
+        )
+    ]
+    listening = [
+        asyncio.create_task(Listener(platform.database_url, channels, wake).run())
+        for channels, wake in (
+            ([queue.CHANNEL], node.look_for_calls),
+            ([commands.CHANNEL, ROOMS], parts.wake),
         )
     ]
     claiming = asyncio.create_task(node.run())
     process.ready()
-    await _until_over(process, node, [claiming, *beside[:-1]])
+    await _until_over(process, node, [claiming, *beside])
     log.info("voice draining", calls=node.calls)
     await parts.rooms.close()
     await node.drain(_DRAIN_S)
     await parts.trunk_watch.close()
     await parts.journal.flush()
-    for task in (claiming, *beside):
+    for task in (claiming, *beside, *listening):
         task.cancel()
-    await asyncio.gather(claiming, *beside, return_exceptions=True)
+    await asyncio.gather(claiming, *beside, *listening, return_exceptions=True)
     await platform.waker.wake(WEBHOOKS)
 
 
