@@ -52,13 +52,14 @@ async def test_a_caller_is_answered_and_may_interrupt(
     phone = await make_phone("+254733333001", sip=sip_port(), tone=CALLER_HZ)
     _says(phone.folder / "says.wav", (1.0, 3.0), (0.6, 2.0), (0.6, 10.0))
     await phone.dial(f"sip:{NUMBER}@127.0.0.1:{installation.sip_port}")
-    await phone.until("CALL_CLOSED")
+    await phone.until("CALL_CLOSED", within_s=40)
 
     (talked,) = agents
     assert talked.call["from"] == "+254733333001"
     # Each turn is what he said, and the silence that told that he had ended.
     assert talked.turns == pytest.approx([1.5, 1.1, 1.1], abs=0.3)
     (call,) = (await served.api.request("GET", "/v1/calls?limit=1&direction=inbound"))["data"]
+    await installation.call_when(live_customer, call["id"], "completed")
     assert said(await served.story(call["id"])) == ["Goodbye."]
     answers = spells(phone.heard()[0], ANSWER_HZ)
     # The first answer was cut by the second turn, the second by the third, long before their ten seconds.

@@ -43,6 +43,7 @@ async def test_a_guest_waits_for_the_host_and_goes_when_he_goes(
 
     calls = (await line.api.request("GET", "/v1/calls?limit=2&direction=inbound"))["data"]
     (call,) = [one for one in calls if one["from"] == "+254733222001"]
+    await installation.call_when(live_customer, call["id"], "completed")
     story = await line.story(call["id"])
     assert said(story) == [
         "Karibu. Please enter your six digit PIN.",

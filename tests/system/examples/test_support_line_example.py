@@ -66,6 +66,7 @@ async def test_the_desk_answers_is_recorded_and_a_supervisor_whispers(
         await asyncio.sleep(3)  # they talk
         await agent.hang_up()
         await caller.until("CALL_CLOSED")
+        await installation.call_when(live_customer, call["id"], "completed")
         assert said(await line.story(call["id"])) == ["Karibu. This call is recorded.", "Goodbye."]
         assert max(spells(caller.heard()[0], AGENT_TONE), default=0) > 2
         assert not spells(caller.heard()[0], SUPERVISOR_TONE)
@@ -101,6 +102,7 @@ async def test_nobody_at_the_desk_so_the_caller_waits_with_music_until_an_agents
     assert any(0.3 < one < 0.6 for one in spells(heard, NOTES_HZ[2]))
     assert max(spells(heard, AGENT_TONE), default=0) > 1.5
     assert max(spells(agent.heard()[0], CALLER_TONE), default=0) > 1.5
+    await installation.call_when(live_customer, waiting["call_id"], "completed")
     story = await line.story(waiting["call_id"])
     assert said(story) == ["Karibu. This call is recorded.", "Goodbye."]
     (leg,) = (await line.api.request("GET", "/v1/calls?limit=1&direction=outbound"))["data"]
