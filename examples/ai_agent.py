@@ -83,7 +83,7 @@ class Conversation:
             async for message in self._socket:
                 if message.type is WSMsgType.BINARY:
                     await self._hear(message.data)
-                elif message.type is WSMsgType.TEXT and json.loads(message.data).get("event") == "playout":
+                elif message.type is WSMsgType.TEXT and is_heard_out(json.loads(message.data)):
                     self._heard_out.set()
         finally:
             if self._speaking is not None:
@@ -111,6 +111,11 @@ class Conversation:
         await self._heard_out.wait()
         if self._agent.done:
             await self._socket.send_json({"type": "disconnect"})
+
+
+def is_heard_out(message: dict[str, Any]) -> bool:
+    """Whether it is our mark, back because all before it was played (and not because it was forgotten)."""
+    return message.get("type") == "mark" and message["data"]["event"] == "playout"
 
 
 def loudness(frame: bytes) -> float:

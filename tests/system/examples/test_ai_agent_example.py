@@ -19,7 +19,7 @@ from system.installation import Customer, Installation
 from voice_app import Sautikit, Settings
 
 NUMBER = "+254207000002"
-CALLER_HZ, ANSWER_HZ = 1000, 600
+CALLER_HZ, ANSWER_HZ = 1000, 800
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -50,7 +50,7 @@ async def test_a_caller_is_answered_and_may_interrupt(
 
     served = await serve(make, live_customer, NUMBER)
     phone = await make_phone("+254733333001", sip=sip_port(), tone=CALLER_HZ)
-    _says(phone.folder / "says.wav", (1.0, 3.0), (0.6, 2.0), (0.6, 10.0))
+    _says(phone.folder / "says.wav", (1.0, 3.0), (0.6, 2.0), (0.6, 20.0))
     await phone.dial(f"sip:{NUMBER}@127.0.0.1:{installation.sip_port}")
     await phone.until("CALL_CLOSED", within_s=40)
 
