@@ -47,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sip_tls_port: int  # where SIP over TLS is spoken, once there is a certificate
     sip_certificate: Path | None = None
     sip_key: Path | None = None  # None: in the file of the certificate
-    sip_authorities: Path | None = None  # who may vouch for TLS trunks that name nobody; None: as the system has it
+    sip_authorities: Path | None = (
+        None  # who may vouch for TLS trunks that name nobody; None: as the system has it
+    )
     trunk_patience: int = 3  # seconds a trunk may say nothing at all to an INVITE before another is tried
     rtp_ports: PortRange
     carrier: Address  # the simulated carrier of test mode, loopback
