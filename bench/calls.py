@@ -24,7 +24,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import processor_time
+import processor_time  # type: ignore[import-not-found]  # beside this script, not a package
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.events import Answered, Failed
