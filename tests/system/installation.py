@@ -51,9 +51,10 @@ class Customer:
 class Installation:
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
         """`settings`: further `SAUTIKIT_*` variables."""
-        http, sip, carrier, control, daraja, ws = free_ports(6)
+        http, sip, carrier, control, daraja, ws, metrics = free_ports(7)
         self.sip_port = sip
         self.url = f"http://127.0.0.1:{http}"
+        self.metrics = f"http://127.0.0.1:{metrics}"  # of the voice node
         self._carrier = f"http://127.0.0.1:{control}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SAUTIKIT_")},
@@ -65,6 +66,7 @@ class Installation:
             "SAUTIKIT_CARRIER_CONTROL": f"127.0.0.1:{control}",
             "SAUTIKIT_DARAJA_SIMULATOR": f"127.0.0.1:{daraja}",
             "SAUTIKIT_MAIL_SIMULATOR": f"127.0.0.1:{sip_port()}",  # and the next one, for SMTP
+            "SAUTIKIT_VOICE_METRICS": f"127.0.0.1:{metrics}",
             "SAUTIKIT_RATE_LIMIT": "1000/2000",
             **(settings or {}),
         }

@@ -69,10 +69,10 @@ async def outcomes(running: Installation) -> tuple[int, dict[str, int]]:
         return odd, dict(await connection.fetch(BY_STATUS))
 
 
-async def on_metrics(url: str) -> dict[str, int]:
+async def on_metrics(running: Installation) -> dict[str, int]:
     """The gauges of a voice node, those of its media processes added up."""
     found: defaultdict[str, int] = defaultdict(int)
-    async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as response:
+    async with aiohttp.ClientSession() as http, http.get(f"{running.metrics}/metrics") as response:
         for line in (await response.text()).splitlines():
             name = line.partition(" ")[0].partition("{")[0]
             if name in MEASURED:
@@ -93,10 +93,10 @@ def spooled(running: Installation) -> dict[str, int]:
     return {"files in the spool": sum(1 for _ in spool.glob("*.wav"))}
 
 
-async def everything(running: Installation, metrics: str) -> dict[str, int]:
+async def everything(running: Installation) -> dict[str, int]:
     """Every gauge by its name; all of them are zero when nothing goes on."""
     return {
-        **await on_metrics(metrics),
+        **await on_metrics(running),
         **await at_the_carrier(running),
         **await in_tables(running),
         **spooled(running),

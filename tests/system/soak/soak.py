@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from system.baresip import sip_port
-from system.installation import Installation, free_ports
+from system.installation import Installation
 from system.soak import gauges, kinds
 from system.soak.party import Ears, Party
 from system.soak.vanishing import VanishingPhone
@@ -39,13 +39,10 @@ class Soaked:
 
 
 class Soak:
-    """`metrics` is the URL of the voice node's metrics. `live` is None where no call is to be cut off."""
+    """`live` is None where no call is to be cut off."""
 
-    def __init__(
-        self, running: Installation, metrics: str, test: Party, live: Party | None, *, at_once: int
-    ) -> None:
+    def __init__(self, running: Installation, test: Party, live: Party | None, *, at_once: int) -> None:
         self._running = running
-        self._metrics = metrics
         self._test = test
         self._live = live
         self._at_once = at_once
@@ -82,7 +79,7 @@ class Soak:
         """Kinds by their shares, mixed, each with a number of its own."""
         hundred = [kind for kind, share in kinds.SHARES.items() for _ in range(share)]
         mixed = random.Random(_SEED)
-        chosen = []
+        chosen: list[kinds.Kind] = []
         while len(chosen) < count:
             mixed.shuffle(hundred)
             chosen += hundred
@@ -118,7 +115,7 @@ class Soak:
         """Transactions linger for 32 s, a webhook may wait for its next attempt."""
         started = time.monotonic()
         while True:
-            held = await gauges.everything(self._running, self._metrics)
+            held = await gauges.everything(self._running)
             self.found.left = {name: value for name, value in held.items() if value}
             self.found.idle_after_s = time.monotonic() - started
             if not self.found.left or self.found.idle_after_s > within_s:
@@ -131,9 +128,7 @@ class Soak:
 async def prepared(folder: Path, *, at_once: int, cut_off: bool) -> AsyncIterator[Soak]:
     """An installation of its own with raised limits, a customer in test mode, and, where calls are to be cut off,
     one in live mode with a trunk to a phone that vanishes."""
-    (port,) = free_ports(1)
     settings = {
-        "SAUTIKIT_VOICE_METRICS": f"127.0.0.1:{port}",
         "SAUTIKIT_VOICE_CAPACITY": "1000",
         "SAUTIKIT_RATE_LIMIT": "10000/10000",
         "SAUTIKIT_API_WORKERS": "1",
@@ -165,7 +160,7 @@ async def prepared(folder: Path, *, at_once: int, cut_off: bool) -> AsyncIterato
             listing.write_text(f"e164,type,locality,monthly_price_minor\n{LIVE_NUMBER},local,Nairobi,10000\n")
             await running.command("inventory", "import", str(listing))
             live = await _party(running, ears, "live", LIVE_NUMBER)
-        yield Soak(running, f"http://127.0.0.1:{port}", test, live, at_once=at_once)
+        yield Soak(running, test, live, at_once=at_once)
     finally:
         await running.stop()
         await ears.stop()
