@@ -41,16 +41,18 @@ class Controlled:
     call: CallRecord
     phone: Phone
 
-    async def told(self, count: int) -> list[ControlEvent]:
-        """The events there are, once there are so many."""
+    async def told(self, count: int, *, step_s: float = 0) -> list[ControlEvent]:
+        """The events there are, once there are so many; meanwhile time passes, `step_s` at a time: what waits for it
+        may begin to wait a moment later."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
+                self.board.clock.advance(step_s)
                 (call,) = await self.board.calls()
                 async with self.board.platform.database.connection() as connection:
                     found = await turns.events_after(connection, call, 0, 100)
                 if len(found) >= count:
                     return found
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
     async def respond(self, *actions: dict[str, Any], turn: int | None = None) -> int:
         now = self.board.clock.now()
@@ -95,8 +97,7 @@ async def controlled(board: Switchboard, **control: Any) -> AsyncIterator[Contro
 async def test_opening_actions_run_then_a_turn_is_told_and_its_answer_is_heard(board: Switchboard) -> None:
     async with controlled(board, opening_actions=[{"pause": {"length": 3}}]) as it:
         await board.until_all(CallStatus.ANSWERED)
-        board.clock.advance(3)
-        (turn,) = await it.told(1)
+        (turn,) = await it.told(1, step_s=0.5)
         assert (turn.kind, turn.turn, turn.state) == (ControlEventKind.TURN, 1, "Answered")
         assert [done["verb"] for done in turn.done] == ["pause"]
         assert await it.respond(BEEPS) == 1
@@ -139,13 +140,11 @@ async def test_the_caller_hears_the_hold_audio_and_two_silences_lead_to_the_fall
     ):
         await it.told(1)
         await it.until_heard(440)
-        board.clock.advance(4)
-        assert [one.kind for one in (await it.told(3))] == ["turn", "timeout", "turn"]
+        assert [one.kind for one in (await it.told(3, step_s=0.5))] == ["turn", "timeout", "turn"]
         with pytest.raises(TurnOver):
             await it.respond(BEEPS, turn=1)
-        board.clock.advance(4)
+        assert [one.kind for one in (await it.told(4, step_s=0.5))][3:] == ["fallback"]
         await it.until_heard(1000)
-        assert [one.kind for one in (await it.told(4))][3:] == ["fallback"]
         with pytest.raises(TurnOver):
             await it.respond(BEEPS)
         await it.phone.sip.bye()
@@ -158,11 +157,9 @@ async def test_the_caller_hears_the_hold_audio_and_two_silences_lead_to_the_fall
 async def test_an_answer_between_two_silences_starts_the_count_anew(board: Switchboard) -> None:
     async with controlled(board, control_timeout_ms=4000, fallback_actions=[BEEPS]) as it:
         await it.told(1)
-        board.clock.advance(4)
-        await it.told(3)
+        await it.told(3, step_s=0.5)
         await it.respond()
         assert (await it.told(4))[3].silences == 0
-        board.clock.advance(4)
-        assert [one.kind for one in (await it.told(6))][3:] == ["turn", "timeout", "turn"]
+        assert [one.kind for one in (await it.told(6, step_s=0.5))][3:] == ["turn", "timeout", "turn"]
         await it.phone.sip.bye()
         await board.over()

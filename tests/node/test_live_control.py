@@ -48,6 +48,7 @@ async def _story(board: Switchboard, call_id: UUID) -> list[tuple[str, dict[str,
 async def _answered_inbound(board: Switchboard) -> tuple[Phone, CallRecord]:
     caller = await board.exchange.call(NUMBER)
     await caller.answered()
+    await board.until_all(CallStatus.ANSWERED)
     (call,) = [one for one in await board.calls() if one.parent_call_id is None]
     return caller, call
 
@@ -123,8 +124,12 @@ async def test_digits_arrive_at_the_far_end_while_it_hears_a_prompt(board: Switc
                 await asyncio.sleep(0.02)
         with pytest.raises(NotAnswered):
             await _press(board, calls[0].id, "1")
-        board.clock.advance(1)
-        await caller.answered()
+        answering = asyncio.ensure_future(caller.answered())
+        while not answering.done():  # the pause may begin a moment later
+            board.clock.advance(0.5)
+            await asyncio.sleep(0.05)
+        await answering
+        await board.until_all(CallStatus.ANSWERED)
         await _press(board, calls[0].id, "42#")
         async with asyncio.timeout(PATIENCE_S):
             while "".join(key for _, key in caller.peer.presses()) != "42#":

@@ -176,6 +176,7 @@ async def test_beside_a_single_leg_the_supervisor_hears_prompts_and_follows_into
         await board.route(voice_callback_url=server.url("/voice"))
         caller = await board.exchange.call(NUMBER)
         await caller.answered()
+        await board.until_all(ANSWERED)
         watched = Watched(board, (await board.calls())[0].id)
         await watched.begin("whisper")
         boss = await _supervisor(board, watched)

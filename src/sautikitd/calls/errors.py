@@ -51,7 +51,10 @@ class NodeSilent(Refusal):
 class NoFlow(Refusal):
     code = "calls.no_flow"
     status = 409
-    message = "This is a leg that was dialled for the call {parent}; only that one has a flow. Replace the flow there."
+    message = (
+        "This call runs no flow. Of a leg that was dialled, replace the flow of the call it was dialled for (its "
+        "`parent_call_id`); a call that a device made has none."
+    )
 
 
 class Controlled(Refusal):

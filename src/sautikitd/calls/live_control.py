@@ -42,8 +42,8 @@ class ControlCall:
         `NoFlow`, and `Controlled` for a URL given to a call that has a controller."""
         call = await lock_live(connection, call_id, self._clock.now())
         self._refuse_bad(actions, voice_callback_url, live=call.mode == "live")
-        if call.parent_call_id is not None:
-            raise NoFlow(parent=call.parent_call_id)
+        if call.parent_call_id is not None or call.by_device:
+            raise NoFlow
         if call.control is not None and voice_callback_url is not None:
             raise Controlled
         await turns.close_all(connection, call.id, now)

@@ -72,6 +72,11 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
     @property
+    def by_device(self) -> bool:
+        """Made by a device, not placed through the API: outbound, and it never waited. It runs no flow."""
+        return self.direction == "outbound" and self.parent_call_id is None and self.expires_at is None
+
+    @property
     def is_parent(self) -> bool:
         """Rings several targets at once: its legs are calls of their own, and it is not dialled itself."""
         return self.target_count > 1

@@ -219,8 +219,8 @@ class Supervising:
                 raise
 
     def _agent(self) -> MediaLeg | None:
-        """Who is whispered to: the leg that was dialled for the call, while it is there."""
-        return self._near.partner
+        """Who is whispered to: the device that made the call, else the leg that was dialled for it, while it is there."""
+        return self._near if self._call.by_device else self._near.partner
 
     async def _announce(self) -> None:
         agent = self._agent()
