@@ -10,6 +10,7 @@ from schema_findings import findings_of
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a hundred operations, each in a hundred forms
 def test_nothing_that_the_document_allows_or_forbids_surprises_the_api(
     tmp_path: Path, database_url: str
 ) -> None:
