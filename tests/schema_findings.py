@@ -30,7 +30,7 @@ _FURTHER_RULES = frozenset(
             "voice_url",
         ),
         *("events", "scopes", "source_cidrs", "name", "label", "script", "actions", "number_ids", "number"),
-        *("advance_seconds", "control", "hold_audio_url", "control_timeout_ms"),
+        *("advance_seconds", "number_id", "identity", "control", "hold_audio_url", "control_timeout_ms"),
         *("opening_actions", "fallback_actions", "client_request_id", "send_digits", "metadata"),
         *("created_after", "created_before", "since", "status", "country", "capability", "contains", "email"),
         *("expires_at", ""),  # "": the query holds NUL
