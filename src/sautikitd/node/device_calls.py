@@ -15,6 +15,7 @@ from sautikitd.devices.credentials import SipCredentials
 from sautikitd.errors import Refusal
 from sautikitd.flow.port import DialRecording, DialSpec, DialStatus, LegGone
 from sautikitd.flow.verbs.play import CADENCES, ToneName
+from sautikitd.node.answer_entry import AnswerEntry
 from sautikitd.node.device_answers import DeviceAnswer, of_dialled, of_refusal
 from sautikitd.node.device_media import codecs_for, encryption_for
 from sautikitd.node.dial import CallDialler
@@ -41,6 +42,7 @@ class DeviceCall:
     def __init__(self, call: CallRecord, sip: SipCall, dialling: Dialling, host: str) -> None:
         self.call = call
         self._dialling = dialling
+        self._answer = AnswerEntry(dialling.books, call.id)
         self._host = host
         dialling.recordings.know(call.id, call)
         transport = sip.source.transport
@@ -61,10 +63,7 @@ class DeviceCall:
         self.leg.end(cause, by=by)
 
     async def answered(self, leg: InboundLeg, dialog: dict[str, Any]) -> None:
-        assert leg.answered_at is not None
-        committed = await self._dialling.books.answered(self.call.id, leg.answered_at, dialog)
-        if committed is None or committed.status is not CallStatus.ANSWERED:
-            leg.end(HangupCause.CANCELED)
+        await self._answer.enter(leg, dialog)
 
     async def run(self) -> None:
         """Returns when the call has ended in the database."""
@@ -77,6 +76,7 @@ class DeviceCall:
                 self.leg.end(HangupCause.NORMAL_CLEARING)
             end = await self.leg.gone()
             quality = await self.leg.quality()
+            await self._answer.settled()
             self._dialling.recordings.forget(self.call.id)
             await self._dialling.books.ended(self.call.id, ending_of(end, quality))
 

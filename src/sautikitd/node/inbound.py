@@ -8,9 +8,10 @@ import structlog
 from sautikitd.calls.errors import WorkspaceSuspended
 from sautikitd.calls.lifecycle import Ending
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.calls.outcomes import HangupBy, HangupCause
 from sautikitd.calls.receiving import Arrival, ReceiveInboundCall
 from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.node.answer_entry import AnswerEntry
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.inbound_numbers import called_number, caller_of
@@ -47,6 +48,7 @@ class InboundCall:
     ) -> None:
         self.call = call
         self._books = books
+        self._answer = AnswerEntry(books, call.id)
         self._conversations = conversations
         self._recordings = recordings
         recordings.know(call.id, call)
@@ -63,10 +65,7 @@ class InboundCall:
         return [self.leg]
 
     async def answered(self, leg: InboundLeg, dialog: dict[str, Any]) -> None:
-        assert leg.answered_at is not None
-        committed = await self._books.answered(self.call.id, leg.answered_at, dialog)
-        if committed is None or committed.status is not CallStatus.ANSWERED:
-            leg.end(HangupCause.CANCELED)
+        await self._answer.enter(leg, dialog)
 
     async def run(self) -> None:
         """Returns when the call has ended in the database."""
@@ -77,6 +76,7 @@ class InboundCall:
                 self.leg.end(HangupCause.NORMAL_CLEARING)
             end = await self.leg.gone()
             quality = await self.leg.quality()
+            await self._answer.settled()
             self._recordings.forget(self.call.id)
             ending = Ending(
                 cause=end.cause,
