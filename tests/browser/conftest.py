@@ -23,6 +23,7 @@ BROWSER_TONE = 1000
 _MICROPHONE_RATE = 48_000
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = None
     if chromium.installed() is None:

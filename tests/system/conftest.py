@@ -22,6 +22,7 @@ CALLEE = "+254712000555"
 MakePhone = Callable[..., Awaitable[Baresip]]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _FOLDER in item.path.parents:
