@@ -92,14 +92,14 @@ async def test_nobody_at_the_desk_so_the_caller_waits_with_music_until_an_agents
     caller = await _caller(installation, make_phone, "+254733444002")
     (waiting,) = await line.until_there("/v1/queues/support/members", 1)
     await agent.until("CALL_INCOMING")
-    await asyncio.sleep(5)  # he hears where he stands, and music
+    await asyncio.sleep(9)  # he hears where he stands, and music
     await agent.command("accept")
     await line.until(waiting["call_id"], lambda _: bool(agent.heard()))
     await asyncio.sleep(5)  # "A caller is waiting", and they talk
     await agent.hang_up()
     await caller.until("CALL_CLOSED")
     heard = caller.heard()[0]
-    assert any(0.3 < one < 0.6 for one in spells(heard, NOTES_HZ[2]))
+    assert any(0.25 < one < 0.65 for note in NOTES_HZ for one in spells(heard, note))
     assert max(spells(heard, AGENT_TONE), default=0) > 1.5
     assert max(spells(agent.heard()[0], CALLER_TONE), default=0) > 1.5
     await installation.call_when(live_customer, waiting["call_id"], "completed")
