@@ -28,7 +28,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	  echo "$(PYTHON) comes without venv here. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing packages into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
 
@@ -36,7 +36,7 @@ run: setup ## Serve everything here and show a first call as it happens.
 	@exec $(BIN)/sautikitd demo $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(if $(HTTP),--http $(HTTP)) $(if $(SIP),--sip $(SIP))
 
 test: setup ## Run the whole suite.
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+	$(BIN)/python -m pytest -n $(WORKERS) -q
 
 lint: setup ## Look for mistakes (ruff).
 	$(BIN)/ruff check src tests bench fuzz examples
@@ -55,7 +55,7 @@ check: lint types format-check test ## Everything CI looks at.
 
 fuzz: setup ## Feed every reader of what strangers send with ever odder input: make fuzz SECONDS_EACH=600.
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.lock
 	$(BIN)/python fuzz/guided.py $(SECONDS_EACH)
 
 bench: setup ## Measure: calls a second, legs a core, latencies. Takes minutes.

@@ -22,6 +22,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from ports import free_ports
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import processor_time  # type: ignore[import-not-found]  # beside this script, not a package
@@ -31,7 +33,7 @@ from sautikitd.voice.sip.events import Answered, Failed
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.user_agent import UserAgent
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 
 NUMBER = "+254207000001"
 IDLE_S = 5.0

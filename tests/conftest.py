@@ -5,16 +5,22 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from one_worker import SharedScheduling
 from sautikitd.database.embedded import EmbeddedPostgres
 from sautikitd.database.migrate import migrate
 from sautikitd.database.pool import Database
 
 _TEMPLATE = "sautikit"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedScheduling:
+    return SharedScheduling(config, log)
 
 
 class PostgresForTests:

@@ -14,16 +14,15 @@ from browser.chromium import Chromium
 from browser.softphone_page import HERE, Account, PagePhone, open_phone, served_pages
 from node.softphone import credential
 from node.switchboard import Switchboard, switchboard
+from ports import free_port
 from sautikitd.devices.addresses import DeviceAddresses
 from system.sound import write_tone
 from voice.sip.certificates import Authority
-from voice.sip.far_end import free_port
 
 BROWSER_TONE = 1000
 _MICROPHONE_RATE = 48_000
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = None
     if chromium.installed() is None:
@@ -31,10 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     elif not (HERE / "node_modules" / "jssip").exists():
         missing = "the softphone libraries are not installed: npm ci in tests/browser"
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            if missing:
-                item.add_marker(pytest.mark.skip(reason=missing))
+        if missing and HERE in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=missing))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from node.exchange import PATIENCE_S, Exchange
+from ports import free_port
 from sautikitd.app import Platform, open_platform
 from sautikitd.calls.models import CallRecord, record_of
 from sautikitd.calls.outcomes import CallStatus
@@ -28,7 +29,6 @@ from sautikitd.settings import from_environment
 from sautikitd.trunks.models import NewTrunk
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.wallet.models import Account, Cause, Details, EntryType
-from voice.sip.far_end import free_port
 
 NUMBER = "+254207000001"
 PARTIES = ("+254712000001", "+254712000002", "+254712000003")

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from node.exchange import hung_up
 from node.switchboard import NUMBER, PARTIES, Switchboard
+from ports import free_port
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.calls.requests import PlaceCall
@@ -26,7 +27,7 @@ from sautikitd.voice.sip.events import Acknowledged, Canceled
 from sautikitd.voice.sip.invites import PreparedInvite
 from sautikitd.voice.sip.user_agent import UserAgent
 from voice.sip.certificates import Authority
-from voice.sip.far_end import FAST, OUR_SDP, SippRunner, free_port, user_agent
+from voice.sip.far_end import FAST, OUR_SDP, SippRunner, user_agent
 from voice.sip.parties import Callee, until
 from voice.sip.raw_peer import RawPeer, raw_peer
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from node.switchboard import NUMBER, Switchboard, switchboard
+from ports import free_port
 from sautikitd.calls.models import CallRecord
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.node.trunk_routes import TrunkAddresses
 from sautikitd.trunks.models import InboundNumber, NewTrunk
 from voice.sip.certificates import Authority
-from voice.sip.far_end import OUR_SDP, free_port
+from voice.sip.far_end import OUR_SDP
 from voice.sip.raw_peer import raw_peer
 
 DIGITS = NUMBER.removeprefix("+")

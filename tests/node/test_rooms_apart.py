@@ -13,6 +13,7 @@ from flow.doubles import callback_server
 from node.exchange import hung_up
 from node.room_party import call_in, nothing_left, rows, speak_together, until_rows, until_seated
 from node.switchboard import PARTIES, Switchboard, switchboard
+from ports import free_port
 from sautikitd.app import open_platform
 from sautikitd.roles import voice
 from sautikitd.roles.voice import Parts, assemble
@@ -20,7 +21,6 @@ from sautikitd.settings import Settings, from_environment
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.sip.hops import Hop
 from simulators.carrier.far_side import Phone
-from voice.sip.far_end import free_port
 
 FIRST, SECOND, THIRD = PARTIES
 TONES = (500.0, 900.0, 1300.0)

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from factories import BOX
+from ports import free_port
 from sautikitd.clock import ManualClock, SystemClock
 from sautikitd.database.pool import Database
 from sautikitd.identity.audit import OPERATOR
@@ -21,7 +22,7 @@ from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.transactions import reply
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.sip.wire import Arrival
-from voice.sip.far_end import free_port, user_agent
+from voice.sip.far_end import user_agent
 
 
 class Registrar:

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ports import free_ports
+
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-swift"
 _KEY, _SECRET = "test:tester", "testing"
 _START_S = 90
@@ -36,7 +38,7 @@ def missing() -> str | None:
 @contextmanager
 def swift_server(folder: Path) -> Iterator[SwiftServer]:
     """Serves until the block ends. `folder` must be on a file system with extended attributes."""
-    ports = dict(zip(("proxy", "account", "container", "object"), _free_ports(4), strict=True))
+    ports = dict(zip(("proxy", "account", "container", "object"), free_ports(4), strict=True))
     _configure(folder, ports)
     running: list[subprocess.Popen[bytes]] = []
     try:
@@ -141,17 +143,6 @@ swift_hash_path_suffix = {hashlib.sha256(b"suffix").hexdigest()[:12]}
 name = default
 default = yes
 """
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _await_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -21,10 +21,7 @@ from sautikitd.uploads.form import SentFile
 from sautikitd.uploads.playing import UploadedSounds
 from sautikitd.uploads.service import AudioUploads
 
-pytestmark = [
-    pytest.mark.skipif(missing() is not None, reason=missing() or ""),
-    pytest.mark.xdist_group("swift"),  # one server, on one worker
-]
+pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 MINUTE = timedelta(minutes=1)
 
 

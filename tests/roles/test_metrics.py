@@ -6,20 +6,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ports import free_port
 from sautikitd.payments.silence import WITHOUT_CALLBACK
 from sautikitd.roles.metrics import metrics_of
 from sautikitd.settings import from_environment
 from sautikitd.supervisor.ports import PortTaken
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 def test_the_worker_shows_pushes_that_nobody_called_back_about(tmp_path: Path) -> None:
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     settings = from_environment({"SAUTIKIT_DATA_DIR": str(tmp_path), "SAUTIKIT_WORKER_METRICS": address})
     WITHOUT_CALLBACK.labels("test").set(3)
     with metrics_of("worker", settings):

@@ -1,7 +1,6 @@
 """Looking at the processes of this machine, to prove that none is left behind."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,21 +24,3 @@ def running_with(mark: str) -> set[int]:
         if mark.encode() in text and state != "Z":
             found.add(int(process.name))
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports free for TCP and UDP alike at the moment of asking."""
-    held: list[socket.socket] = []
-    ports: list[int] = []
-    while len(ports) < count:
-        tcp, udp = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [tcp, udp]
-        tcp.bind(("127.0.0.1", 0))
-        try:
-            udp.bind(tcp.getsockname())
-        except OSError:
-            continue
-        ports.append(tcp.getsockname()[1])
-    for opened in held:
-        opened.close()
-    return ports

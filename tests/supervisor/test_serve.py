@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from supervisor.processes import free_ports, running_with, until
+from ports import free_ports
+from supervisor.processes import running_with, until
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 

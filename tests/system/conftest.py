@@ -9,24 +9,16 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
+from ports import free_ports
 from system.baresip import Baresip, sip_port
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 from system.receiver import Receiver
 
-_FOLDER = Path(__file__).parent
 CALLEE = "+254712000555"
 
 MakePhone = Callable[..., Awaitable[Baresip]]
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if _FOLDER in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("system"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

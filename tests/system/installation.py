@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,30 +12,11 @@ from typing import Any
 
 import aiohttp
 
+from ports import free_ports
 from system.baresip import sip_port
 
 _UP_WITHIN_S = 60.0
 _ROLES = ("api", "voice", "worker", "carrier")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports free on loopback for TCP and UDP at once, held open together so that none is named twice."""
-    held: list[socket.socket] = []
-    ports: list[int] = []
-    while len(ports) < count:
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        tcp.bind(("127.0.0.1", 0))
-        port = tcp.getsockname()[1]
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [tcp, udp]
-        try:
-            udp.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        ports.append(port)
-    for one in held:
-        one.close()
-    return ports
 
 
 @dataclass(frozen=True)

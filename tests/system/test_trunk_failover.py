@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from ports import free_ports
 from system.conftest import CALLEE, MakePhone
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 from system.receiver import Receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

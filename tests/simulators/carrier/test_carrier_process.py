@@ -11,10 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ports import free_port
 from sautikitd.voice.sip.events import RemoteBye
 from sautikitd.voice.sip.user_agent import UserAgent
 from simulators.carrier.far_side import FarSide
-from voice.sip.far_end import free_port
 
 _START_S = 15.0  # of a busy machine; alone it takes about one
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest_asyncio
 from aiohttp import web
 
+from ports import free_ports
 from system.examples.served import Served
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 from voice_app import Sautikit, Settings
 
 Make = Callable[[Sautikit, Settings], web.Application]

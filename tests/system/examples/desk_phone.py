@@ -3,8 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from ports import free_ports
 from system.baresip import Baresip, sip_port
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 
 
 async def desk_phone(

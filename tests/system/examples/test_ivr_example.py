@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from ivr import STOPS
+from ports import free_ports
 from system.examples.served import Served, said
-from system.installation import Customer, Installation, free_ports
+from system.installation import Customer, Installation
 from voice_app import Sautikit
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

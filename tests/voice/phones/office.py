@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from ports import free_port
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.clock import SystemClock
 from sautikitd.voice.engine import Route, VoiceEngine
@@ -19,7 +20,7 @@ from sautikitd.voice.outbound_leg import OutboundLeg
 from sautikitd.voice.sip.hops import Hop, Transport
 from system.baresip import Baresip, sip_port
 from system.sound import power_at, read_wav
-from voice.sip.far_end import free_port, user_agent
+from voice.sip.far_end import user_agent
 from voice.sip.parties import Callee
 
 OUR_TONE, THEIR_TONE = 700, 1000

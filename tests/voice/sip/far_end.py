@@ -1,13 +1,13 @@
 """SIPp as the independent far end, a user agent to test, and timers that ring fast."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.timers import Timers
@@ -16,18 +16,6 @@ from sautikitd.voice.sip.user_agent import UserAgent
 SCENARIOS = Path(__file__).parent / "scenarios"
 FAST = Timers(t1=0.05, t2=0.4, t4=0.25)
 OUR_SDP = sdp.offer("127.0.0.1", 40_000, session_id=7).encode()
-
-
-def free_port() -> int:
-    """A port free for UDP and TCP just now; others of this machine's may be taken for one of the two."""
-    for _ in range(50):
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            stream.bind(("127.0.0.1", 0))
-            port = int(stream.getsockname()[1])
-            with suppress(OSError):
-                datagram.bind(("127.0.0.1", port))
-                return port
-    raise RuntimeError("no port is free for UDP and TCP at once")
 
 
 class Sipp:
