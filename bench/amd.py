@@ -14,8 +14,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from sautikitd.voice.media.answerer import Answerer, AnswererEar, GreetingEnd
 from sautikitd.voice.media.g711 import FRAME_SAMPLES
+from sautikitd.voice.media.listening.answerer import Answerer, AnswererEar, GreetingEnd
 from voice.media.answers import KINDS, NOISES, Line, Speaker, make_line
 
 NAMES = tuple(Answerer)

@@ -25,10 +25,10 @@ from sautikitd.voice.media.crypto.srtp import Opener, Sealer
 from sautikitd.voice.media.crypto.suites import Suite
 from sautikitd.voice.media.g711 import Codec, Pcm, decode, encode
 from sautikitd.voice.media.plane import Plane
-from sautikitd.voice.media.ports import Ports
 from sautikitd.voice.media.protocol import RemoteMedia
-from sautikitd.voice.media.rtp import RtpPacket, build_rtp
+from sautikitd.voice.media.rtp.packets import RtpPacket, build_rtp
 from sautikitd.voice.media.terms import SrtpTerms
+from sautikitd.voice.media.wire.ports import Ports
 
 FRAME = 160
 TICK_S = 0.020

@@ -17,10 +17,10 @@ import numpy as np
 from sautikitd.voice.media.client import MediaClient
 from sautikitd.voice.media.crypto.certificate import DtlsIdentity, make_identity
 from sautikitd.voice.media.crypto.dtls import Handshake
-from sautikitd.voice.media.ports import SO_TIMESTAMPNS
 from sautikitd.voice.media.protocol import LocalMedia, RemoteMedia
-from sautikitd.voice.media.stamps import arrival_of
+from sautikitd.voice.media.rtp.stamps import arrival_of
 from sautikitd.voice.media.terms import DtlsRole, DtlsTerms
+from sautikitd.voice.media.wire.ports import SO_TIMESTAMPNS
 
 _ANCILLARY = 64
 

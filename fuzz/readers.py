@@ -12,9 +12,9 @@ from sautikitd.flow.reader import read_flow
 from sautikitd.flow.xml.element import Dialect
 from sautikitd.voice.media.ice.lite import IceLite
 from sautikitd.voice.media.ice.stun import Kind, build_stun, parse_stun
-from sautikitd.voice.media.rtcp import parse_rtcp
-from sautikitd.voice.media.rtp import RtpPacket, build_rtp, parse_rtp
-from sautikitd.voice.media.telephone_event import EventReader
+from sautikitd.voice.media.rtp.packets import RtpPacket, build_rtp, parse_rtp
+from sautikitd.voice.media.rtp.rtcp import parse_rtcp
+from sautikitd.voice.media.rtp.telephone_event import EventReader
 from sautikitd.voice.media.terms import IceTerms
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr, SipUri
 from sautikitd.voice.sip.digest import read_challenges, read_digest

@@ -19,6 +19,7 @@ from sautikitd.database.pool import Database
 _TEMPLATE = "sautikit"
 
 
+@pytest.hookimpl(optionalhook=True)  # none where xdist is not loaded
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedScheduling:
     return SharedScheduling(config, log)
 

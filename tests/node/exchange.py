@@ -12,7 +12,7 @@ from simulators.carrier.far_side import Phone, description_of
 from voice.media.rtp_peer import Peer, Samples, level, sine
 from voice.sip.far_end import FAST
 
-PATIENCE_S = 12.0
+PATIENCE_S = 30.0
 
 
 class Ringing:

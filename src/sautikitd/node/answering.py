@@ -9,8 +9,8 @@ from sautikitd.clock import Clock
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal
 from sautikitd.node.books import Books
 from sautikitd.voice.leg import MediaLeg
-from sautikitd.voice.media.answerer import Answerer
 from sautikitd.voice.media.client import MediaRefused
+from sautikitd.voice.media.listening.answerer import Answerer
 
 log = structlog.get_logger(__name__)
 

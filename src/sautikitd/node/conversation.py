@@ -25,13 +25,13 @@ from sautikitd.flow.reader import read_actions
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.node.answering import AnsweringMachines
 from sautikitd.node.books import Books
-from sautikitd.node.controllers import Controllers
-from sautikitd.node.dial import CallDialler
-from sautikitd.node.dialling import Dialling
+from sautikitd.node.dialling.dial import CallDialler
+from sautikitd.node.dialling.means import Dialling
 from sautikitd.node.journal import JournalWriter
-from sautikitd.node.live_flow import LiveFlow, LiveFlows
+from sautikitd.node.live.controllers import Controllers
+from sautikitd.node.live.flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
-from sautikitd.node.rooms import NodeRooms
+from sautikitd.node.rooms.rooms import NodeRooms
 from sautikitd.node.streaming import CallStreams
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaRefused

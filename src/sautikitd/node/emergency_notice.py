@@ -8,7 +8,7 @@ import structlog
 
 from sautikitd.flow.port import LegGone, PromptUnavailable, Say
 from sautikitd.ids import uuid7
-from sautikitd.node.device_media import codecs_for, encryption_for
+from sautikitd.node.devices.media import codecs_for, encryption_for
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.inbound_leg import InboundLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused

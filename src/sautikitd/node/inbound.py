@@ -14,11 +14,11 @@ from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.answer_entry import AnswerEntry
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations
-from sautikitd.node.inbound_numbers import called_number, caller_of
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
-from sautikitd.node.routes import CARRIER, Routes
 from sautikitd.node.test_callers import TestCallers
+from sautikitd.node.trunks.numbers import called_number, caller_of
+from sautikitd.node.trunks.routes import CARRIER, Routes
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.inbound_leg import InboundLeg

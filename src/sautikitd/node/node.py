@@ -16,17 +16,17 @@ from sautikitd.calls.queue import Claimed
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
-from sautikitd.node.commander import Commander, RunningCall
 from sautikitd.node.conversation import Conversations
-from sautikitd.node.device_calls import DeviceDesk
-from sautikitd.node.device_identity import credential_of
+from sautikitd.node.devices.calls import DeviceDesk
+from sautikitd.node.devices.identity import credential_of
 from sautikitd.node.inbound import InboundCall, Reception
 from sautikitd.node.lease import Lease
+from sautikitd.node.live.commander import Commander, RunningCall
 from sautikitd.node.outbound import OutboundCall
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
-from sautikitd.node.routes import CARRIER, Routes
 from sautikitd.node.test_callers import CarrierUnreachable, TestCallers
+from sautikitd.node.trunks.routes import CARRIER, Routes
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.media.client import MediaLost
 from sautikitd.voice.sip.inbound import InboundCall as SipCall

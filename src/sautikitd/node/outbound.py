@@ -14,7 +14,7 @@ from sautikitd.calls.queue import Claimed
 from sautikitd.flow.port import LegGone
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations
-from sautikitd.node.dialled_legs import ending_of, most_telling
+from sautikitd.node.dialling.legs import ending_of, most_telling
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.outbound_leg import OutboundLeg
 

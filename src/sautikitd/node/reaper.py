@@ -12,7 +12,7 @@ from sautikitd.calls.leases import Orphan
 from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
-from sautikitd.node.routes import Routes
+from sautikitd.node.trunks.routes import Routes
 from sautikitd.rooms.sweeping import Sweeper
 from sautikitd.supervision.service import Supervisions
 from sautikitd.voice.engine import VoiceEngine

@@ -38,7 +38,7 @@ from sautikitd.recordings.models import (
 from sautikitd.recordings.spool import FileBusy, FileMissing, Spool, discard, held
 from sautikitd.recordings.store import RecordingStore, StoreUnavailable
 from sautikitd.timestamps import rfc3339
-from sautikitd.voice.media.wav import repair_wav
+from sautikitd.voice.media.tape.wav import repair_wav
 
 log = structlog.get_logger()
 

@@ -8,13 +8,13 @@ from uuid import UUID
 from sautikitd.app import Platform
 from sautikitd.calls.from_devices import PlaceDeviceCall
 from sautikitd.devices.credentials import SipCredentials
-from sautikitd.node.callees import Callees
-from sautikitd.node.device_calls import DeviceDesk
-from sautikitd.node.device_guard import DeviceGuard
-from sautikitd.node.dialling import Dialling
-from sautikitd.node.doorkeeper import Doorkeeper
-from sautikitd.node.registrar import Registrar
-from sautikitd.node.routes import Routes
+from sautikitd.node.devices.calls import DeviceDesk
+from sautikitd.node.devices.guard import DeviceGuard
+from sautikitd.node.devices.registrar import Registrar
+from sautikitd.node.dialling.callees import Callees
+from sautikitd.node.dialling.means import Dialling
+from sautikitd.node.trunks.doorkeeper import Doorkeeper
+from sautikitd.node.trunks.routes import Routes
 from sautikitd.settings import Settings
 from sautikitd.voice.prompts import Decoder, PromptRenderer, Speaker
 from sautikitd.voice.sip.tls import TlsOptions

@@ -18,25 +18,25 @@ from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL as WEBHOOKS
 from sautikitd.ids import uuid7
 from sautikitd.node.books import Books
-from sautikitd.node.commander import RunningCall
-from sautikitd.node.controllers import Controllers
 from sautikitd.node.conversation import Conversations
-from sautikitd.node.dialling import Dialling
-from sautikitd.node.failover import Failover
+from sautikitd.node.dialling.failover import Failover
+from sautikitd.node.dialling.means import Dialling
 from sautikitd.node.gauges import node_gauges
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
-from sautikitd.node.live_control import LiveControl
+from sautikitd.node.live.commander import RunningCall
+from sautikitd.node.live.control import LiveControl
+from sautikitd.node.live.controllers import Controllers
+from sautikitd.node.live.supervising import Supervisors
 from sautikitd.node.node import VoiceNode
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.reaper import CarrierLegs, Reaper
 from sautikitd.node.recordings import NodeRecordings
-from sautikitd.node.rooms import NodeRooms
-from sautikitd.node.routes import Routes
+from sautikitd.node.rooms.rooms import NodeRooms
 from sautikitd.node.speech_engines import open_speech
-from sautikitd.node.supervising import Supervisors
 from sautikitd.node.test_callers import TestCallers
-from sautikitd.node.trunk_watch import TrunkWatch
+from sautikitd.node.trunks.routes import Routes
+from sautikitd.node.trunks.watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
 from sautikitd.roles.devices import DeviceParts, callees_of, device_desk, device_parts, websockets_of
 from sautikitd.roles.process import RoleProcess

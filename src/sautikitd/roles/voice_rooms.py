@@ -5,10 +5,10 @@ from uuid import UUID
 from sautikitd.app import Platform
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
-from sautikitd.node.room_books import RoomBooks
-from sautikitd.node.room_homes import RoomHomes
-from sautikitd.node.room_seat import RoomParts
-from sautikitd.node.rooms import NodeRooms
+from sautikitd.node.rooms.books import RoomBooks
+from sautikitd.node.rooms.homes import RoomHomes
+from sautikitd.node.rooms.rooms import NodeRooms
+from sautikitd.node.rooms.seat import RoomParts
 from sautikitd.rooms.lifecycle import Rooms
 from sautikitd.rooms.queues.lifecycle import CallerQueues
 from sautikitd.rooms.sweeping import Sweeper

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from sautikitd.voice.media.answerer import Answerer, GreetingEnd
 from sautikitd.voice.media.client import MediaClient
+from sautikitd.voice.media.listening.answerer import Answerer, GreetingEnd
 from sautikitd.voice.media.protocol import AnswererFound, GreetingOver
 
 

@@ -1,4 +1,4 @@
-"""Generated answers for the measure of `voice.media.answerer`: what people, machines and faxes say, over a line.
+"""Generated answers for the measure of `voice.media.listening.answerer`: what people, machines and faxes say, over a line.
 
 Everything follows from a seed: the sentence, the voice, its pace and level, the pauses, the noise, the beep. Speech is
 espeak-ng's, so the timing is speech's and the sound a robot's; real greetings will differ, above all in what people
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sautikitd.voice.media import g711
-from sautikitd.voice.media.answerer import Answerer
+from sautikitd.voice.media.listening.answerer import Answerer
 from sautikitd.voice.speech.jobs import Answer, Sound, Speak
 
 RATE = 8000

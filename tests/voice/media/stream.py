@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sautikitd.voice.media import jitter
 from sautikitd.voice.media.rows import Rows
+from sautikitd.voice.media.rtp import jitter
 from sautikitd.voice.speech.engine import Utterance
 from sautikitd.voice.speech.espeak import Espeak
 from sautikitd.voice.speech.sounds import Sounds

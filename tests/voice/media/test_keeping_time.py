@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sautikitd.voice.media.plane import Plane
-from sautikitd.voice.media.ports import Ports
 from sautikitd.voice.media.protocol import RemoteMedia, StartRecording
+from sautikitd.voice.media.wire.ports import Ports
 from voice.media.rtp_peer import Peer, Samples, level, sine
 from voice.media.sound_file import read_wav
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sautikitd.voice.media.playout import Playout
+from sautikitd.voice.media.sounding.playout import Playout
 
 FRAME = 160
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from sautikitd.flow.streams import StreamEnd
-from sautikitd.voice.media import fork_link
+from sautikitd.voice.media.forks import link as fork_link
 from voice.media.rtp_peer import level, sine
 from voice.streams.bot import Bot
 from voice.streams.talk import Talks

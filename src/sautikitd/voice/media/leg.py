@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sautikitd.voice.media.g711 import Codec
-from sautikitd.voice.media.latch import Latch, SocketAddress
-from sautikitd.voice.media.playback import DigitQueue, Playback
-from sautikitd.voice.media.ports import SocketPair
 from sautikitd.voice.media.protocol import RemoteMedia
-from sautikitd.voice.media.recording import Recording
-from sautikitd.voice.media.telephone_event import EventReader
+from sautikitd.voice.media.rtp.latch import Latch, SocketAddress
+from sautikitd.voice.media.rtp.telephone_event import EventReader
+from sautikitd.voice.media.sounding.playback import DigitQueue, Playback
+from sautikitd.voice.media.tape.recording import Recording
+from sautikitd.voice.media.wire.ports import SocketPair
 
 if TYPE_CHECKING:
     from sautikitd.voice.media.codecs.inlet import Inlet

@@ -10,9 +10,9 @@ from sautikitd.voice.media.crypto.dtls import DtlsLink, Keys
 from sautikitd.voice.media.crypto.srtp import Opener, Sealer
 from sautikitd.voice.media.crypto.suites import Suite
 from sautikitd.voice.media.ice.lite import IceLite
-from sautikitd.voice.media.latch import Latch, SocketAddress
 from sautikitd.voice.media.leg import Leg
 from sautikitd.voice.media.protocol import RemoteMedia
+from sautikitd.voice.media.rtp.latch import Latch, SocketAddress
 from sautikitd.voice.media.terms import DtlsTerms, IceTerms, SrtpTerms
 
 RtcpHandler = Callable[[Leg, bytes, SocketAddress], None]

@@ -9,20 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sautikitd.voice.media import jitter
-from sautikitd.voice.media.booths import Booth, Booths
 from sautikitd.voice.media.codecs.inlet import LAW
-from sautikitd.voice.media.ears import Ears
-from sautikitd.voice.media.forks import Forks
+from sautikitd.voice.media.forks.forks import Forks
 from sautikitd.voice.media.g711 import LAW_INDEX
-from sautikitd.voice.media.goertzel import InBandDigits
-from sautikitd.voice.media.latch import Latch, SocketAddress
 from sautikitd.voice.media.leg import Leg, wall_time
 from sautikitd.voice.media.lines import Lines
-from sautikitd.voice.media.mixing import Rooms, Seat
-from sautikitd.voice.media.overhearing import Overhearing
-from sautikitd.voice.media.playback import DigitQueue, SampleStore, load_playback
-from sautikitd.voice.media.ports import Ports
+from sautikitd.voice.media.listening.ears import Ears
+from sautikitd.voice.media.listening.goertzel import InBandDigits
 from sautikitd.voice.media.protocol import (
     DigitReceived,
     Dtmf,
@@ -37,15 +30,22 @@ from sautikitd.voice.media.protocol import (
     RemoteMedia,
     Segment,
 )
-from sautikitd.voice.media.receive import Receiver
-from sautikitd.voice.media.recorder import Recorded, Recorder
-from sautikitd.voice.media.recording import WriterThread
-from sautikitd.voice.media.relays import Relays
-from sautikitd.voice.media.reports import INTERVAL_S, Reports
-from sautikitd.voice.media.ring_wire import open_wire
+from sautikitd.voice.media.rooms.booths import Booth, Booths
+from sautikitd.voice.media.rooms.mixing import Rooms, Seat
+from sautikitd.voice.media.rooms.overhearing import Overhearing
+from sautikitd.voice.media.rooms.relays import Relays
 from sautikitd.voice.media.rows import Rows
-from sautikitd.voice.media.send import Sender
-from sautikitd.voice.media.speaking import Speaking
+from sautikitd.voice.media.rtp import jitter
+from sautikitd.voice.media.rtp.latch import Latch, SocketAddress
+from sautikitd.voice.media.rtp.reports import INTERVAL_S, Reports
+from sautikitd.voice.media.sounding.playback import DigitQueue, SampleStore, load_playback
+from sautikitd.voice.media.sounding.speaking import Speaking
+from sautikitd.voice.media.tape.recorder import Recorded, Recorder
+from sautikitd.voice.media.tape.recording import WriterThread
+from sautikitd.voice.media.wire.ports import Ports
+from sautikitd.voice.media.wire.receive import Receiver
+from sautikitd.voice.media.wire.ring_wire import open_wire
+from sautikitd.voice.media.wire.send import Sender
 
 _TICKS_A_SECOND = 50
 _EXPIRY_TICKS = 5

@@ -16,15 +16,15 @@ import msgspec
 import uvloop
 
 from sautikitd.voice.media import protocol
-from sautikitd.voice.media.forks import CannotFork
+from sautikitd.voice.media.forks.forks import CannotFork
 from sautikitd.voice.media.plane import LegExists, Plane, UnknownLeg
-from sautikitd.voice.media.playback import UnreadableFile
-from sautikitd.voice.media.ports import NoPorts, Ports
 from sautikitd.voice.media.protocol import Done, Refused, Reply, Request
-from sautikitd.voice.media.recorder import CannotRecord, UnknownRecording
 from sautikitd.voice.media.rows import NoRows
+from sautikitd.voice.media.sounding.playback import UnreadableFile
+from sautikitd.voice.media.tape.recorder import CannotRecord, UnknownRecording
 from sautikitd.voice.media.ticker import Ticker
 from sautikitd.voice.media.urgency import make_urgent
+from sautikitd.voice.media.wire.ports import NoPorts, Ports
 
 Result = protocol.LocalMedia | protocol.LegStats | protocol.Gauges | protocol.Beat | Done
 

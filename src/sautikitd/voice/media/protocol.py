@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from sautikitd.voice.media.answerer import Answerer, GreetingEnd
 from sautikitd.voice.media.g711 import Codec
+from sautikitd.voice.media.listening.answerer import Answerer, GreetingEnd
 from sautikitd.voice.media.terms import DtlsTerms, IceTerms, SrtpTerms
 
 LARGEST_MESSAGE = 1 << 20
@@ -160,7 +160,7 @@ class Join(Struct, frozen=True):
 
 
 class OpenBooth(Struct, frozen=True):
-    """See `voice.media.booths`."""
+    """See `voice.media.rooms.booths`."""
 
     booth_id: str
     room: str

@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from sautikitd.voice.media.g711 import FRAME_SAMPLES
-from sautikitd.voice.media.rtp import HEADER_SIZE
+from sautikitd.voice.media.rtp.packets import HEADER_SIZE
 
 BLOCK_SAMPLES = 80  # 10 ms: the grain of the jitter buffer, so that any usual packet length fits
 RING_BLOCKS = 128  # 1.28 s, a power of two

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from sautikitd.voice.media.fork_link import Frame
+from sautikitd.voice.media.forks.link import Frame
 
 Message = str | bytes
 

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sautikitd.voice.media.fork_link import LONGEST_MARK, Frame
+from sautikitd.voice.media.forks.link import LONGEST_MARK, Frame
 from sautikitd.voice.media.g711 import SAMPLE_RATE, Pcm
-from sautikitd.voice.media.playout import samples_of
+from sautikitd.voice.media.sounding.playout import samples_of
 from sautikitd.voice.streams.dialect import Clear, Leave, Mark, Message, NotUnderstood, Opening, Play, Wish
 from sautikitd.voice.streams.resampling import resampler
 

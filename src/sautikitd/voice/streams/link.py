@@ -1,4 +1,4 @@
-"""The stream process's end of the datagram socket to the media process; see `voice.media.fork_link`."""
+"""The stream process's end of the datagram socket to the media process; see `voice.media.forks.forks.link`."""
 
 import asyncio
 import os
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from sautikitd.voice.media import fork_link
-from sautikitd.voice.media.fork_link import LARGEST_DATAGRAM, Kind
-from sautikitd.voice.media.playout import LONGEST_QUEUE_S
+from sautikitd.voice.media.forks import link as fork_link
+from sautikitd.voice.media.forks.link import LARGEST_DATAGRAM, Kind
+from sautikitd.voice.media.sounding.playout import LONGEST_QUEUE_S
 
 _MOST_QUEUED = LONGEST_QUEUE_S * 16_000  # bytes
 _BACKLOG = 1024

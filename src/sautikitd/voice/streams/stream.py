@@ -12,8 +12,8 @@ import aiohttp
 from sautikitd.egress.client import EgressClient, EgressLimits
 from sautikitd.egress.failures import EgressFailure
 from sautikitd.flow.streams import StreamEnd, StreamProtocol
-from sautikitd.voice.media import fork_link
-from sautikitd.voice.media.fork_link import Kind
+from sautikitd.voice.media.forks import link as fork_link
+from sautikitd.voice.media.forks.link import Kind
 from sautikitd.voice.streams.dialect import Clear, Dialect, Leave, Mark, Message, NotUnderstood, Play
 from sautikitd.voice.streams.drachtio import Drachtio
 from sautikitd.voice.streams.link import Link

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 
 from sautikitd.voice.media import g711
-from sautikitd.voice.media.fork_link import LONGEST_MARK, Frame
+from sautikitd.voice.media.forks.link import LONGEST_MARK, Frame
 from sautikitd.voice.media.g711 import FRAME_SAMPLES, SAMPLE_RATE, Codec
-from sautikitd.voice.media.playout import samples_of
+from sautikitd.voice.media.sounding.playout import samples_of
 from sautikitd.voice.streams.dialect import Clear, Mark, Message, NotUnderstood, Opening, Play, Wish
 
 _FRAME_MS = FRAME_SAMPLES * 1000 // SAMPLE_RATE

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sautikitd.voice.media import jitter
 from sautikitd.voice.media.codecs.frames import BadFrame, FrameDecoder
 from sautikitd.voice.media.g711 import FRAME_SAMPLES, Codec, Pcm, encode
 from sautikitd.voice.media.rows import BLOCK_SAMPLES, Rows
-from sautikitd.voice.media.rtp import RtpPacket
+from sautikitd.voice.media.rtp import jitter
+from sautikitd.voice.media.rtp.packets import RtpPacket
 
 LAW = Codec.PCMU  # of the codes in the jitter buffer
 _MOST_HELD = 8

@@ -6,8 +6,8 @@ from sautikitd.voice.media.codecs.frames import SAMPLES_A_MS, FrameEncoder
 from sautikitd.voice.media.codecs.inlet import Inlet
 from sautikitd.voice.media.g711 import Pcm
 from sautikitd.voice.media.rows import Rows
-from sautikitd.voice.media.rtp import RtpPacket, build_rtp
-from sautikitd.voice.media.telephone_event import EventPacket
+from sautikitd.voice.media.rtp.packets import RtpPacket, build_rtp
+from sautikitd.voice.media.rtp.telephone_event import EventPacket
 
 _PATIENCE_TICKS = 5  # without a packet of the other leg, before silence is encoded in its place
 

@@ -2,7 +2,7 @@
 address it nominates for as long as it goes on checking."""
 
 from sautikitd.voice.media.ice.stun import Attribute, Kind, StunMessage, build_stun, parse_stun, xor_address
-from sautikitd.voice.media.latch import SocketAddress
+from sautikitd.voice.media.rtp.latch import SocketAddress
 from sautikitd.voice.media.terms import IceTerms
 
 CONSENT_S = 30.0

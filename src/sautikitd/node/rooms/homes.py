@@ -1,0 +1,155 @@
+"""All rooms at home on this node: opened by who comes first, kept to what their rows say, closed when they end."""
+
+from contextlib import ExitStack
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from sautikitd.calls.models import CallRecord
+from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.flow.port import Audio, Prompt, PromptUnavailable, Say
+from sautikitd.node.prompting import Prompting
+from sautikitd.node.recordings import NodeRecordings
+from sautikitd.node.rooms.books import RoomBooks
+from sautikitd.node.rooms.home import RoomHome
+from sautikitd.rooms.models import EndReason, Room
+from sautikitd.rooms.rows import RoomCommand
+from sautikitd.voice.engine import VoiceEngine
+from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
+from sautikitd.voice.rooms import MediaRoom
+
+log = structlog.get_logger(__name__)
+
+
+class RoomHomes:
+    """`legs` are the node's own legs by seat; whoever seats one puts it there first."""
+
+    def __init__(
+        self, books: RoomBooks, engine: VoiceEngine, recordings: NodeRecordings, prompting: Prompting
+    ) -> None:
+        self.legs: dict[UUID, MediaLeg] = {}
+        self._books = books
+        self._engine = engine
+        self._recordings = recordings
+        self._prompting = prompting
+        self._homes: dict[UUID, tuple[RoomHome, CallRecord]] = {}
+        self._followed: dict[UUID, ExitStack] = {}  # a room is looked after, though no call of ours be in it
+
+    async def ensure(self, room: Room, media: MediaClient, owner: CallRecord) -> None:
+        """Opens a room that is at home here. Raises `MediaRefused`, `MediaLost`."""
+        if room.id in self._homes:
+            return
+        made = MediaRoom(room.id, media, self._recordings)
+        self._homes[room.id] = RoomHome(room, made, self._books, self.legs, self._engine.address), owner
+        self._followed[room.id] = ExitStack()
+        self._followed[room.id].enter_context(self._books.board.followed())
+        self._recordings.know(room.id, owner)
+        try:
+            await made.open()
+        except (MediaRefused, MediaLost):
+            self._forget(room.id)
+            raise
+
+    async def settle(self, room_id: UUID) -> None:
+        """Does at once what the rows of a room say, as the board knows them; nothing for a room of another node."""
+        found, room = self._homes.get(room_id), self._books.board.room(room_id)
+        if found and room:
+            await self._update(found[0], room)
+
+    async def release(self, room_id: UUID, seat_id: UUID) -> None:
+        """Takes a leg of ours out of a room of ours."""
+        self.legs.pop(seat_id, None)
+        if found := self._homes.get(room_id):
+            try:
+                await found[0].release(seat_id)
+            except MediaLost:
+                await self._lose(found[0])
+
+    async def run(self) -> None:
+        """Follows the board until cancelled."""
+        board, seen = self._books.board, 0
+        while True:
+            seen = await board.beyond(seen)
+            for room_id, (home, _) in list(self._homes.items()):
+                if room := board.room(room_id):
+                    await self._update(home, room)
+                else:
+                    await self._close(home)
+            if self._homes:
+                await self._carry_out()
+
+    async def close(self) -> None:
+        """The node stops: its rooms end, for whoever of other nodes is still in them."""
+        for room_id, (home, _) in list(self._homes.items()):
+            await self._books.end_room(room_id, EndReason.NODE_LOST)
+            await self._close(home)
+
+    async def _update(self, home: RoomHome, room: Room) -> None:
+        try:
+            await home.update(room, dict(self._books.board.seats(room.id)))
+        except MediaLost:
+            await self._lose(home)
+        except Exception:  # one room that goes wrong costs neither the others nor the node
+            log.exception("node.room_failed", room_id=str(room.id))
+            await self._lose(home)
+
+    async def _lose(self, home: RoomHome) -> None:
+        """Its media process died: the room is over, and its own legs with it."""
+        await self._books.end_room(home.room.id, EndReason.NODE_LOST)
+        await self._close(home)
+
+    async def _close(self, home: RoomHome) -> None:
+        self._forget(home.room.id)
+        try:
+            await home.close()
+        except (MediaLost, MediaRefused) as exc:
+            log.debug("node.room_without_media", room_id=str(home.room.id), error=str(exc))
+
+    def _forget(self, room_id: UUID) -> None:
+        self._homes.pop(room_id, None)
+        if followed := self._followed.pop(room_id, None):
+            followed.close()
+        self._recordings.forget(room_id)
+
+    # What is said to a whole room
+
+    async def _carry_out(self) -> None:
+        try:
+            commands = await self._books.commands_for(list(self._homes))
+        except DatabaseUnavailable as exc:
+            log.warning("node.room_commands_wait", error=repr(exc))
+            return
+        for command in commands:
+            home, owner = self._homes[command.room_id]
+            await self._books.command_done(command.id, await self._say(home, owner, command))
+
+    async def _say(self, home: RoomHome, owner: CallRecord, command: RoomCommand) -> str:
+        try:
+            if command.kind == "hush":
+                await home.media.hush()
+                return "done"
+            wish = msgspec.convert(command.payload, Announcement)
+            segments = await self._prompting.of(owner).segments([wish.prompt])
+            await home.media.announce(segments, wish.loop)
+        except (PromptUnavailable, MediaRefused, MediaLost) as exc:
+            log.warning("node.not_announced", room_id=str(home.room.id), error=str(exc))
+            return str(exc)[:300]
+        return "done"
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of an `announce` command."""
+
+    text: str | None = None
+    language: str = "en-KE"
+    voice: str = "woman"
+    url: str | None = None
+    loop: int = 1
+
+    @property
+    def prompt(self) -> Prompt:
+        if self.url is not None:
+            return Audio(url=self.url)
+        return Say(text=self.text or "", language=self.language, voice=self.voice)

@@ -1,0 +1,183 @@
+"""Keeps the trunks: registered where they want it, asked by OPTIONS how they are, and their state in the database."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from sautikitd.clock import Clock
+from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.node.trunks.metrics import UP
+from sautikitd.node.trunks.routes import Routes
+from sautikitd.node.trunks.ways import RoutedTrunk
+from sautikitd.trunks.models import Trunk, TrunkState
+from sautikitd.trunks.service import Trunks
+from sautikitd.voice.sip.address import sip_uri
+from sautikitd.voice.sip.registration import Registration, RegistrationStatus
+from sautikitd.voice.sip.user_agent import Pong, UserAgent
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 3.0
+_ASK_EVERY_S = 30.0
+_ASK_AGAIN_S = 6.0
+"""How soon one that is down is asked again."""
+_OPTIONS_PATIENCE_S = 4.0
+_STOP_PATIENCE_S = 3.0
+_SUSPECTED_S = 60.0
+"""How long a trunk that left an INVITE unanswered comes last, if OPTIONS does not tell: registered or not asked."""
+
+
+class TrunkWatch:
+    """Knows each trunk's health by its registration, by OPTIONS, and by calls that nobody answered."""
+
+    def __init__(
+        self, agent: UserAgent, routes: Routes, trunks: Trunks, database: Database, clock: Clock
+    ) -> None:
+        self._agent = agent
+        self._routes = routes
+        self._trunks = trunks
+        self._database = database
+        self._clock = clock
+        self._registrations: dict[UUID, tuple[RoutedTrunk, Registration]] = {}
+        self._asked_at: dict[UUID, float] = {}
+        self._answered_at: dict[UUID, datetime] = {}
+        self._pongs: dict[UUID, Pong | None] = {}
+        self._suspected_at: dict[UUID, float] = {}
+        self._told: dict[UUID, tuple[TrunkState, str]] = {}
+        self._beside: set[asyncio.Task[None]] = set()
+
+    async def refresh(self) -> None:
+        """Reads the trunks, and our certificate if it was renewed. Raises one of `DatabaseUnavailable`."""
+        async with self._database.connection() as connection:
+            stored = await self._trunks.enabled(connection)
+        for gone in {one.trunk.name for one in self._routes.trunks} - {trunk.name for trunk, _ in stored}:
+            with suppress(KeyError):  # never looked at
+                UP.remove(gone)
+        await self._routes.learn(stored)
+        self._agent.trust(self._routes.authorities)
+        try:
+            if self._agent.renew_certificate():
+                log.info("node.certificate_renewed")
+        except OSError as exc:  # half of it written, perhaps
+            log.warning("node.certificate_not_renewed", error=str(exc))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+                await self._keep_registered()
+                await asyncio.gather(*(self._look_at(one) for one in self._routes.trunks))
+            except DatabaseUnavailable as exc:
+                log.warning("node.trunks_stale", error=repr(exc))
+            await self._clock.sleep(_EVERY_S)
+
+    def suspect(self, trunk_id: UUID, why: str) -> None:
+        """A call found nobody there: it comes last from now on, on every node, until it answers OPTIONS again."""
+        self._suspected_at[trunk_id] = self._clock.monotonic()
+        if self._told.get(trunk_id) != (TrunkState.FAILED, why):
+            self._spawn(self._tell_suspicion(trunk_id, why))
+
+    async def close(self) -> None:
+        """Unregisters everywhere, which takes three seconds at most."""
+        for _, registration in self._registrations.values():
+            self._spawn(registration.stop())
+        if self._beside:
+            await asyncio.wait(self._beside, timeout=_STOP_PATIENCE_S)
+        for task in list(self._beside):
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _keep_registered(self) -> None:
+        wanted = {one.trunk.id: one for one in self._routes.trunks if one.trunk.register}
+        for trunk_id, (known, registration) in list(self._registrations.items()):
+            if trunk_id not in wanted or wanted[trunk_id].route != known.route:
+                del self._registrations[trunk_id]
+                self._spawn(registration.stop())
+        for trunk_id, one in wanted.items():
+            if trunk_id not in self._registrations:
+                self._registrations[trunk_id] = (one, self._register(one))
+
+    def _register(self, one: RoutedTrunk) -> Registration:
+        trunk = one.trunk
+        registration = Registration(
+            self._agent,
+            registrar=sip_uri("", trunk.host, trunk.port),
+            hop=one.route.hop,
+            identity=sip_uri(trunk.from_user or trunk.username or "", trunk.from_domain or trunk.host),
+            credentials=one.route.credentials,
+        )
+        registration.start()
+        return registration
+
+    async def _look_at(self, one: RoutedTrunk) -> None:
+        await self._ask(one)
+        trunk, (state, detail) = one.trunk, self._state_of(one.trunk)
+        UP.labels(trunk.name).set(state is not TrunkState.FAILED)
+        answered_at = self._answered_at.get(trunk.id)
+        outdated = (
+            trunk.state is not state and answered_at and trunk.state_at and answered_at > trunk.state_at
+        )
+        if outdated or self._told.get(trunk.id) != (state, detail):
+            await self._tell(trunk.id, state, detail)
+
+    async def _tell_suspicion(self, trunk_id: UUID, why: str) -> None:
+        try:
+            await self._tell(trunk_id, TrunkState.FAILED, why)
+        except DatabaseUnavailable as exc:
+            log.warning("node.trunk_state_not_told", trunk_id=str(trunk_id), error=repr(exc))
+
+    async def _tell(self, trunk_id: UUID, state: TrunkState, detail: str) -> None:
+        async with self._database.connection() as connection:
+            await self._trunks.set_state(connection, trunk_id, state, detail, self._clock.now())
+        self._told[trunk_id] = (state, detail)
+
+    async def _ask(self, one: RoutedTrunk) -> None:
+        """OPTIONS, when it is time again."""
+        trunk, now = one.trunk, self._clock.monotonic()
+        if not trunk.ping:
+            return
+        pause = _ASK_AGAIN_S if trunk.state is TrunkState.FAILED else _ASK_EVERY_S
+        if now - self._asked_at.get(trunk.id, -_ASK_EVERY_S) < pause:
+            return
+        self._asked_at[trunk.id] = now
+        pong = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OPTIONS_PATIENCE_S):
+                pong = await self._agent.ping(one.route.hop)
+        self._pongs[trunk.id] = pong
+        if pong is not None:
+            self._answered_at[trunk.id] = self._clock.now()
+            if self._suspected_at.get(trunk.id, now) < now:
+                del self._suspected_at[trunk.id]
+
+    def _state_of(self, trunk: Trunk) -> tuple[TrunkState, str]:
+        """Its state, and why. A registered trunk need not answer OPTIONS: not all do."""
+        suspected_at = self._suspected_at.get(trunk.id)
+        lately = suspected_at is not None and self._clock.monotonic() - suspected_at < _SUSPECTED_S
+        if found := self._registrations.get(trunk.id):
+            state = found[1].state
+            if state.status is not RegistrationStatus.REGISTERED:
+                failed = state.status is RegistrationStatus.FAILED
+                known = TrunkState.FAILED if failed else TrunkState.TRYING
+                return known, f"registration: {state.code or ''} {state.reason}".strip()
+            if lately:
+                return TrunkState.FAILED, "registered, no answer to INVITE"
+            return TrunkState.OK, "registered"
+        if not trunk.ping:
+            return (TrunkState.FAILED, "no answer to INVITE") if lately else (TrunkState.OK, "not asked")
+        pong = self._pongs.get(trunk.id)
+        if pong is None:
+            return TrunkState.FAILED, "no answer to OPTIONS"
+        if suspected_at is not None:
+            return TrunkState.FAILED, "no answer to INVITE"
+        return TrunkState.OK, f"answered OPTIONS with {pong.code}"
