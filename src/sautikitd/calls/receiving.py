@@ -16,6 +16,7 @@ from sautikitd.database.pool import Connection
 from sautikitd.ids import uuid7
 from sautikitd.numbers.lookup import number_called
 from sautikitd.numbers.models import NumberRecord
+from sautikitd.trunks.allocation import admit
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +37,14 @@ class ReceiveInboundCall:
     async def receive(self, connection: Connection, arrival: Arrival, node_id: UUID) -> CallRecord:
         """The call, `ringing` on `node_id`. It is taken at any balance (contract §4.6).
 
-        Raises `NumberNotFound`, `NumberInactive` and `WorkspaceSuspended`.
+        Raises `NumberNotFound`, `NumberInactive`, `WorkspaceSuspended` and `TrunkFull`.
         """
         number = await number_called(connection, arrival.called)
         if await connection.fetchval(_SUSPENDED, number.workspace_id):
             raise WorkspaceSuspended
         now = self._clock.now()
+        if arrival.trunk_id is not None:
+            await admit(connection, arrival.trunk_id, now)
         columns = inbound_columns(number, arrival.caller, arrival.country, now) | {
             "session_id": self._sessions.of(await repository.next_session_number(connection)),
             "trunk_id": arrival.trunk_id,

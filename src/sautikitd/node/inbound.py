@@ -17,17 +17,21 @@ from sautikitd.node.conversation import Conversations
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.test_callers import TestCallers
+from sautikitd.node.trunks.metrics import REFUSED
 from sautikitd.node.trunks.numbers import called_number, caller_of
 from sautikitd.node.trunks.routes import CARRIER, Routes
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
+from sautikitd.trunks.allocation import TrunkFull
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.inbound_leg import InboundLeg
 from sautikitd.voice.leg import MediaLeg
+from sautikitd.voice.sip.causes import Reason
 from sautikitd.voice.sip.inbound import InboundCall as SipCall
 
 log = structlog.get_logger(__name__)
 
 _UNKNOWN_NUMBER, _UNAVAILABLE, _OUT_OF_ORDER = 404, 480, 503
+_NO_CHANNEL = Reason("Q.850", 34, "no channel left on this trunk")  # ITU-T Q.850: no circuit available
 
 
 class InboundCall:
@@ -129,7 +133,16 @@ class Reception:
             sip.reject(_UNKNOWN_NUMBER)
         except (NumberInactive, WorkspaceSuspended):
             sip.reject(_UNAVAILABLE)
+        except TrunkFull:
+            self._turn_away(sip, trunk_id)
         except DatabaseUnavailable as exc:
             log.warning("node.inbound_refused", error=repr(exc))
             sip.reject(_OUT_OF_ORDER)
         return None
+
+    def _turn_away(self, sip: SipCall, trunk_id: UUID | None) -> None:
+        """Above the trunk's channels: the operator may look for another way, or try again at once (RFC 3261 §21.5.4)."""
+        trunk = self._routes.trunk(trunk_id)
+        REFUSED.labels(trunk.name if trunk else "unknown").inc()
+        log.warning("node.trunk_full", trunk_id=str(trunk_id))
+        sip.reject(503, reasons=[_NO_CHANNEL], headers=[("Retry-After", "1")])

@@ -199,7 +199,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         uploads = UploadedSounds(database, platform.recording_store)
         prompting = Prompting(speech, AudioFiles(cache, sounds), egress, uploads, journal, clock)
         running: dict[UUID, RunningCall] = {}
-        trunk_watch = TrunkWatch(agent, routes, platform.trunks, database, clock)
+        trunk_watch = TrunkWatch(node_id, agent, routes, platform.trunks, database, clock)
         dialling = Dialling(
             node_id=node_id,
             database=database,

@@ -17,6 +17,10 @@ from sautikitd.trunks.models import TrunkState
 _chance = random.SystemRandom()
 
 
+class TrunkFull(Exception):
+    """A trunk has as many live calls as it may: this one came in above them."""
+
+
 class NoWay(StrEnum):
     """Why a leg has no trunk."""
 
@@ -58,6 +62,18 @@ async def allocate(
     return found
 
 
+async def admit(connection: Connection, trunk_id: UUID, now: datetime) -> None:
+    """Room for one call more that comes in over a trunk. Raises `TrunkFull`.
+
+    Call it in the transaction that commits the call as `ringing`: a capped trunk stays locked until then, so that calls
+    in and out together never take more channels than there are.
+    """
+    if await connection.fetchval(_CHANNELS, trunk_id) is not None:
+        rooms = await _rooms(connection, [trunk_id], now)
+        if trunk_id in rooms and rooms[trunk_id].channels < 1:
+            raise TrunkFull
+
+
 def _told_apart(
     found: list[UUID | NoWay], rankings: Sequence[Sequence[Way]], capped: dict[UUID, Way]
 ) -> list[UUID | NoWay]:
@@ -90,6 +106,8 @@ def _way(row: Record) -> Way:
 _COLUMNS = ", ".join(f"trunks.{field}" for field in Way.__struct_fields__)
 
 _ENABLED = f"SELECT {_COLUMNS} FROM trunks WHERE mode = 'live' AND enabled"
+
+_CHANNELS = "SELECT max_channels FROM trunks WHERE id = $1"
 
 # Not FOR UPDATE: that would wait for every call that is being committed with the trunk as its foreign key.
 _LOCK = "SELECT FROM trunks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE"

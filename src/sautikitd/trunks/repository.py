@@ -1,5 +1,6 @@
 """SQL of trunks."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,14 @@ WHERE id = $1 RETURNING {COLUMNS}
 _ALL = f"SELECT {COLUMNS} FROM trunks WHERE mode = 'live' AND removed_at IS NULL ORDER BY name"
 
 _BY_NAME = f"SELECT {COLUMNS} FROM trunks WHERE mode = 'live' AND name = $1"
+
+_LEASE = """
+UPDATE trunks SET registrar_id = $2, registrar_until = $4
+WHERE id = ANY ($1) AND (registrar_id = $2 OR registrar_until IS NULL OR registrar_until <= $3)
+RETURNING id
+"""
+
+_RELEASE = "UPDATE trunks SET registrar_id = NULL, registrar_until = NULL WHERE registrar_id = $1"
 
 _LIVE_CALLS = "SELECT count(*) FROM calls WHERE trunk_id = $1 AND status IN ('ringing', 'answered')"
 
@@ -98,6 +107,18 @@ async def set_state(connection: Connection, trunk_id: UUID, state: str, detail: 
         detail,
         now,
     )
+
+
+async def lease_registrations(
+    connection: Connection, trunk_ids: Sequence[UUID], node_id: UUID, now: datetime, until: datetime
+) -> set[UUID]:
+    """Takes or renews those that nobody else has."""
+    rows = await connection.fetch(_LEASE, list(trunk_ids), node_id, now, until)
+    return {row["id"] for row in rows}
+
+
+async def release_registrations(connection: Connection, node_id: UUID) -> None:
+    await connection.execute(_RELEASE, node_id)
 
 
 async def live_calls(connection: Connection, trunk_id: UUID) -> int:

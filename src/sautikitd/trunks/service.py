@@ -1,6 +1,6 @@
 """Adding, finding and removing trunks. Every act is in the audit log; passwords are sealed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -105,6 +105,15 @@ class Trunks:
     ) -> None:
         """What a voice node last saw of the trunk."""
         await repository.set_state(connection, trunk_id, state, detail, now)
+
+    async def lease_registrations(
+        self, connection: Connection, trunk_ids: Sequence[UUID], node_id: UUID, now: datetime, until: datetime
+    ) -> set[UUID]:
+        """Those of the trunks that this node keeps registered until then, and no other does."""
+        return await repository.lease_registrations(connection, trunk_ids, node_id, now, until)
+
+    async def release_registrations(self, connection: Connection, node_id: UUID) -> None:
+        await repository.release_registrations(connection, node_id)
 
     async def live_calls(self, connection: Connection, trunk_id: UUID) -> int:
         """How many calls it carries now, both ways."""

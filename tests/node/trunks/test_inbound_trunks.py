@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from flow.doubles import callback_server
 from node.switchboard import NUMBER, Switchboard, switchboard
 from ports import free_port
 from sautikitd.calls.models import CallRecord
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.node.trunks.ways import TrunkAddresses
 from sautikitd.trunks.models import InboundNumber, NewTrunk
+from sautikitd.voice.sip.events import Answered, Failed
 from voice.sip.certificates import Authority
 from voice.sip.far_end import OUR_SDP
 from voice.sip.raw_peer import raw_peer
@@ -143,3 +146,26 @@ async def test_a_name_that_stops_resolving_keeps_its_addresses_and_one_that_move
     answers["localhost"] = "127.0.0.9"
     now[0] = 62
     assert (await known.of({"localhost"}))["localhost"] == (ip_network("127.0.0.9"),)
+
+
+async def test_a_call_above_the_trunks_channels_is_refused_so_that_the_operator_may_try_again(
+    board: Switchboard,
+) -> None:
+    async with board.platform.database.connection() as connection:
+        await connection.execute("UPDATE trunks SET max_channels = 1")
+    refused = REGISTRY.get_sample_value("sautikit_trunk_calls_refused_total", {"trunk": "nairobi"}) or 0
+    async with callback_server(voice=[[{"answer": {}}, {"pause": {"length": 60}}]]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        first = await board.exchange.call(NUMBER)
+        await first.until(Answered)
+        failed = await (await board.exchange.call(NUMBER)).until(Failed)
+        assert isinstance(failed, Failed)
+        assert (failed.code, failed.retry_after, failed.reasons[0].cause) == (503, 1, 34)
+        assert len(await board.calls()) == 1  # a call that never was: nothing in the books, no webhook
+        now = REGISTRY.get_sample_value("sautikit_trunk_calls_refused_total", {"trunk": "nairobi"})
+        assert now == refused + 1
+        await first.sip.bye()
+        await board.over()
+        again = await board.exchange.call(NUMBER)
+        await again.until(Answered)
+        await again.sip.bye()

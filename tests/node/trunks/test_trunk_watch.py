@@ -11,6 +11,7 @@ from ports import free_port
 from sautikitd.clock import ManualClock, SystemClock
 from sautikitd.database.pool import Database
 from sautikitd.identity.audit import OPERATOR
+from sautikitd.ids import uuid7
 from sautikitd.node.trunks.routes import Routes
 from sautikitd.node.trunks.watch import TrunkWatch
 from sautikitd.trunks.models import NewTrunk
@@ -30,6 +31,8 @@ class Registrar:
 
     def __init__(self) -> None:
         self.registered = 0
+        self.where: dict[str, int] = {}
+        """Contacts, and the seconds that the latest REGISTER asked for."""
         self._digest = DigestVerifier("carrier.example")
 
     async def authenticate(self, request: Arrival) -> Verdict:
@@ -41,6 +44,7 @@ class Registrar:
 
     def register(self, transaction: ServerTransaction, identity: str | None) -> None:
         self.registered += 1
+        self.where[transaction.arrival.header("Contact")] = int(transaction.arrival.header("Expires"))
         response = reply(transaction.arrival, 200, to_tag="registrar")
         response.headers.set("Expires", "600")
         transaction.respond(response)
@@ -57,21 +61,25 @@ async def watched(
     await ours.start(("127.0.0.1", 0))
     trunks, clock = Trunks(BOX), SystemClock()
     routes = Routes(("127.0.0.1", 1))
-    watch = TrunkWatch(ours, routes, trunks, database, clock)
+    watch = TrunkWatch(uuid7(), ours, routes, trunks, database, clock)
     yield database, watch, routes, trunks, carrier, registrar
     await watch.close()
     await ours.stop()
     await carrier.stop()
 
 
-async def _state(database: Database, trunks: Trunks, name: str, wanted: str) -> str:
-    """The detail of a trunk's state, once it is `wanted`."""
+async def _state(
+    database: Database, trunks: Trunks, name: str, wanted: str, clock: ManualClock | None = None
+) -> str:
+    """The detail of a trunk's state, once it is `wanted`; time passes meanwhile on a clock of the test's own."""
     async with asyncio.timeout(10):
         while True:
             async with database.connection() as connection:
                 trunk = await trunks.find(connection, name)
             if trunk.state == wanted:
                 return trunk.state_detail
+            if clock:
+                clock.advance(0.5)
             await asyncio.sleep(0.05)
 
 
@@ -134,7 +142,8 @@ async def test_a_trunk_that_a_call_found_silent_is_down_until_it_answers_options
         added = await trunks.add(connection, wish, OPERATOR, clock.now())
     async with user_agent() as first, user_agent() as second:
         nodes = [
-            TrunkWatch(agent, Routes(("127.0.0.1", 1)), trunks, database, clock) for agent in (first, second)
+            TrunkWatch(uuid7(), agent, Routes(("127.0.0.1", 1)), trunks, database, clock)
+            for agent in (first, second)
         ]
         running = [asyncio.create_task(node.run()) for node in nodes]
         try:
@@ -195,3 +204,54 @@ async def test_a_trunk_that_never_answers_options_is_well_until_a_call_finds_it_
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_of_two_nodes_one_keeps_a_trunk_registered_and_when_it_dies_the_other_does(
+    watched: tuple[Database, TrunkWatch, Routes, Trunks, UserAgent, Registrar],
+) -> None:
+    database, _, _, trunks, carrier, registrar = watched
+    clock = ManualClock()
+    async with database.transaction() as connection:
+        wish = NewTrunk(
+            name="one",
+            host="127.0.0.1",
+            port=carrier.bound[1],
+            username="duka",
+            password="siri",
+            register=True,
+        )
+        await trunks.add(connection, wish, OPERATOR, clock.now())
+    async with user_agent() as first, user_agent() as second:
+        agents = [first, second]
+        nodes = [
+            TrunkWatch(uuid7(), agent, Routes(("127.0.0.1", 1)), trunks, database, clock) for agent in agents
+        ]
+        running = [asyncio.create_task(node.run()) for node in nodes]
+        try:
+            await _state(database, trunks, "one", "ok", clock)
+            for _ in range(12):  # a minute of renewals: nobody else comes in between
+                clock.advance(5)
+                await asyncio.sleep(0.02)
+            (only,) = registrar.where
+            owner = next(i for i, agent in enumerate(agents) if str(agent.bound[1]) in only)
+            running[owner].cancel()  # killed: it neither unregisters nor gives the lease back
+            passed = 0.0
+            async with asyncio.timeout(10):
+                while len(registrar.where) < 2:
+                    clock.advance(0.5)
+                    passed += 0.5
+                    await asyncio.sleep(0.02)
+            assert passed <= 20
+            assert await _state(database, trunks, "one", "ok", clock) == "registered"
+            await nodes[
+                1 - owner
+            ].close()  # stopped in good order: unregistered, and free for the next at once
+            async with database.connection() as connection:
+                holder = await connection.fetchval("SELECT registrar_id FROM trunks")
+            assert (holder, list(registrar.where.values())) == (None, [600, 0])
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            for node in nodes:
+                await node.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -11,12 +11,12 @@ import structlog
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.trunks.metrics import UP
+from sautikitd.node.trunks.registrations import TrunkRegistrations
 from sautikitd.node.trunks.routes import Routes
 from sautikitd.node.trunks.ways import RoutedTrunk
 from sautikitd.trunks.models import Trunk, TrunkState
 from sautikitd.trunks.service import Trunks
-from sautikitd.voice.sip.address import sip_uri
-from sautikitd.voice.sip.registration import Registration, RegistrationStatus
+from sautikitd.voice.sip.registration import RegistrationStatus
 from sautikitd.voice.sip.user_agent import Pong, UserAgent
 
 log = structlog.get_logger(__name__)
@@ -29,20 +29,27 @@ _OPTIONS_PATIENCE_S = 4.0
 _STOP_PATIENCE_S = 3.0
 _SUSPECTED_S = 60.0
 """How long a trunk that left an INVITE unanswered comes last, if OPTIONS does not tell: registered or not asked."""
+_SUSPICION_LASTS = timedelta(seconds=_SUSPECTED_S)
 
 
 class TrunkWatch:
     """Knows each trunk's health by its registration, by OPTIONS, and by calls that nobody answered."""
 
     def __init__(
-        self, agent: UserAgent, routes: Routes, trunks: Trunks, database: Database, clock: Clock
+        self,
+        node_id: UUID,
+        agent: UserAgent,
+        routes: Routes,
+        trunks: Trunks,
+        database: Database,
+        clock: Clock,
     ) -> None:
         self._agent = agent
         self._routes = routes
         self._trunks = trunks
         self._database = database
         self._clock = clock
-        self._registrations: dict[UUID, tuple[RoutedTrunk, Registration]] = {}
+        self._registrations = TrunkRegistrations(node_id, agent, trunks, database, clock)
         self._asked_at: dict[UUID, float] = {}
         self._answered_at: dict[UUID, datetime] = {}
         self._pongs: dict[UUID, Pong | None] = {}
@@ -70,7 +77,7 @@ class TrunkWatch:
         while True:
             try:
                 await self.refresh()
-                await self._keep_registered()
+                await self._registrations.keep(list(self._routes.trunks))
                 await asyncio.gather(*(self._look_at(one) for one in self._routes.trunks))
             except DatabaseUnavailable as exc:
                 log.warning("node.trunks_stale", error=repr(exc))
@@ -84,10 +91,7 @@ class TrunkWatch:
 
     async def close(self) -> None:
         """Unregisters everywhere, which takes three seconds at most."""
-        for _, registration in self._registrations.values():
-            self._spawn(registration.stop())
-        if self._beside:
-            await asyncio.wait(self._beside, timeout=_STOP_PATIENCE_S)
+        await self._registrations.close(_STOP_PATIENCE_S)
         for task in list(self._beside):
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
@@ -97,38 +101,30 @@ class TrunkWatch:
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
 
-    async def _keep_registered(self) -> None:
-        wanted = {one.trunk.id: one for one in self._routes.trunks if one.trunk.register}
-        for trunk_id, (known, registration) in list(self._registrations.items()):
-            if trunk_id not in wanted or wanted[trunk_id].route != known.route:
-                del self._registrations[trunk_id]
-                self._spawn(registration.stop())
-        for trunk_id, one in wanted.items():
-            if trunk_id not in self._registrations:
-                self._registrations[trunk_id] = (one, self._register(one))
-
-    def _register(self, one: RoutedTrunk) -> Registration:
-        trunk = one.trunk
-        registration = Registration(
-            self._agent,
-            registrar=sip_uri("", trunk.host, trunk.port),
-            hop=one.route.hop,
-            identity=sip_uri(trunk.from_user or trunk.username or "", trunk.from_domain or trunk.host),
-            credentials=one.route.credentials,
-        )
-        registration.start()
-        return registration
-
     async def _look_at(self, one: RoutedTrunk) -> None:
+        if one.trunk.register and self._registrations.state_of(one.trunk.id) is None:
+            self._believe(one.trunk)
+            return
         await self._ask(one)
         trunk, (state, detail) = one.trunk, self._state_of(one.trunk)
         UP.labels(trunk.name).set(state is not TrunkState.FAILED)
         answered_at = self._answered_at.get(trunk.id)
-        outdated = (
-            trunk.state is not state and answered_at and trunk.state_at and answered_at > trunk.state_at
+        outdated = trunk.state is not state and (
+            trunk.state_at is None
+            or (answered_at is not None and answered_at > trunk.state_at)
+            or (self._alone_knows(trunk) and self._clock.now() - trunk.state_at > _SUSPICION_LASTS)
         )
         if outdated or self._told.get(trunk.id) != (state, detail):
             await self._tell(trunk.id, state, detail)
+
+    def _alone_knows(self, trunk: Trunk) -> bool:
+        """Whether no OPTIONS of another node could find it otherwise."""
+        return trunk.register or not trunk.ping
+
+    def _believe(self, trunk: Trunk) -> None:
+        """Of a trunk that another node registers, that node says how it is."""
+        UP.labels(trunk.name).set(trunk.state is not TrunkState.FAILED)
+        self._told.pop(trunk.id, None)
 
     async def _tell_suspicion(self, trunk_id: UUID, why: str) -> None:
         try:
@@ -164,8 +160,7 @@ class TrunkWatch:
         """Its state, and why. A registered trunk need not answer OPTIONS: not all do."""
         suspected_at = self._suspected_at.get(trunk.id)
         lately = suspected_at is not None and self._clock.monotonic() - suspected_at < _SUSPECTED_S
-        if found := self._registrations.get(trunk.id):
-            state = found[1].state
+        if state := self._registrations.state_of(trunk.id):
             if state.status is not RegistrationStatus.REGISTERED:
                 failed = state.status is RegistrationStatus.FAILED
                 known = TrunkState.FAILED if failed else TrunkState.TRYING

@@ -17,6 +17,8 @@ CREATE TABLE trunks (
     username text,
     password_encrypted bytea,
     register boolean NOT NULL DEFAULT false,
+    registrar_id uuid,                            -- the voice node that keeps it registered, and for how long it may
+    registrar_until timestamptz,
     ping boolean NOT NULL DEFAULT true,           -- asked by OPTIONS how it is; not all carriers answer that
     from_user text,                               -- fixed user of From; the caller then stands in P-Asserted-Identity alone
     from_domain text,
