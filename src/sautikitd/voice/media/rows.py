@@ -4,6 +4,7 @@ import heapq
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sautikitd.voice.media.g711 import FRAME_SAMPLES
 from sautikitd.voice.media.rtp.packets import HEADER_SIZE
@@ -12,7 +13,7 @@ BLOCK_SAMPLES = 80  # 10 ms: the grain of the jitter buffer, so that any usual p
 RING_BLOCKS = 128  # 1.28 s, a power of two
 PACKET_SIZE = HEADER_SIZE + FRAME_SAMPLES
 SLACK_BINS = 64
-PAST_FRAMES = 3  # of what was heard, kept for concealment
+PAST_FRAMES = 3  # of what was heard before this tick, kept for concealment
 LONGEST_PITCH = 120  # samples: 66 Hz
 NOTHING_TO_REPEAT = 1 << 20  # blocks missed: so many that concealment has faded
 
@@ -50,10 +51,6 @@ class Rows:
 
         # Concealment of what is missing.
         self.missed = np.full(capacity, NOTHING_TO_REPEAT)  # blocks concealed in a row
-        self.past = np.zeros(
-            (capacity, PAST_FRAMES, FRAME_SAMPLES), np.int16
-        )  # heard before, by ticks in turn
-        self.past_slot = 0  # the oldest of `past`
         self.pitch = np.full(capacity, LONGEST_PITCH)  # samples
         self.cycle = np.zeros((capacity, LONGEST_PITCH), np.float32)  # the period that is repeated
         self.cycle_at = np.zeros(capacity, np.int64)
@@ -97,7 +94,11 @@ class Rows:
         self.seated = np.zeros(capacity, np.bool_)  # in a room
 
         # This tick's audio each way, and the packets that go out.
-        self.heard = np.zeros((capacity, FRAME_SAMPLES), np.int16)
+        self._frames = np.zeros(
+            (PAST_FRAMES + 1, capacity, FRAME_SAMPLES), np.int16
+        )  # heard, by ticks in turn
+        self._frame = 0
+        self.heard = self._frames[0]
         self.said = np.zeros((capacity, FRAME_SAMPLES), np.int16)
         self.packets = np.zeros((capacity, PACKET_SIZE), np.uint8)
 
@@ -117,6 +118,17 @@ class Rows:
         self.used -= 1
         if self.used == 0:
             self.high = 0
+
+    def next_frame(self) -> None:
+        """`heard` becomes the place of another tick's audio, and what it was becomes a part of the past."""
+        self._frame = (self._frame + 1) % len(self._frames)
+        self.heard = self._frames[self._frame]
+
+    def past(self, rows: NDArray[np.int64]) -> NDArray[np.int16]:
+        """What these rows heard before this tick (row, sample), oldest first."""
+        order = (self._frame + 1 + np.arange(PAST_FRAMES)) % len(self._frames)
+        frames: NDArray[np.int16] = self._frames[order[None, :], rows[:, None]]
+        return frames.reshape(len(rows), -1)
 
     def _clear(self, row: int) -> None:
         self.have[row] = False
@@ -138,5 +150,5 @@ class Rows:
             self.in_at,
         ):
             zeroed[row] = 0
-        for audio in (self.heard, self.said, self.past):
-            audio[row] = 0
+        self._frames[:, row] = 0
+        self.said[row] = 0

@@ -1,6 +1,7 @@
 """Rooms: who hears whom. Everybody hears the sum of the others; a coach is heard by those he is there for alone.
 
-All rooms are mixed in one pass over the rows.
+All rooms are mixed in one pass over the rows; where two talk to each other alone, which is nearly every call, each is
+simply told what the other says.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ class Rooms:
         self._seats: dict[int, Seat] = {}
         self._partners: dict[int, int] = {}
         self._changed = False  # who sits where, since the arrays below were made
-        self._order = np.zeros(0, np.int64)  # rows, room by room
+        self._order = np.zeros(0, np.int64)  # rows of the other rooms, room by room
+        self._talkers = np.zeros(0, np.int64)  # rows that sit two and two and hear just each other ...
+        self._others = np.zeros(0, np.int64)  # ... and whom each of them hears
+        self._count = 0  # of rooms
         self._starts = np.zeros(0, np.int64)  # where each room begins in the order
         self._room_of = np.zeros(0, np.int64)
         self._speaks = np.zeros((0, 1), np.int32)
@@ -40,7 +44,7 @@ class Rooms:
     def __len__(self) -> int:
         if self._changed:
             self._arrange()
-        return len(self._starts)
+        return self._count
 
     def join(self, row: int, seat: Seat) -> None:
         """Takes a seat, or changes it; a row sits in one room."""
@@ -58,7 +62,15 @@ class Rooms:
     def _arrange(self) -> None:
         self._changed = False
         self._partners = _pairs(self._seats)
-        rows = sorted(self._seats, key=lambda row: self._seats[row].room)
+        self._count = len({seat.room for seat in self._seats.values()})
+        talkers = [
+            row
+            for row, other in self._partners.items()
+            if all(_talks(self._seats[either]) for either in (row, other))
+        ]
+        self._talkers = np.array(talkers, np.int64)
+        self._others = np.array([self._partners[row] for row in talkers], np.int64)
+        rows = sorted(self._seats.keys() - set(talkers), key=lambda row: self._seats[row].room)
         seats = [self._seats[row] for row in rows]
         rooms = [seat.room for seat in seats]
         starts = [index for index, room in enumerate(rooms) if index == 0 or rooms[index - 1] != room]
@@ -78,6 +90,10 @@ class Rooms:
         """Writes into `rows.said` of each seated row the saturated sum of what the others of its room say."""
         if not len(self):
             return
+        if self._talkers.size:
+            rows.said[self._talkers] = rows.heard.take(self._others, axis=0)
+        if not self._order.size:
+            return
         said = rows.heard[self._order].astype(np.int32)
         aloud = said * self._speaks
         totals: NDArray[np.int32] = np.add.reduceat(aloud, self._starts, axis=0)
@@ -86,6 +102,11 @@ class Rooms:
             np.add.at(others, self._whispered_to, said[self._whisperers])
         others *= self._hears
         rows.said[self._order] = np.clip(others, -32768, 32767)
+
+
+def _talks(seat: Seat) -> bool:
+    """Hears everybody, and is heard by everybody."""
+    return not seat.muted and not seat.deaf and seat.heard_by is None
 
 
 def _pairs(seats: dict[int, Seat]) -> dict[int, int]:

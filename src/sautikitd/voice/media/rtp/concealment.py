@@ -2,14 +2,15 @@
 
 What is missing is filled with the last pitch period, repeated: found by normalised cross-correlation, its ends
 laid over each other so that the repetition has no seam, carried on from the last sample that was heard. It is
-whole for 10 ms, then fades to silence until 60 ms. What comes after a gap fades in over the repetition.
+whole for 10 ms, then fades to silence until 60 ms. What comes after a gap fades in over the repetition. While a key
+is down nothing is missing: telephone-events come in the place of audio, and it is silent.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sautikitd.voice.media.g711 import FRAME_SAMPLES
-from sautikitd.voice.media.rows import BLOCK_SAMPLES, LONGEST_PITCH, PAST_FRAMES, Rows
+from sautikitd.voice.media.rows import BLOCK_SAMPLES, LONGEST_PITCH, PAST_FRAMES, EventState, Rows
 
 _SHORTEST_PITCH = 40  # samples: 200 Hz; higher voices repeat two periods
 _HISTORY = 400
@@ -32,7 +33,7 @@ _GAINS = np.clip(
 
 
 def conceal(rows: Rows, there: NDArray[np.bool_]) -> None:
-    """Fills the blocks of `rows.heard` that are not `there` (row, half), and remembers what was heard."""
+    """Fills the blocks of `rows.heard` that are not `there` (row, half)."""
     if not there.all():
         for half in range(there.shape[1]):
             _conceal_half(rows, there[:, half], half)
@@ -40,8 +41,6 @@ def conceal(rows: Rows, there: NDArray[np.bool_]) -> None:
         back = np.flatnonzero(rows.missed[: rows.high])
         _return(rows, back, 0)
         rows.missed[back] = 0
-    rows.past[: rows.high, rows.past_slot] = rows.heard[: rows.high]
-    rows.past_slot = (rows.past_slot + 1) % PAST_FRAMES
 
 
 def _conceal_half(rows: Rows, there: NDArray[np.bool_], half: int) -> None:
@@ -54,6 +53,8 @@ def _conceal_half(rows: Rows, there: NDArray[np.bool_], half: int) -> None:
         return
     part = slice(half * BLOCK_SAMPLES, (half + 1) * BLOCK_SAMPLES)
     rows.heard[gone, part] = 0
+    keyed = gone[rows.event_state[gone] == EventState.DOWN]
+    missed[keyed] = np.maximum(missed[keyed], _FADED_BLOCKS)
     going = gone[missed[gone] < _FADED_BLOCKS]
     if going.size:
         new = missed[going] == 0
@@ -68,9 +69,7 @@ def _conceal_half(rows: Rows, there: NDArray[np.bool_], half: int) -> None:
 
 def _history(rows: Rows, which: Gone, half: int) -> NDArray[np.float32]:
     """The last samples heard before this half of the frame, oldest first."""
-    order = (rows.past_slot + np.arange(PAST_FRAMES)) % PAST_FRAMES
-    past = rows.past[which][:, order].reshape(len(which), -1)
-    whole = np.concatenate([past, rows.heard[which, : half * BLOCK_SAMPLES]], axis=1)
+    whole = np.concatenate([rows.past(which), rows.heard[which, : half * BLOCK_SAMPLES]], axis=1)
     return whole[:, -_HISTORY:].astype(np.float32)
 
 

@@ -16,7 +16,7 @@ lays them over those that follow: after two seconds, sooner the more there is to
 import numpy as np
 from numpy.typing import NDArray
 
-from sautikitd.voice.media.g711 import DECODE_BOTH, FRAME_SAMPLES
+from sautikitd.voice.media.g711 import DECODE_BOTH, DECODE_PAIRS, FRAME_SAMPLES
 from sautikitd.voice.media.rows import BLOCK_SAMPLES, RING_BLOCKS, SLACK_BINS, Rows
 from sautikitd.voice.media.rtp.concealment import conceal
 
@@ -24,6 +24,7 @@ ADJUST_TICKS = 10
 _FIRST_DEPTH = 4  # blocks
 _MASK = RING_BLOCKS - 1
 _FRAME_BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
+_HALVES = np.arange(_FRAME_BLOCKS)
 _LATE_STREAK = 3
 _EARLIEST_BIN = 24  # the bin of slack 0: 240 ms late to 390 ms early
 _KEPT = 0.85  # of the counts, at each adjustment
@@ -113,19 +114,20 @@ def play_out(rows: Rows) -> None:
     if high == 0:
         return
     dropped, blocks = _shift(rows)
-    every = np.arange(high)
     playout = rows.playout[:high]
-    codes = np.empty((high, _FRAME_BLOCKS, BLOCK_SAMPLES), np.uint8)
-    there = np.empty((high, _FRAME_BLOCKS), np.bool_)
-    for half in range(_FRAME_BLOCKS):
-        slot = (playout + half) & _MASK
-        codes[:, half] = rows.ring[every, slot]
-        there[:, half] = rows.have[every, slot]
-        rows.have[every, slot] = False
+    place = (playout[:, None] + _HALVES) & _MASK
+    place += np.arange(0, high * RING_BLOCKS, RING_BLOCKS)[:, None]
+    have = rows.have.reshape(-1)
+    there = have.take(place)
+    have[place] = False
+    codes = rows.ring.reshape(-1, BLOCK_SAMPLES).take(place, axis=0)
+    pairs = codes.reshape(high, FRAME_SAMPLES).view(np.uint16)
     playout += _FRAME_BLOCKS * rows.started[:high]
-    index = codes.reshape(high, FRAME_SAMPLES).astype(np.intp)
-    index += (rows.in_law[:high] * 256)[:, None]
-    np.take(DECODE_BOTH, index, out=rows.heard[:high], mode="clip")
+    index = pairs.astype(np.intp)
+    if rows.in_law[:high].any():
+        index += (rows.in_law[:high] * 65536)[:, None]
+    rows.next_frame()
+    np.take(DECODE_PAIRS, index, out=rows.heard.view(np.uint32)[:high], mode="clip")
     if dropped.size:
         following = rows.heard[dropped, :BLOCK_SAMPLES]
         rows.heard[dropped, :BLOCK_SAMPLES] = blocks * (1 - _OVERLAP) + following * _OVERLAP

@@ -99,7 +99,7 @@ class Streams:
         if remote is None:
             return
         if packet.payload_type == remote.dtmf_payload_type:
-            self._take_event(leg, packet, now)
+            self.take_event(leg, packet.timestamp, packet.payload, now)
             return
         if leg.inlet is not None and packet.payload_type == remote.payload_type:
             leg.inlet.take(packet)
@@ -118,13 +118,16 @@ class Streams:
 
     # Keys
 
-    def _take_event(self, leg: Leg, packet: RtpPacket, now: float) -> None:
+    def take_event(self, leg: Leg, timestamp: int, payload: bytes, now: float) -> None:
+        """A telephone-event of the leg's stream, counted already; `now` monotonic."""
         rows, row = self._rows, leg.row
         self._catch_up(leg)
-        self._report(leg, leg.events.feed(packet.timestamp, packet.payload, now))
-        if leg.events.timestamp == packet.timestamp:
+        presses = leg.events.feed(timestamp, payload, now)
+        if presses:
+            self._report(leg, presses)
+        if leg.events.timestamp == timestamp:
             rows.event_state[row] = EventState.DOWN if leg.events.down else EventState.OVER
-            rows.event_time[row] = packet.timestamp
+            rows.event_time[row] = timestamp
             rows.event_heard[row], rows.event_duration[row] = now, 0
 
     def _catch_up(self, leg: Leg) -> None:

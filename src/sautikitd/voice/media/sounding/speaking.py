@@ -1,6 +1,6 @@
 """What the platform says on the legs: plays and digits.
 
-The common case, a file being played, is staged: half a second of it is laid out at a time, and each tick copies the
+The common case, a file being played, is staged: a second of it is laid out at a time, and each tick copies the
 frames of all such legs at once. Everything else (tones, digits, the end of a file) goes leg by leg.
 """
 
@@ -15,7 +15,7 @@ from sautikitd.voice.media.rows import Rows
 from sautikitd.voice.media.rtp.telephone_event import EventPacket
 from sautikitd.voice.media.sounding.playback import Playback
 
-_STAGED_FRAMES = 25
+_STAGED_FRAMES = 50
 
 
 class Speaking:
@@ -87,7 +87,8 @@ class Speaking:
         row = np.flatnonzero(self._rolls[: rows.high])
         if not row.size:
             return
-        frames = self._stage[row, self._cursor[row]]
+        place = row * _STAGED_FRAMES + self._cursor.take(row)
+        frames = self._stage.reshape(-1, FRAME_SAMPLES).take(place, axis=0)
         seated = rows.seated[row]
         if seated.any():
             both = frames[seated].astype(np.int32) + rows.said[row[seated]]

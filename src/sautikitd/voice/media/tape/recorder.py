@@ -118,14 +118,14 @@ class Recorder:
             return
         reels, rows, tapes = self._reels, self._rows, self._tapes
         for kind, (slots, row) in reels.by_kind.items():
-            heard, said = rows.heard[row], rows.said[row]
+            heard = rows.heard.take(row, axis=0)
             match kind:
                 case _Kind.HEARD:
                     tapes.mono(slots, heard)
                 case _Kind.MIXED:
-                    tapes.mono(slots, saturated_sum(heard, said))
+                    tapes.mono(slots, saturated_sum(heard, rows.said.take(row, axis=0)))
                 case _Kind.BOTH:
-                    tapes.stereo(slots, heard, said)
+                    tapes.stereo(slots, heard, rows.said.take(row, axis=0))
         tapes.advance(reels.slots)
         if reels.attentive.size:
             level = levels(rows, reels.attentive_rows)

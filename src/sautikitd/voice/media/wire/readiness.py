@@ -17,7 +17,7 @@ _EVENT = np.dtype(
         "itemsize": 12 if _PACKED else 16,
     }
 )
-_wait = ctypes.CDLL(None, use_errno=True).epoll_wait
+_wait = ctypes.PyDLL(None, use_errno=True).epoll_wait  # it never waits here: the interpreter's lock is kept
 _wait.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
 
 

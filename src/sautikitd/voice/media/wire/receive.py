@@ -20,7 +20,7 @@ from sautikitd.voice.media.wire.sockets import Wire
 _RTCP_BUFFER = 2048
 _ROUNDS = 8  # packets taken from one socket in one tick; the rest waits for the next
 _FORWARD = 100  # a larger step of the sequence number is for the careful path
-_EVENT_SIZE = HEADER_SIZE + 4  # RFC 4733
+_EVENT_SIZE = HEADER_SIZE + 4  # RFC 4733; the beginning of a packet, which is all that most questions need
 _END = 0x80
 
 RtcpHandler = Callable[[Leg, bytes, SocketAddress], None]
@@ -40,8 +40,7 @@ class Receiver:
         self._lined = np.zeros(rows.capacity, np.bool_)  # whether a line is between
         self._views = [memoryview(arrived.data) for arrived in wire.arrived]
         self._heads = wire.arrived[:, :PACKET_SIZE]
-        self._shorts = wire.arrived.view(">u2")
-        self._words = wire.arrived.view(">u4")
+        self._starts = wire.arrived.view(f"V{_EVENT_SIZE}")[:, 0]
 
     def add(self, leg: Leg) -> None:
         self._by_row[leg.row] = leg
@@ -117,23 +116,20 @@ class Receiver:
     ) -> Chosen:
         """Takes the ordinary packets, and says which those were."""
         rows = self._rows
-        sequence = self._shorts[row, 1].astype(np.int64)
-        timestamp = self._words[row, 1].astype(np.int64)
-        kind = self._wire.arrived[row, 1]
+        starts = self._starts[row]
+        octets = starts.view(np.uint8).reshape(-1, _EVENT_SIZE)
+        shorts, words = octets.view(">u2"), octets.view(">u4")
+        sequence = shorts[:, 1].astype(np.int64)
+        timestamp = words[:, 1].astype(np.int64)
+        kind = octets[:, 1]
         step = (sequence - rows.in_highest[row]) & 0xFFFF
-        stream = (
-            known
-            & (self._wire.arrived[row, 0] == 0x80)
-            & (self._words[row, 2] == rows.in_ssrc[row])
-            & rows.started[row]
-            & self._fresh(row, step)
-        )
+        stream = known & (octets[:, 0] == 0x80) & (words[:, 2] == rows.in_ssrc[row]) & rows.started[row]
+        stream &= self._fresh(row, step)
         block = jitter.block_of(rows, row, timestamp)
         depth = block - rows.playout[row]
         audio = stream & (sizes == PACKET_SIZE) & (kind == rows.in_type[row])
         audio &= (depth >= 0) & (depth < RING_BLOCKS - 4)
-        events = stream & (sizes == _EVENT_SIZE) & (kind == rows.event_type[row])
-        events &= self._told(row, timestamp)
+        events = stream & (sizes == _EVENT_SIZE) & (kind & 0x7F == rows.event_type[row])
         if audio.any():
             at = slice(None) if audio.all() else np.flatnonzero(audio)
             self._count(row[at], step[at], FRAME_SAMPLES, now)
@@ -142,11 +138,22 @@ class Receiver:
         if events.any():
             at = np.flatnonzero(events)
             self._count(row[at], step[at], _EVENT_SIZE - HEADER_SIZE, now)
-            duration = self._shorts[row[at], 7].astype(np.int64)
-            rows.event_duration[row[at]] = np.maximum(rows.event_duration[row[at]], duration)
-            rows.event_heard[row[at]] = now
+            self._take_events(row[at], timestamp[at], octets[at], now)
         taken: Chosen = audio | events
         return taken
+
+    def _take_events(self, row: Numbers, timestamp: Numbers, octets: NDArray[np.uint8], now: float) -> None:
+        rows = self._rows
+        told = self._told(row, timestamp, octets)
+        updated = row[told]
+        duration = octets.view(">u2")[told, 7].astype(np.int64)
+        rows.event_duration[updated] = np.maximum(rows.event_duration[updated], duration)
+        rows.event_heard[updated] = now
+        for index in np.flatnonzero(~told).tolist():
+            leg = self._by_row[row[index]]
+            if leg is not None:
+                payload = octets[index, HEADER_SIZE:].tobytes()
+                self._streams.take_event(leg, int(timestamp[index]), payload, now)
 
     def _fresh(self, row: Numbers, step: Numbers) -> Chosen:
         """Whether each packet is a little ahead of the highest, or behind it and not seen yet."""
@@ -156,11 +163,11 @@ class Receiver:
         fresh: Chosen = ((step >= 1) & (step <= _FORWARD)) | ((back >= 1) & (back <= SEEN_PACKETS) & ~seen)
         return fresh
 
-    def _told(self, row: Numbers, timestamp: Numbers) -> Chosen:
+    def _told(self, row: Numbers, timestamp: Numbers, octets: NDArray[np.uint8]) -> Chosen:
         """Whether each event says nothing new: an update of the key that is down, or the repetition of its end."""
         rows = self._rows
         state = rows.event_state[row]
-        end = (self._wire.arrived[row, HEADER_SIZE + 1] & _END) != 0
+        end = (octets[:, HEADER_SIZE + 1] & _END) != 0
         same = timestamp == rows.event_time[row]
         told: Chosen = same & ((state == EventState.OVER) | ((state == EventState.DOWN) & ~end))
         return told

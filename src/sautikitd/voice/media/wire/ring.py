@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 
 SENDMSG = 9
 RECVMSG = 10
+_SEND = 26
 _SETUP, _ENTER = 425, 426  # system calls, the same number on every architecture
 _SUBMIT_ALL = 1 << 7  # a bad operation does not keep those after it from being done
+_ONE_THREAD = (
+    1 << 12 | 1 << 13
+)  # Linux 6.1: only one thread ever enters, and completions wait for it to do so
 _GETEVENTS = 1
 _OFFSET_RING, _OFFSET_OPERATIONS = 0, 0x10000000
 _MSG_DONTWAIT = 0x40
@@ -25,15 +29,16 @@ _MOST = 32768
 
 _OPERATION = np.dtype(
     {
-        "names": ["code", "descriptor", "address", "length", "message_flags", "user"],
-        "formats": ["u1", "<i4", "<u8", "<u4", "<u4", "<u8"],
-        "offsets": [0, 4, 16, 24, 28, 32],
+        "names": ["code", "descriptor", "name", "address", "length", "message_flags", "user", "name_size"],
+        "formats": ["u1", "<i4", "<u8", "<u8", "<u4", "<u4", "<u8", "<u2"],
+        "offsets": [0, 4, 8, 16, 24, 28, 32, 44],
         "itemsize": 64,
     }
 )
 _COMPLETION = np.dtype([("user", "<u8"), ("result", "<i4"), ("flags", "<u4")])
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# No call of ours waits, so the interpreter's lock is kept: another thread that took it meanwhile would hold up the tick.
+_libc = ctypes.PyDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long] * 7
@@ -50,9 +55,11 @@ class Ring:
         """Raises `NoRing`."""
         if size > _MOST:
             raise NoRing(f"{size} operations are more than the {_MOST} of one ring")
-        told = np.zeros(30, np.uint32)  # struct io_uring_params
-        told[2] = _SUBMIT_ALL
-        self._descriptor = _syscall(_SETUP, size, told.ctypes.data, 0, 0, 0, 0)
+        told, self._descriptor = _set_up(size, _SUBMIT_ALL | _ONE_THREAD)
+        self.sends_to = self._descriptor >= 0
+        """Whether the kernel is of the age in which a plain send takes an address as well."""
+        if not self.sends_to:
+            told, self._descriptor = _set_up(size, _SUBMIT_ALL)
         if self._descriptor < 0:
             raise NoRing(os.strerror(ctypes.get_errno()))
         entries, completions = int(told[0]), int(told[1])
@@ -65,7 +72,8 @@ class Ring:
         self._listed = _words(ring, queue[6], entries)
         self._done_head = _words(ring, done[0], 1)
         self._done_tail = _words(ring, done[1], 1)
-        self._completions = ring[done[5] : done[5] + 16 * completions].view(_COMPLETION)
+        finished = ring[done[5] : done[5] + 16 * completions].view(_COMPLETION)
+        self._users, self._results = finished["user"], finished["result"]
         self._mask, self._done_mask = entries - 1, completions - 1
         self._steps = np.arange(max(entries, completions))
 
@@ -80,6 +88,18 @@ class Ring:
         operation = self._operations[number]
         operation["code"], operation["descriptor"], operation["address"] = code, descriptor, message
         operation["length"], operation["message_flags"], operation["user"] = 1, _MSG_DONTWAIT, number
+        operation["name"] = operation["name_size"] = 0
+
+    def prepare_send(
+        self, number: int, descriptor: int, data: tuple[int, int], name: tuple[int, int]
+    ) -> None:
+        """Operation `number`: sends `data` to `name`, each as its address in memory and its size. Only where
+        `sends_to`: the kernel reads no msghdr and no iovec for each packet."""
+        operation = self._operations[number]
+        operation["code"], operation["descriptor"] = _SEND, descriptor
+        operation["address"], operation["length"] = data
+        operation["name"], operation["name_size"] = name
+        operation["message_flags"], operation["user"] = _MSG_DONTWAIT, number
 
     def run(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Does these operations, each at most once; their numbers as they completed, and for each the bytes moved
@@ -98,14 +118,21 @@ class Ring:
         head = int(self._done_head[0])
         completed = (int(self._done_tail[0]) - head) & 0xFFFFFFFF
         slots = (head + self._steps[:completed]) & self._done_mask
-        which = self._completions["user"][slots].astype(np.int64)
-        results = self._completions["result"][slots].astype(np.int64)
+        which = self._users.take(slots).view(np.int64)
+        results = self._results.take(slots).astype(np.int64)
         self._done_head[0] = (head + completed) & 0xFFFFFFFF
         return which, results
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
+
+
+def _set_up(size: int, flags: int) -> tuple[NDArray[np.uint32], int]:
+    """The struct io_uring_params as the kernel filled it, and the descriptor; below zero: refused."""
+    told = np.zeros(30, np.uint32)
+    told[2] = flags
+    return told, _syscall(_SETUP, size, told.ctypes.data, 0, 0, 0, 0)
 
 
 def _words(ring: NDArray[np.uint8], start: int, count: int) -> NDArray[np.uint32]:

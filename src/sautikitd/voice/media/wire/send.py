@@ -107,8 +107,9 @@ class Sender:
     def _frame(self, high: int) -> None:
         rows = self._rows
         index = rows.said[:high].view(np.uint16).astype(np.intp)
-        index += (rows.out_law[:high] * 65536)[:, None]
-        rows.packets[:high, HEADER_SIZE:] = ENCODE_BOTH[index]
+        if rows.out_law[:high].any():
+            index += (rows.out_law[:high] * 65536)[:, None]
+        rows.packets[:high, HEADER_SIZE:] = ENCODE_BOTH.take(index, mode="clip")
         rows.packets[:high, 1] = rows.out_type[:high] | (rows.out_marker[:high].astype(np.uint8) << 7)
         self._shorts[:high, 1] = (rows.out_sequence[:high] & 0xFFFF).astype(np.uint16)
         self._words[:high, 1] = (rows.out_timestamp[:high] & 0xFFFFFFFF).astype(np.uint32)
