@@ -7,16 +7,12 @@ import msgspec
 
 from sautikitd.calls import queue, repository
 from sautikitd.calls.addresses import DeviceClass, is_device_address
-from sautikitd.calls.errors import (
-    CallNotLive,
-    ConcurrencyReached,
-    ForwardToOurselves,
-    NoTariff,
-)
+from sautikitd.calls.errors import CallNotLive, ConcurrencyReached, ForwardToOurselves
 from sautikitd.calls.lifecycle import CallLifecycle, Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupBy, HangupCause
 from sautikitd.calls.queue import Prepare
+from sautikitd.calls.rates import frozen, outbound_rate
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Record
@@ -50,7 +46,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     country: str | None
     caller: str
-    rate_per_minute_minor: int
+    rate: Rate | None  # None: free
     by_trunk: bool
 
 
@@ -80,19 +76,20 @@ class AddLeg:
 
     async def check(self, connection: Connection, parent: CallRecord, wish: LegWish) -> int:
         """What a minute would cost. Raises what `add` would refuse for its destination, its caller and its tariff."""
-        return (await self._target(connection, parent, wish)).rate_per_minute_minor
+        rate = (await self._target(connection, parent, wish)).rate
+        return rate.per_minute_minor if rate else 0
 
     async def _target(self, connection: Connection, parent: CallRecord, wish: LegWish) -> _Target:
         if is_device_address(wish.to):
             return await self._device(connection, parent, wish)
         destination = await self._authorise(connection, parent, wish)
         caller = await self._caller(connection, parent, wish.caller_id)
-        rate = await self._rate(connection, parent, destination)
+        rate = await outbound_rate(connection, parent.workspace_id, destination.e164, self._clock.now())
         return _Target(
             address=destination.e164,
             country=destination.country,
             caller=caller,
-            rate_per_minute_minor=rate.per_minute_minor,
+            rate=rate,
             by_trunk=True,
         )
 
@@ -107,7 +104,7 @@ class AddLeg:
             address=wish.to,
             country=None,
             caller=calling,
-            rate_per_minute_minor=rate.per_minute_minor if rate else 0,
+            rate=rate,
             by_trunk=False,
         )
 
@@ -123,13 +120,6 @@ class AddLeg:
             connection, parent.workspace_id, parent.mode, wanted or parent.local_e164, pointer="/callerId"
         )
         return number.e164
-
-    async def _rate(self, connection: Connection, parent: CallRecord, destination: Destination) -> Rate:
-        now = self._clock.now()
-        rate = await rate_for(connection, parent.workspace_id, "outbound", destination.e164, now)
-        if rate is None:
-            raise NoTariff(destination=destination.e164)
-        return rate
 
     async def _refuse_ended(self, connection: Connection, parent: CallRecord) -> None:
         """Somebody else may have ended the call: a command, or the reaper of a node whose lease lapsed."""
@@ -185,7 +175,7 @@ class AddLeg:
             "events_url": parent.events_url,
             "timeout_seconds": wish.timeout_s,
             "max_duration_seconds": wish.max_duration_s,
-            "rate_per_minute_minor": target.rate_per_minute_minor,
+            **frozen(target.rate),
             "client_request_id": parent.client_request_id,
             "metadata": parent.metadata,
             "api_key_id": parent.api_key_id,

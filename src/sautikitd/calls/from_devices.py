@@ -7,14 +7,10 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.calls import repository
-from sautikitd.calls.errors import (
-    CallsPerSecondReached,
-    ConcurrencyReached,
-    NoTariff,
-    WorkspaceSuspended,
-)
+from sautikitd.calls.errors import CallsPerSecondReached, ConcurrencyReached, WorkspaceSuspended
 from sautikitd.calls.lifecycle import CallLifecycle, first_seconds
 from sautikitd.calls.models import CallRecord
+from sautikitd.calls.rates import frozen, outbound_rate
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection
@@ -28,7 +24,6 @@ from sautikitd.wallet.limits import SpendGuards
 from sautikitd.wallet.models import Account
 from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
-from sautikitd.wallet.tariffs import rate_for
 
 LEGS = 2  # the device's own, which is free, and the one to whom it calls
 
@@ -84,9 +79,7 @@ class PlaceDeviceCall:
         self, connection: Connection, number: NumberRecord, destination: Destination, now: datetime
     ) -> None:
         """Money is looked at here and held with the leg that costs some (contract §4.2)."""
-        rate = await rate_for(connection, number.workspace_id, "outbound", destination.e164, now)
-        if rate is None:
-            raise NoTariff(destination=destination.e164)
+        rate = await outbound_rate(connection, number.workspace_id, destination.e164, now)
         needed = hold_amount(first_seconds(_LONGEST_S), rate.per_minute_minor)
         account = Account(number.workspace_id, number.mode)
         if self._guards:
@@ -122,7 +115,7 @@ def _columns(number: NumberRecord, destination: Destination, now: datetime) -> d
         "country": destination.country,
         "events_url": number.events_url,
         "record": "mono" if number.record_calls else None,
-        "rate_per_minute_minor": 0,  # the device's own leg is free (contract §4.6)
+        **frozen(None),  # the device's own leg is free (contract §4.6)
         "max_duration_seconds": _LONGEST_S,
         "created_at": now,
         "updated_at": now,

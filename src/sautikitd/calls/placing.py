@@ -9,9 +9,10 @@ import msgspec
 
 from sautikitd.calls import repository
 from sautikitd.calls.controlled.models import DEFAULT_TIMEOUT_MS, Control
-from sautikitd.calls.errors import NoTariff, QueueFull
+from sautikitd.calls.errors import QueueFull
 from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.models import CallRecord
+from sautikitd.calls.rates import frozen, outbound_rate
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
@@ -29,7 +30,7 @@ from sautikitd.wallet.limits import SpendGuards
 from sautikitd.wallet.models import Account
 from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
-from sautikitd.wallet.tariffs import Rate, rate_for
+from sautikitd.wallet.tariffs import Rate
 
 _URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url", "hold_audio_url")
 _ACTION_FIELDS = ("actions", "opening_actions", "fallback_actions")
@@ -62,7 +63,11 @@ class PlaceOutboundCall:
             if wish.caller_id
             else number
         )
-        rates = [await self._rate(connection, principal, destination) for destination in destinations]
+        now = self._clock.now()
+        rates = [
+            await outbound_rate(connection, principal.workspace_id, destination.e164, now)
+            for destination in destinations
+        ]
         await self._refuse_short_wallet(connection, principal, wish, rates)
         if queue["waiting"] >= queue["max_queued_calls"]:
             raise QueueFull(limit=queue["max_queued_calls"])
@@ -98,13 +103,6 @@ class PlaceOutboundCall:
             connection, principal.workspace_id, principal.mode, raw, pointer=pointer, principal=principal
         )
 
-    async def _rate(self, connection: Connection, principal: Principal, destination: Destination) -> Rate:
-        now = self._clock.now()
-        rate = await rate_for(connection, principal.workspace_id, "outbound", destination.e164, now)
-        if rate is None:
-            raise NoTariff(destination=destination.e164)
-        return rate
-
     async def _refuse_short_wallet(
         self, connection: Connection, principal: Principal, wish: PlaceCall, rates: Sequence[Rate]
     ) -> None:
@@ -130,20 +128,14 @@ class PlaceOutboundCall:
         shared = self._columns(principal, wish, number, caller)
         call = await self._insert_one(
             connection,
-            shared
-            | {"target_count": len(destinations)}
-            | (
-                {"rate_per_minute_minor": 0}
-                if together
-                else {"rate_per_minute_minor": rates[0].per_minute_minor}
-            ),
+            shared | {"target_count": len(destinations)} | frozen(None if together else rates[0]),
             destinations[0],
             to_address=",".join(destination.e164 for destination in destinations),
             parent=None,
         )
         if together:
             for destination, rate in zip(destinations, rates, strict=True):  # at most ten
-                leg = shared | {"rate_per_minute_minor": rate.per_minute_minor, "target_count": 1}
+                leg = shared | {"target_count": 1} | frozen(rate)
                 await self._insert_one(
                     connection, leg, destination, to_address=destination.e164, parent=call.id
                 )

@@ -18,9 +18,14 @@ class By(StrEnum):
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """`key`: an E.164 number, a country (`KE`; `rental` for rentals), or a day in Nairobi. Refunds are taken off."""
+    """A number, a destination or a day, and the money that went there. Refunds are taken off.
+
+    `key`: an E.164 number; the prefix of the tariff that priced the calls (`2547`; `rental` for rentals); or a day in
+    Nairobi. `destination`: that tariff's name for the prefix when the calls were placed; null unless asked by destination.
+    """
 
     key: str
+    destination: str | None
     calls: int
     calls_minor: int
     rentals_minor: int
@@ -36,7 +41,9 @@ async def spent(
     number_ids: frozenset[UUID] | None,
 ) -> Sequence[Spent]:
     """The largest sum first, days in their order; at most 1,000 rows. `number_ids`: only these numbers' money."""
-    query = _SPENT.format(key=_KEYS[by], order="1" if by is By.DAY else "total_minor DESC, 1")
+    name = _DESTINATION if by is By.DESTINATION else "NULL"
+    order = "1" if by is By.DAY else "total_minor DESC, 1, 2"
+    query = _SPENT.format(key=_KEYS[by], destination=name, order=order)
     allowed = None if number_ids is None else list(number_ids)
     rows = await connection.fetch(query, account.workspace_id, account.mode, start, end, allowed)
     return [Spent(**dict(row)) for row in rows]
@@ -44,12 +51,14 @@ async def spent(
 
 _KEYS = {
     By.NUMBER: "coalesce(n.e164, '')",
-    By.DESTINATION: "CASE t.cause_kind WHEN 'call' THEN coalesce(c.country, '') ELSE 'rental' END",
+    By.DESTINATION: "CASE t.cause_kind WHEN 'call' THEN coalesce(c.rate_prefix, '') ELSE 'rental' END",
     By.DAY: "((t.created_at AT TIME ZONE 'Africa/Nairobi')::date)::text",
 }
 
+_DESTINATION = "CASE t.cause_kind WHEN 'call' THEN coalesce(c.rate_destination, '') ELSE 'Number rentals' END"
+
 _SPENT = """
-SELECT {key} AS key, count(*) FILTER (WHERE t.cause_kind = 'call') AS calls,
+SELECT {key} AS key, {destination} AS destination, count(*) FILTER (WHERE t.cause_kind = 'call') AS calls,
        coalesce(-sum(e.amount_minor) FILTER (WHERE t.cause_kind = 'call'), 0)::bigint AS calls_minor,
        coalesce(-sum(e.amount_minor) FILTER (WHERE t.cause_kind <> 'call'), 0)::bigint AS rentals_minor,
        -sum(e.amount_minor)::bigint AS total_minor
@@ -58,5 +67,5 @@ LEFT JOIN numbers n ON n.id = t.number_id
 LEFT JOIN calls c ON c.id = t.call_id
 WHERE t.workspace_id = $1 AND t.mode = $2 AND t.created_at >= $3 AND t.created_at < $4
   AND t.cause_kind IN ('call', 'rental', 'refund') AND ($5::uuid[] IS NULL OR t.number_id = ANY ($5))
-GROUP BY 1 ORDER BY {order} LIMIT 1000
+GROUP BY 1, 2 ORDER BY {order} LIMIT 1000
 """

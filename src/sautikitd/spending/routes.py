@@ -43,7 +43,8 @@ class SpendingRoutes:
     async def spend(self, request: ApiRequest[None, SpendQuery]) -> Answer:
         """Read what was spent, by number, destination or day.
 
-        VAT included, refunds taken off. Destinations are countries of calls, and `rental`.
+        VAT included, refunds taken off. A destination is a prefix of the tariff with the name it had when the call was
+        placed (`254720`, `Kenya, Safaricom mobile`), or `rental`: as finely as the tariff tells them apart.
         """
         query, principal = request.query, request.principal
         end = query.to or (query.from_ + _WINDOW if query.from_ else request.now + timedelta(seconds=1))

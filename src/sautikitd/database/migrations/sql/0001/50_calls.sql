@@ -79,6 +79,8 @@ CREATE TABLE calls (
     cost_minor bigint NOT NULL DEFAULT 0,
     cost_currency text NOT NULL DEFAULT 'KES',
     rate_per_minute_minor bigint NOT NULL DEFAULT 0,
+    rate_prefix text,                             -- of the tariff the rate was found in, as is the name; null: no tariff, free
+    rate_destination text,
     failure_code text,
     hangup_cause text,
     hangup_by text,
