@@ -132,6 +132,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
                 name=platform.settings.operator_name,
                 address=platform.settings.operator_address,
                 kra_pin=platform.settings.operator_kra_pin,
+                paybill=platform.settings.daraja_shortcode,
             )
         ),
         SpendingRoutes(),

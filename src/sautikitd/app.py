@@ -129,9 +129,9 @@ def _wire(
 ) -> Platform:
     guard = EgressGuard(allow_private=settings.dev)
     events = EventLog()
-    notices = OwnerNotices(clock)
+    notices = OwnerNotices(clock, settings.daraja_shortcode)
     alert_links = AlertLinks(_derived(instance, b"alert links"), settings.public_url)
-    wallets = Wallets(events, clock, AlertMails(clock, alert_links))
+    wallets = Wallets(events, clock, AlertMails(clock, alert_links, settings.daraja_shortcode))
     releases = NumberReleases(wallets, events, notices)
     signing_secrets = SigningSecrets(box, clock)
     guards = SpendGuards(events, clock, notices)

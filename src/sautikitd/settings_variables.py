@@ -327,7 +327,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("SAUTIKIT_MAIL_FROM", "mail_from", str, "Mail is from.", "Sautikit <hello@example.co.ke>"),
     Variable("SAUTIKIT_OPERATOR_NAME", "operator_name", str, "You, on statements.", "Example Ltd"),
-    Variable("SAUTIKIT_OPERATOR_ADDRESS", "operator_address", str, "Your address.", "PO Box 1, Nairobi"),
+    Variable(
+        "SAUTIKIT_OPERATOR_ADDRESS",
+        "operator_address",
+        str,
+        "Your address; a semicolon starts a new line.",
+        "PO Box 1; Nairobi",
+    ),
     Variable("SAUTIKIT_OPERATOR_KRA_PIN", "operator_kra_pin", str, "Your KRA PIN.", "P051234567X"),
     Variable("SAUTIKIT_PIPER_COMMAND", "piper_command", str, "The program piper.", "/opt/piper/piper"),
     Variable(

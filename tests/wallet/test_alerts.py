@@ -25,7 +25,7 @@ PATH = "/v1/wallet/alert/subscribers"
 @pytest.fixture
 async def platform(database: Database) -> Platform:
     made = await Platform.on(database, ManualClock())
-    made.wallets = Wallets(EventLog(), made.clock, AlertMails(made.clock, LINKS))
+    made.wallets = Wallets(EventLog(), made.clock, AlertMails(made.clock, LINKS, "600100"))
     return made
 
 
@@ -73,6 +73,7 @@ async def test_nobody_hears_anything_before_he_agreed_and_everybody_once_a_cross
     await platform.top_up(duka.id, 30_000)
     await spend(platform, duka, 25_000, "one")
     assert [mail[0] for mail in await mails(database)][1:] == ["wanjiru@example.co.ke"]
+    assert "business number: 600100" in (await mails(database))[-1][1]
     assert "<form" in (await live.get(link)).text
     assert (await live.get(PATH)).json()["data"][0]["status"] == "pending"
     assert "on the list" in (await live.post(link)).text

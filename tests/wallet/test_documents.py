@@ -69,7 +69,7 @@ async def test_the_statement_adds_up_and_takes_vat_of_calls_once_on_the_total(
         account = Account(duka.id, "live")
         month = await monthly_statement(connection, account, date(2026, 11, 1), platform.clock.now())
     assert month is not None
-    assert [item.text for item in month.items][-2:] == ["Calls: 6", "Calls: 1"]
+    assert [item.text for item in month.items][-2:] == ["6 calls", "1 call"]
     assert month.closing_minor == 100_000 - 3_094 - sum(costs) - 3 == await platform.balance(duka.id)
     calls, rentals = month.taxes
     total = sum(costs) + 3

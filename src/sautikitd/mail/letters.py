@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
+import msgspec
+
 from sautikitd.events.kinds import EventKind
 from sautikitd.events.models import Mode
 from sautikitd.mail.letter import Letter
@@ -13,7 +15,17 @@ from sautikitd.wallet.money import written
 _NAMED = 50
 
 
-def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
+class PayTo(msgspec.Struct, frozen=True):
+    """Where a customer pays by M-PESA without us: the Paybill's business number, and his account number there."""
+
+    business_number: str
+    account_number: str
+
+    def facts(self) -> list[tuple[str, str]]:
+        return [("Pay Bill, business number", self.business_number), ("Account number", self.account_number)]
+
+
+def rental(kind: EventKind, number: NumberRecord, workspace: str, *, pay_to: PayTo | None = None) -> Letter:
     """Of `number.past_due`, `number.suspended`, `number.released` for want of money, `number.renewed` after any of them."""
     since = number.past_due_since
     facts = [("Workspace", workspace), ("Number", number.e164)]
@@ -45,6 +57,7 @@ def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
     facts += [("Owed, VAT included", written(number.due_minor))]
     if since:
         facts.append(("Released on", _day(since + RELEASED_AFTER)))
+    paying = pay_to.facts() if pay_to else []
     if kind is EventKind.NUMBER_SUSPENDED:
         return Letter(
             subject=_subject(number.mode, f"{number.e164} is suspended: the rental is unpaid"),
@@ -54,7 +67,7 @@ def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
                 "Its rental has not been paid for a week, so it makes and takes no calls now.",
                 "Top up your wallet: it works again within seconds, and you pay only for the days left of this month.",
             ],
-            facts=facts,
+            facts=[*facts, *paying],
             tone="warning",
         )
     if since:
@@ -67,7 +80,7 @@ def rental(kind: EventKind, number: NumberRecord, workspace: str) -> Letter:
             "Your wallet does not hold enough for this month's rental. The number still works.",
             "Top up your wallet and the rental is taken at once; there is nothing else to do.",
         ],
-        facts=facts,
+        facts=[*facts, *paying],
         tone="warning",
     )
 
@@ -104,7 +117,15 @@ def given_back(number: NumberRecord, workspace: str) -> Letter:
     )
 
 
-def low_balance(mode: Mode, workspace: str, balance_minor: int, threshold_minor: int, *, why: str) -> Letter:
+def low_balance(
+    mode: Mode,
+    workspace: str,
+    balance_minor: int,
+    threshold_minor: int,
+    *,
+    why: str,
+    pay_to: PayTo | None = None,
+) -> Letter:
     return Letter(
         subject=_subject(mode, f"Low balance: {written(balance_minor)} left in {workspace}"),
         summary="Top up before calls and rentals stop.",
@@ -118,6 +139,7 @@ def low_balance(mode: Mode, workspace: str, balance_minor: int, threshold_minor:
             ("Workspace", workspace),
             ("Balance", written(balance_minor)),
             ("Threshold", written(threshold_minor)),
+            *(pay_to.facts() if pay_to else ()),
         ],
         why=why,
         tone="warning",

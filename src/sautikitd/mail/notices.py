@@ -17,16 +17,21 @@ from sautikitd.webhooks.models import DisableReason, FailingEndpoint
 
 
 class OwnerNotices:
-    """Fits `RentalNotices`, `ReleaseNotice` (numbers), `DisabledNotice` (webhooks) and `PauseNotice` (wallet)."""
+    """Fits `RentalNotices`, `ReleaseNotice` (numbers), `DisabledNotice` (webhooks) and `PauseNotice` (wallet).
 
-    def __init__(self, clock: Clock) -> None:
+    `paybill`: where live wallets are paid into, told where money is asked for.
+    """
+
+    def __init__(self, clock: Clock, paybill: str | None = None) -> None:
         self._clock = clock
+        self._paybill = paybill
 
     async def about_rental(
         self, connection: Connection, kind: EventKind, number: NumberRecord, now: datetime
     ) -> None:
         owners = await owners_of(connection, number.workspace_id)
-        letter = letters.rental(kind, number, owners.workspace)
+        pay_to = owners.pay_to(self._paybill, number.mode)
+        letter = letters.rental(kind, number, owners.workspace, pay_to=pay_to)
         await self._post(connection, number.workspace_id, owners, letter)
 
     async def about_renewals(self, connection: Connection, numbers: Sequence[NumberRecord]) -> None:

@@ -144,7 +144,8 @@ WITH entry AS (
 ), shown AS (
     SELECT day, description AS text, reference, amount_minor, sequence FROM entry WHERE cause_kind <> 'call'
     UNION ALL
-    SELECT day, 'Calls: ' || count(*), '', sum(amount_minor)::bigint, max(sequence) FROM entry
+    SELECT day, to_char(count(*), 'FM999,999,999') || CASE count(*) WHEN 1 THEN ' call' ELSE ' calls' END, '',
+           sum(amount_minor)::bigint, max(sequence) FROM entry
     WHERE cause_kind = 'call' GROUP BY day
 )
 SELECT day, text, reference, amount_minor FROM shown ORDER BY day, sequence

@@ -9,7 +9,9 @@ from sautikitd.errors import Refusal
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity.principal import Scope
 from sautikitd.wallet.documents.month import monthly_statement, receipt
-from sautikitd.wallet.documents.paper import Operator, receipt_pdf, statement_pdf
+from sautikitd.wallet.documents.paper import Operator
+from sautikitd.wallet.documents.receipt_page import receipt_pdf
+from sautikitd.wallet.documents.statement_page import statement_pdf
 from sautikitd.wallet.models import Account
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])\.pdf", re.ASCII)
