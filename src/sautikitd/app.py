@@ -66,6 +66,7 @@ class Platform:
     workspaces: Workspaces
     trunks: Trunks
     sessions: SessionIds
+    flow_key: bytes
     lifecycle: CallLifecycle
     hang_up: HangUp
     control_feed: ControlFeed
@@ -160,6 +161,7 @@ def _wire(
         workspaces=Workspaces(wallets, signing_secrets, listeners=[StopCalls(hang_up)]),
         trunks=Trunks(box),
         sessions=sessions,
+        flow_key=_derived(instance, b"sip flows"),
         lifecycle=lifecycle,
         hang_up=hang_up,
         control_feed=ControlFeed(database, database_url),

@@ -90,7 +90,7 @@ class Scene:
     async def new_node(self) -> UUID:
         self.node_id = uuid7()
         async with self.platform.database.transaction() as connection:
-            await leases.register(connection, self.node_id, "here", 100, self.now)
+            await leases.register(connection, self.node_id, ("here", 5060), 100, self.now)
         return self.node_id
 
     async def place(self, to: str | list[str] = CALLEE, **wishes: Any) -> CallRecord:

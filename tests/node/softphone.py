@@ -99,12 +99,17 @@ class Softphone:
 
 @asynccontextmanager
 async def softphone(
-    board: Switchboard, *, made: NewSecret | None = None, transport: Transport = Transport.UDP
+    board: Switchboard,
+    *,
+    made: NewSecret | None = None,
+    transport: Transport = Transport.UDP,
+    at: Hop | None = None,
 ) -> AsyncIterator[Softphone]:
-    """One with a credential, or a new one, not registered yet."""
-    assert board.exchange.node is not None
+    """One with a credential, or a new one, not registered yet; `at` is another node than the board's."""
+    node = at or board.exchange.node
+    assert node is not None
     made = made or await credential(board)
-    hop = Hop(host="127.0.0.1", port=board.exchange.node.port, transport=transport)
+    hop = Hop(host="127.0.0.1", port=node.port, transport=transport)
     phone = Softphone(hop, made.credential.username, made.password)
     await phone.agent.start(("127.0.0.1", 0))
     try:

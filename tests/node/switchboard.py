@@ -142,7 +142,7 @@ async def switchboard(
         workspace_id, number_id = await _customer(platform, exchange.port, funds)
         exchange.node = Hop(host="127.0.0.1", port=sip)
         async with assemble(platform) as parts:
-            await parts.node.lease.begin("here", 100)
+            await parts.node.lease.begin(parts.agent.advertised, 100)
             await parts.trunk_watch.refresh()
             running = [
                 asyncio.ensure_future(work)

@@ -59,7 +59,8 @@ async def office(database: Database, tmp_path: Path) -> AsyncIterator[Office]:
         node_id=uuid7(),
     )
     await office.execute(
-        "INSERT INTO voice_nodes (id, host, capacity, started_at, lease_until, renewed_at) VALUES ($1, 'here', 10, $2, $3, $2)",
+        "INSERT INTO voice_nodes (id, host, port, capacity, started_at, lease_until, renewed_at) "
+        "VALUES ($1, 'here', 5060, 10, $2, $3, $2)",
         *(office.node_id, clock.now(), clock.now() + timedelta(days=400)),
     )
     office.workspace_id, office.number_id = await office.add_workspace()

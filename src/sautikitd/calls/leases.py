@@ -4,7 +4,7 @@ A node renews one lease for all its calls every five seconds. A node that could 
 up itself; at 20 s the lease lapses, and only then does somebody else end them, billed to the last renewal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,8 +37,19 @@ class Orphan:
     dialog: dict[str, Any]
 
 
-async def register(connection: Connection, node_id: UUID, host: str, capacity: int, now: datetime) -> None:
-    await connection.execute(_REGISTER, node_id, host, capacity, now, now + LEASE)
+async def register(
+    connection: Connection, node_id: UUID, address: tuple[str, int], capacity: int, now: datetime
+) -> None:
+    """`address` is where other nodes reach its SIP, over TCP."""
+    await connection.execute(_REGISTER, node_id, *address, capacity, now, now + LEASE)
+
+
+async def addresses_of(connection: Connection, node_ids: Collection[UUID]) -> dict[UUID, tuple[str, int]]:
+    """Where the nodes' SIP is reached."""
+    rows = await connection.fetch(
+        "SELECT id, host, port FROM voice_nodes WHERE id = ANY ($1)", list(node_ids)
+    )
+    return {row["id"]: (row["host"], row["port"]) for row in rows}
 
 
 async def renew(connection: Connection, node_id: UUID, now: datetime) -> bool:
@@ -89,7 +100,8 @@ async def forget_dialog(connection: Connection, call_id: UUID) -> None:
 
 
 _REGISTER = """
-INSERT INTO voice_nodes (id, host, capacity, started_at, renewed_at, lease_until) VALUES ($1, $2, $3, $4, $4, $5)
+INSERT INTO voice_nodes (id, host, port, capacity, started_at, renewed_at, lease_until)
+VALUES ($1, $2, $3, $4, $5, $5, $6)
 """
 
 _RENEW = """

@@ -32,9 +32,10 @@ class Lease:
         self._on_danger = on_danger
         self._on_lapsed = on_lapsed
 
-    async def begin(self, host: str, capacity: int) -> None:
+    async def begin(self, address: tuple[str, int], capacity: int) -> None:
+        """`address` is where other nodes reach our SIP."""
         async with self._database.transaction() as connection:
-            await leases.register(connection, self._node_id, host, capacity, self._clock.now())
+            await leases.register(connection, self._node_id, address, capacity, self._clock.now())
 
     async def run(self) -> None:
         """Renews until cancelled, or until the lease is lost."""

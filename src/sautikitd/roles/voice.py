@@ -88,7 +88,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
 async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None:
     settings = platform.settings
     node = parts.node
-    await node.lease.begin(str(settings.sip), settings.voice_capacity)
+    await node.lease.begin(parts.agent.advertised, settings.voice_capacity)
     await parts.trunk_watch.refresh()
     beside = [
         asyncio.create_task(work)
@@ -168,6 +168,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             screen=devices.doorkeeper.screens,
             handlers={"REGISTER": devices.registrar.handle},
             on_connection_lost=devices.registrar.connection_lost,
+            flow_key=platform.flow_key,
         )
         await agent.start(
             (settings.sip.host, settings.sip.port),

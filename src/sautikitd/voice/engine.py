@@ -39,12 +39,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The way to a trunk: where, as whom, with which codecs in order of liking.
 
     `uri` is host and port of its URIs, where those are not the hop's: behind an outbound proxy. `target` is the whole
-    Request-URI, where that is no number at the trunk: a device's Contact.
+    Request-URI, where that is no number at the trunk: a device's Contact. `holder` is the node that holds the connection
+    which the hop is, where that is another one.
     """
 
     hop: Hop
     uri: tuple[str, int] | None = None
     target: str | None = None
+    holder: tuple[str, int] | None = None
     addressing: Addressing = Addressing()
     credentials: Credentials | None = None
     codecs: Sequence[str] = ("PCMU", "PCMA")
@@ -118,8 +120,12 @@ class VoiceEngine:
             local=NameAddr(sip_uri(wanted.from_user or calling, domain)),
             asserted_identity=sip_uri(calling, domain),
             headers=headers,
+            holder=route.holder,
         )
-        return {"invite": msgspec.to_builtins(prepared)}
+        stored = {"invite": msgspec.to_builtins(prepared)}
+        if route.holder is not None:
+            stored["device"] = msgspec.to_builtins(route.hop)
+        return stored
 
     async def dial(
         self,

@@ -1,9 +1,5 @@
 """Rooms and queues whose parties are on different nodes, or on different media processes of one node."""
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +8,9 @@ import pytest
 from flow.doubles import callback_server
 from node.exchange import hung_up
 from node.room_party import call_in, nothing_left, rows, speak_together, until_rows, until_seated
+from node.second_node import second_node
 from node.switchboard import PARTIES, Switchboard, switchboard
-from ports import free_port
-from sautikitd.app import open_platform
 from sautikitd.roles import voice
-from sautikitd.roles.voice import Parts, assemble
-from sautikitd.settings import Settings, from_environment
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.sip.hops import Hop
 from simulators.carrier.far_side import Phone
@@ -27,42 +20,6 @@ TONES = (500.0, 900.0, 1300.0)
 ENQUEUE: list[object] = [{"enqueue": {"name": "support"}}]
 DEQUEUE: list[object] = [{"dequeue": {"name": "support"}}]
 ROOM: list[object] = [{"conference": {"name": "board"}}]
-
-
-@asynccontextmanager
-async def _second_node(board: Switchboard, folder: Path) -> AsyncIterator[tuple[Parts, Hop]]:
-    """Another node on the same database, and where it takes calls."""
-    sip = free_port()
-    settings = _settings_beside(board, folder, sip)
-    async with (
-        open_platform(settings, "second", clock=board.clock) as platform,
-        assemble(platform) as parts,
-    ):
-        await parts.node.lease.begin("there", 100)
-        await parts.trunk_watch.refresh()
-        running = [
-            asyncio.ensure_future(work)
-            for work in (parts.node.run(), parts.node.commander.run(), parts.rooms.run())
-        ]
-        try:
-            yield parts, Hop(host="127.0.0.1", port=sip)
-        finally:
-            await parts.rooms.close()
-            await parts.node.drain(3)
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-
-
-def _settings_beside(board: Switchboard, folder: Path, sip: int) -> Settings:
-    folder.mkdir()
-    shutil.copy(board.platform.settings.master_keys, folder / "master.keys")
-    environment = {
-        "SAUTIKIT_DATA_DIR": str(folder),
-        "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
-        "DATABASE_URL": board.platform.database_url,
-    }
-    return from_environment(environment, {"dev": "true"})
 
 
 async def _call_at(board: Switchboard, node: Hop | None, caller: str) -> Phone:
@@ -78,7 +35,7 @@ async def test_three_on_two_nodes_hear_the_two_others_and_not_themselves(
     board: Switchboard, tmp_path: Path
 ) -> None:
     async with (
-        _second_node(board, tmp_path / "second") as (_, there),
+        second_node(board, tmp_path / "second") as (_, there),
         callback_server(voice=[ROOM]) as server,
     ):
         await board.route(voice_callback_url=server.url("/voice"))
@@ -119,7 +76,7 @@ async def test_three_on_two_media_processes_hear_the_two_others_and_not_themselv
 
 
 async def test_an_agent_takes_a_caller_who_waits_on_another_node(board: Switchboard, tmp_path: Path) -> None:
-    async with _second_node(board, tmp_path / "second") as (_, there):
+    async with second_node(board, tmp_path / "second") as (_, there):
         async with callback_server(voice=[ENQUEUE]) as server:
             await board.route(voice_callback_url=server.url("/voice"))
             caller = await call_in(board, FIRST)
@@ -141,7 +98,7 @@ async def test_a_conference_whose_node_dies_ends_and_the_guests_flow_goes_on(
     flow: list[object] = [*ROOM, {"pause": {"length": 300}}]
     async with callback_server(voice=[flow]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
-        async with _second_node(board, tmp_path / "second") as (parts, there):
+        async with second_node(board, tmp_path / "second") as (parts, there):
             await _call_at(board, there, FIRST)
             guest = await call_in(board, SECOND)
             await until_seated(board, 2)

@@ -32,6 +32,9 @@ class Owner:
     def on_failure(self, failure: Failure) -> None:
         self.failures.append(failure)
 
+    def relays(self, message: Arrival) -> bool:
+        return False
+
     def admits(self, request: Arrival) -> bool:
         return True
 

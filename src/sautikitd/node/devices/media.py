@@ -24,12 +24,20 @@ def encryption_for(transport: Transport) -> MediaEncryption:
     return MediaEncryption.DTLS if transport.websocket else MediaEncryption.NONE
 
 
-def route_to(hop: Hop, target: str) -> Route:
-    """The way to a device or SIP address: `target` is its Request-URI."""
-    return Route(hop=hop, target=target, codecs=codecs_for(hop.transport), srtp=encryption_for(hop.transport))
+def route_to(hop: Hop, target: str, holder: tuple[str, int] | None = None) -> Route:
+    """The way to a device or SIP address: `target` is its Request-URI, `holder` the node that its connection is with,
+    where that is another."""
+    return Route(
+        hop=hop,
+        target=target,
+        holder=holder,
+        codecs=codecs_for(hop.transport),
+        srtp=encryption_for(hop.transport),
+    )
 
 
 def route_of(stored: dict[str, Any]) -> Route:
     """The way that was stored with a leg to a device when it was entered."""
     prepared = msgspec.convert(stored["invite"], PreparedInvite)
-    return route_to(prepared.state.hop, prepared.state.target)
+    hop = msgspec.convert(stored["device"], Hop) if "device" in stored else prepared.state.hop
+    return route_to(hop, prepared.state.target)

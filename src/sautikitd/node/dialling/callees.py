@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.calls import leases
 from sautikitd.calls.addresses import CLIENT, DeviceClass
 from sautikitd.calls.models import CallRecord
 from sautikitd.clock import Clock
@@ -65,14 +66,15 @@ class Callees:
     async def _devices(self, call: CallRecord, name: str) -> list[Callee]:
         async with self._database.connection() as connection:
             found = await bindings.named(connection, call.workspace_id, call.mode, name, self._clock.now())
-        reachable = [one for one in found if self._is_reachable(one)]
-        if not reachable:
+            holders = {one.node_id for one in found if self._is_held_elsewhere(one)}
+            addresses = await leases.addresses_of(connection, holders) if holders else {}
+        if not found:
             raise ClientNotRegistered(name=name[:100])
-        return [Callee(route=_route(one)) for one in reachable]
+        return [Callee(route=_route(one, addresses.get(one.node_id))) for one in found]
 
-    def _is_reachable(self, binding: Binding) -> bool:
+    def _is_held_elsewhere(self, binding: Binding) -> bool:
         """A connection can be used by the node that holds it; datagrams reach a device from any."""
-        return binding.node_id == self._node_id or binding.transport == Transport.UDP
+        return binding.node_id != self._node_id and binding.transport != Transport.UDP
 
     async def _elsewhere(self, call: CallRecord, uri: SipUri) -> Callee:
         """Where a name leads is looked at here, and the call goes to that very address."""
@@ -97,6 +99,7 @@ class Callees:
         return Callee(route=route_to(hop, str(uri)))
 
 
-def _route(binding: Binding) -> Route:
-    hop = Hop(host=binding.host, port=binding.port, transport=Transport(binding.transport), fixed=True)
-    return route_to(hop, binding.contact)
+def _route(binding: Binding, holder: tuple[str, int] | None) -> Route:
+    transport = Transport(binding.transport)
+    hop = Hop(host=binding.host, port=binding.port, transport=transport, fixed=True)
+    return route_to(hop, binding.contact, None if transport is Transport.UDP else holder)

@@ -83,7 +83,7 @@ RULES: dict[HangupCause, CauseRule] = {
         "The trunk refused our credentials. The operator must act.",
     ),
     HangupCause.NETWORK_ERROR: CauseRule(
-        _FAILED, (), (), True, "The trunk could not be reached. The operator's trunk check says why."
+        _FAILED, (430,), (), True, "The trunk could not be reached. The operator's trunk check says why."
     ),
     HangupCause.TIMEOUT: CauseRule(
         _FAILED, (408,), (102,), True, "The trunk did not answer our signalling in time."

@@ -29,6 +29,7 @@ class InviteState(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     sent_by: tuple[str, int]  # host and port of our Via
     hop: Hop
+    routes: tuple[str, ...] = ()  # Route values that it sets out with
 
     @property
     def current_branch(self) -> str:
@@ -58,6 +59,7 @@ def prepare(
     asserted_identity: str | None,
     headers: Sequence[tuple[str, str]],
     sent_by: tuple[str, int],
+    routes: tuple[str, ...] = (),
 ) -> PreparedInvite:
     """Raises `ValueError` for a URI that cannot be read or a header with control characters."""
     SipUri.parse(target)
@@ -73,6 +75,7 @@ def prepare(
         branch=new_branch(),
         sent_by=sent_by,
         hop=hop,
+        routes=routes,
     )
     return PreparedInvite(
         state=state, headers=tuple((clean_header(name), clean_header(value)) for name, value in extra)
@@ -88,6 +91,8 @@ def _skeleton(state: InviteState, method: str) -> Request:
     request.headers.set("To", state.remote)
     request.headers.set("Call-ID", state.call_id)
     request.headers.set("CSeq", f"{state.current_cseq} {method}")
+    if state.routes:
+        request.headers.setlist("Route", list(state.routes))
     return request
 
 

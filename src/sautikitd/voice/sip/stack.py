@@ -19,6 +19,7 @@ from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
 from sautikitd.voice.sip.dialog import DialogKey, DialogState, address_request, hop_of
 from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
 from sautikitd.voice.sip.phrases import phrase
+from sautikitd.voice.sip.relay import FlowRelay
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.tls import DEFAULT_PORT, TlsOptions
@@ -91,6 +92,7 @@ class SipStack:
         name: str,
         idle_seconds: float = IDLE_SECONDS,
         session_seconds: int = SESSION_SECONDS,
+        flow_key: bytes | None = None,
     ) -> None:
         self.timers = timers
         self.scheduler: Scheduler = scheduler or asyncio.get_running_loop()
@@ -102,6 +104,7 @@ class SipStack:
         self.transactions = TransactionLayer(self, self.transport, self.scheduler, timers)
         self.dialogs: dict[DialogKey, DialogOwner] = {}
         self.advertised: Address = ("", 0)
+        self.relay = FlowRelay(flow_key, self.transport, self.sent_by) if flow_key else None
         self._tls_port = DEFAULT_PORT
         self.on_new_request: Callable[[ServerTransaction], None] = _refuse
         self.screen: Callable[[Arrival], bool] = lambda _: True
@@ -154,6 +157,9 @@ class SipStack:
         self.transactions.receive(data, source)
 
     # What the transaction layer asks for.
+
+    def relays(self, message: Arrival) -> bool:
+        return self.relay is not None and self.relay.takes(message)
 
     def admits(self, request: Arrival) -> bool:
         return self._owner(request) is not None or self.screen(request)

@@ -44,6 +44,10 @@ MAX_TRANSACTIONS = 20_000
 class TransactionUser(Protocol):
     """The layer above."""
 
+    def relays(self, message: Arrival) -> bool:
+        """Whether a message was meant for somebody else, and has been passed on to him."""
+        ...
+
     def admits(self, request: Arrival) -> bool:
         """Whether a request that matches no transaction is looked at; False leaves it without an answer."""
         ...
@@ -87,6 +91,8 @@ class TransactionLayer:
         except MalformedMessage as error:
             self.malformed += 1
             log.debug("sip.malformed", source=f"{source.host}:{source.port}", reason=str(error))
+            return
+        if self._user.relays(arrived):
             return
         if isinstance(message, Response):
             self._on_response(arrived)

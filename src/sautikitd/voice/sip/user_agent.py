@@ -67,6 +67,7 @@ class UserAgent:
     session_seconds: the session interval our INVITEs ask for (RFC 4028); 0 asks for none.
     handlers: answers to further methods outside dialogs (REGISTER for a registrar).
     on_connection_lost: told of the far address of each connection that is gone.
+    flow_key: a secret of all our nodes, with which devices are called over the node that holds their connection.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class UserAgent:
         idle_seconds: float = IDLE_SECONDS,
         session_seconds: int = SESSION_SECONDS,
         on_connection_lost: Callable[[Hop], None] | None = None,
+        flow_key: bytes | None = None,
     ) -> None:
         self._on_invite = on_invite
         self._authenticator = authenticator
@@ -92,6 +94,7 @@ class UserAgent:
             name=name,
             idle_seconds=idle_seconds,
             session_seconds=session_seconds,
+            flow_key=flow_key,
         )
         self._stack.on_new_request = self._on_new_request
         if screen is not None:
@@ -136,6 +139,11 @@ class UserAgent:
         return self._stack.transport.bound
 
     @property
+    def advertised(self) -> Address:
+        """Our host and port as far ends see them, over UDP and TCP."""
+        return self._stack.advertised
+
+    @property
     def bound_tls(self) -> int | None:
         """The port that TLS listens on; None when it does not."""
         return self._stack.transport.bound_tls
@@ -165,12 +173,18 @@ class UserAgent:
         remote: NameAddr | None = None,
         asserted_identity: str | None = None,
         headers: Sequence[tuple[str, str]] = (),
+        holder: Address | None = None,
     ) -> PreparedInvite:
         """Chooses all identifiers of a call and sends nothing, so that they can be stored first.
 
         target: Request-URI, and To unless `remote` is given. hop: the trunk; a name is resolved on sending.
-        local: From. asserted_identity: a URI. Raises `ValueError` for what cannot stand in a message.
+        local: From. asserted_identity: a URI. holder: another node of ours, which holds the connection that `hop` is.
+        Raises `ValueError` for what cannot stand in a message.
         """
+        routes: tuple[str, ...] = ()
+        if holder is not None and self._stack.relay is not None:
+            routes = (self._stack.relay.route_over(holder, hop),)
+            hop = Hop(host=holder[0], port=holder[1], transport=Transport.TCP)
         return prepare(
             target=target,
             hop=hop,
@@ -179,6 +193,7 @@ class UserAgent:
             asserted_identity=asserted_identity,
             headers=headers,
             sent_by=self._stack.sent_by(hop.transport),
+            routes=routes,
         )
 
     async def send_invite(

@@ -1,7 +1,8 @@
 -- One voice node process's life. Its lease covers every call it runs.
 CREATE TABLE voice_nodes (
     id uuid PRIMARY KEY,
-    host text NOT NULL,
+    host text NOT NULL,                           -- where other nodes reach its SIP, over TCP
+    port int NOT NULL,
     capacity int NOT NULL,
     started_at timestamptz NOT NULL,
     lease_until timestamptz NOT NULL,
