@@ -67,8 +67,10 @@ async def add(
     from sautikitd.cli.installation import installation
     from sautikitd.identity.audit import OPERATOR
     from sautikitd.trunks.models import NewTrunk
+    from sautikitd.voice.sip.address import is_ip
 
     terms = terms_of(given)
+    terms.setdefault("srv", not is_ip(host))
     terms.setdefault("port", 5061 if terms.get("transport") == "tls" else 5060)
     secret = _password(password, password_stdin) if username else password
     new = NewTrunk(name=name, host=host, username=username, password=secret, **terms)

@@ -9,6 +9,11 @@ import click
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--port", type=int, help="Default 5060, with tls 5061."),
     click.option(
+        "--srv/--no-srv",
+        default=None,
+        help="Ask DNS for the SRV records of its name; default so where no port is given.",
+    ),
+    click.option(
         "--transport", type=click.Choice(["udp", "tcp", "tls"]), help="Default udp. TLS is always verified."
     ),
     click.option("--proxy", metavar="HOST[:PORT]", help="Outbound proxy that requests are sent to instead."),
@@ -110,8 +115,11 @@ def terms_of(given: dict[str, Any], *, transport: str | None = None) -> dict[str
             terms[name] = read(terms[name])
     if "sources" in terms:
         terms["source_cidrs"] = terms.pop("sources")
+    if "port" in terms:
+        terms.setdefault("srv", False)
     if "proxy" in terms:
         secure = terms.get("transport", transport) == Transport.TLS
+        terms.setdefault("srv", False)  # a proxy is a machine, not a domain, unless --srv says otherwise
         terms["proxy_host"], terms["proxy_port"] = _place(terms.pop("proxy"), 5061 if secure else 5060)
     return terms
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sautikitd.trunks import check_answers
+from sautikitd.trunks.check_srv import by_srv
 from sautikitd.trunks.check_tls import check_tls
 from sautikitd.trunks.findings import Finding, OurSide, TrunkCheck, Verdict, concluded
 from sautikitd.trunks.models import Transport, Trunk
@@ -14,6 +15,7 @@ from sautikitd.voice.sip import hops
 from sautikitd.voice.sip.address import NameAddr, is_ip, sip_uri
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.digest import Credentials
+from sautikitd.voice.sip.srv import SrvLookup, look_up_srv
 from sautikitd.voice.sip.stack import Outcome
 from sautikitd.voice.sip.tls import TlsOptions
 from sautikitd.voice.sip.user_agent import UserAgent
@@ -28,10 +30,14 @@ async def check_trunk(
     password: str | None = None,
     ours: OurSide | None = None,
     patience: float = PATIENCE_SECONDS,
+    srv_lookup: SrvLookup = look_up_srv,
 ) -> TrunkCheck:
     """DNS, TCP, TLS, SIP OPTIONS (RFC 3261 §11), the account, the clocks and our own address; stops where nothing
     further can be tried. The account is tried with `password`, without registering. `patience` is for each step."""
     findings: list[Finding] = []
+    if trunk.srv and not is_ip(trunk.next_host):
+        trunk, told = await by_srv(trunk, srv_lookup)
+        findings.append(told)
     addresses = await _resolve(trunk.next_host, trunk.next_port)
     findings.append(_of_dns(trunk, addresses))
     if not addresses:

@@ -44,6 +44,7 @@ class TrunkTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator says of a trunk. Columns and fields carry the same names.
 
     ping: False for a carrier that leaves OPTIONS unanswered; then only calls tell that it is down.
+    srv: whether the host, or the proxy, is a domain whose SRV records say where; the port goes for one without.
     proxy_host: requests go there instead, with `host` in their URIs. tls_ca: PEM; None trusts what the system trusts.
     from_user: a fixed user in From; the caller's number then stands in P-Asserted-Identity alone.
     prefixes: digits of E.164 numbers without the plus; empty takes every call. Of several trunks the one with the
@@ -53,6 +54,7 @@ class TrunkTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int = 5060
+    srv: bool = False
     transport: Transport = Transport.UDP
     proxy_host: str | None = None
     proxy_port: int | None = None

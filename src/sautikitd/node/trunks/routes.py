@@ -31,11 +31,12 @@ class Routes:
 
     async def learn(self, stored: Sequence[tuple[Trunk, str | None]]) -> None:
         """Takes the trunks that may carry calls, each with its password, for those it knew before."""
-        hosts = {host for trunk, _ in stored for host in (trunk.host, trunk.next_host)}
-        addresses = await self._addresses.of(hosts)
+        found = await asyncio.gather(*(self._addresses.hosts_of(trunk) for trunk, _ in stored))
+        hosts = {trunk.id: named for (trunk, _), named in zip(stored, found, strict=True)}
+        addresses = await self._addresses.of({host for named in found for host in named})
         self._trunks = {}
         for trunk, password in sorted(stored, key=lambda item: (item[0].priority, item[0].name)):
-            networks = (*addresses[trunk.host], *addresses[trunk.next_host])
+            networks = [network for host in hosts[trunk.id] for network in addresses[host]]
             sources = dict.fromkeys((*networks, *map(ip_network, trunk.source_cidrs)))
             self._trunks[trunk.id] = RoutedTrunk(trunk, route_of(trunk, password), tuple(sources))
 

@@ -146,10 +146,7 @@ class TrunkWatch:
         if now - self._asked_at.get(trunk.id, -_ASK_EVERY_S) < pause:
             return
         self._asked_at[trunk.id] = now
-        pong = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_OPTIONS_PATIENCE_S):
-                pong = await self._agent.ping(one.route.hop)
+        pong = await self._agent.ping(one.route.hop, _OPTIONS_PATIENCE_S)
         self._pongs[trunk.id] = pong
         if pong is not None:
             self._answered_at[trunk.id] = self._clock.now()

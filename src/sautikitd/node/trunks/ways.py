@@ -15,6 +15,8 @@ from sautikitd.voice.number_forms import Addressing
 from sautikitd.voice.sip.address import is_ip
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.hops import Hop, Transport
+from sautikitd.voice.sip.srv import SrvLookup, SrvRecord, look_up_srv
+from sautikitd.voice.sip.targets import Targets
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,7 @@ def route_of(trunk: Trunk, password: str | None) -> Route:
     hop = Hop(
         host=trunk.next_host,
         port=trunk.next_port,
+        srv=trunk.srv,
         transport=Transport(trunk.transport),
         name=trunk.tls_name or "",
         trust=trust_of(trunk),
@@ -74,9 +77,17 @@ class TrunkAddresses:
     """The addresses behind the names of trunks, looked up again every 30 s. A name that stops resolving keeps the
     addresses it had: a fault of DNS does not shut a carrier out."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], lookup: SrvLookup = look_up_srv) -> None:
         self._now = now
+        self._targets = Targets(now, lookup)
         self._known: dict[str, tuple[float, tuple[Network, ...]]] = {}
+
+    async def hosts_of(self, trunk: Trunk) -> tuple[str, ...]:
+        """The names and addresses that its calls may come from."""
+        records: tuple[SrvRecord, ...] = ()
+        if trunk.srv:
+            records = await self._targets.records_of(trunk.next_host, Transport(trunk.transport))
+        return tuple(dict.fromkeys((trunk.host, trunk.next_host, *(one.host for one in records))))
 
     async def of(self, hosts: set[str]) -> Mapping[str, tuple[Network, ...]]:
         """Waits two seconds for DNS at most."""

@@ -33,17 +33,27 @@ async def bye_detached(
 
 
 async def cancel_detached(stack: SipStack, state: InviteState, reason: Reason | None) -> int | None:
-    """Tries the attempt stored and those that challenges may have made since, the latest first."""
+    """Tries every machine behind the name of its hop, since any may have been asked."""
     try:
-        hop = await stack.resolve(state.hop)
+        targets = await stack.resolve_all(state.hop)
     except OSError:
         return None
-    state = msgspec.structs.replace(state, hop=hop)
+    code: int | None = None
+    for hop in targets:
+        answer = await _cancel_at(stack, msgspec.structs.replace(state, hop=hop), reason)
+        code = answer if answer is not None else code
+        if code is not None and code != 481:
+            break
+    return code
+
+
+async def _cancel_at(stack: SipStack, state: InviteState, reason: Reason | None) -> int | None:
+    """Tries the attempt stored and those that challenges may have made since, the latest first."""
     code: int | None = None
     for attempt in range(state.attempt + _ATTEMPTS_AHEAD, 0, -1):
         orphan = _OrphanInvite(stack, state.at(attempt))
         outcome = await stack.exchange(
-            cancel_request(state.at(attempt), str(reason) if reason else None), hop
+            cancel_request(state.at(attempt), str(reason) if reason else None), state.hop
         )
         code = outcome.code if outcome.response is not None else None
         if code != 481:

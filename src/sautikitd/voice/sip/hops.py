@@ -44,6 +44,8 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """The name that `host` was resolved from: the one a certificate must prove. "": the address itself."""
     trust: str = ""
     """Who may vouch for it, as told to `UserAgent.trust`. "": those that the agent believes anyway."""
+    srv: bool = False
+    """Whether `host` is a domain whose SRV records say where; `port` goes for one that has none (RFC 3263 §4.2)."""
     fixed: bool = False
     """A device behind whatever NAT there is: reached at the very address it was heard from, whatever its Contact
     says, and over the connection that it opened itself, or not at all (RFC 5626 §5.3)."""

@@ -16,6 +16,7 @@ from sautikitd.voice.sip.client_transaction import ClientTransaction, Failure
 from sautikitd.voice.sip.dialog import dialog_of_caller
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.events import Answered, Event, EventStream, Failed, Progress, Silent
+from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.invites import (
     InviteState,
     PreparedInvite,
@@ -57,9 +58,12 @@ class OutboundCall:
         self._early: dict[str, CallDialog] = {}  # by To tag: those whose provisionals want a PRACK
         self._rseqs: dict[str, int] = {}
         self._session_seconds, self._min_se = stack.session_seconds, MIN_SE
+        self._targets: list[Hop] = []  # further machines behind the name that is called
+        self._left: dict[int, InviteState] = {}  # attempts at silent ones, by number
         self._patience = patience
         self._silence: Cancellable | None = None
         self._provisional = False
+        self._alerted = False  # somebody is being rung: another machine would ring him twice
         self._cancel: Reason | None = None
         self._canceling = False
         self._cancel_sent = False
@@ -79,17 +83,35 @@ class OutboundCall:
 
     async def start(self) -> None:
         """Resolves the hop and sends the INVITE; failing that, the call ends with a local 503."""
-        if self._patience is not None:
-            self._silence = self._stack.scheduler.call_later(
-                self._patience, lambda: self.events.push(Silent())
-            )
+        self._await_word()
         try:
-            hop = await self._stack.resolve(self.state.hop)
+            hop, *self._targets = await self._stack.resolve_all(self.state.hop)
         except OSError:
             self.on_failure(Failure.TRANSPORT)
             return
-        size = len(write_message(self._request()))
-        self._set_state(hop=self._stack.transport.choose(hop, size + 10))
+        self._set_state(hop=self._chosen(hop))
+        self._invite()
+
+    def _chosen(self, hop: Hop) -> Hop:
+        return self._stack.transport.choose(hop, len(write_message(self._request())) + 10)
+
+    def _await_word(self) -> None:
+        """Tells, or tries the next machine, when nobody has said anything for so long."""
+        if self._patience is not None:
+            self._silence = self._stack.scheduler.call_later(self._patience, self._on_silence)
+
+    def _on_silence(self) -> None:
+        if self._targets and self._transaction is not None and not self._canceling:
+            self._left[self.state.attempt] = self.state
+            self._try_next()
+        else:
+            self.events.push(Silent())
+
+    def _try_next(self) -> None:
+        """The same INVITE to the next machine behind the name (RFC 3263 §4.3)."""
+        self._stack.targets.failed(self.state.hop)
+        self._set_state(hop=self._chosen(self._targets.pop(0)), attempt=self.state.attempt + 1)
+        self._await_word()
         self._invite()
 
     def _set_state(self, **changes: object) -> None:
@@ -176,6 +198,8 @@ class OutboundCall:
             self._on_provisional(response)
         elif code < 300:
             self._on_success(response)
+        elif code == 503 and self._targets and not (self._canceling or self._alerted):
+            self._try_next()
         elif not self._canceling and self._may_try_again(response):
             self._set_state(attempt=self.state.attempt + 1)
             self._invite()
@@ -200,6 +224,7 @@ class OutboundCall:
         if self._canceling:
             self._send_cancel()
         elif code > 100 and self.dialog is None:
+            self._alerted = True
             if response.sdp is not None:
                 self._early_sdp[tag or ""] = response.sdp
             self.events.push(
@@ -252,20 +277,37 @@ class OutboundCall:
         )
 
     def on_failure(self, failure: Failure) -> None:
+        if self._targets and not self._canceling:
+            self._heard()
+            self._try_next()
+            return
+        if self._transaction is not None:
+            self._stack.targets.failed(self.state.hop)
         cause = HangupCause.CANCELED if self._canceling else cause_of(failure.code, local=True)
         self._fail(Failed(failure.code, phrase(failure.code), cause, local=True))
 
-    def _on_success(self, response: Arrival) -> None:
+    def on_late(self, attempt: int, response: Arrival) -> None:
+        """A machine that was taken for dead woke up, while another is asked: it is called off."""
+        code = response.response.code
+        if code < 200 and (state := self._left.pop(attempt, None)) is not None:
+            self._stack.spawn(self._call_off(state))
+        elif 200 <= code < 300:
+            self._on_success(response, late=True)
+
+    async def _call_off(self, state: InviteState) -> None:
+        await self._stack.exchange(cancel_request(state), state.hop)
+
+    def _on_success(self, response: Arrival, *, late: bool = False) -> None:
         tag = response.to.tag or ""
         if tag not in self._dialogs:
             self._dialogs[tag] = None
-            self._stack.spawn(self._open(response, tag))
+            self._stack.spawn(self._open(response, tag, late=late))
         elif (dialog := self._dialogs[tag]) is not None:
             dialog.acknowledge_again()
 
-    async def _open(self, response: Arrival, tag: str) -> None:
+    async def _open(self, response: Arrival, tag: str, *, late: bool) -> None:
         """Acknowledges a 2xx; the first one is the call, others are forks that are hung up (§13.2.2.4)."""
-        unwanted = self._canceling or self.dialog is not None or self.events.ended
+        unwanted = late or self._canceling or self.dialog is not None or self.events.ended
         dialog = self._make_dialog(response, EventStream() if unwanted else self.events)
         if (early := self._early.get(tag)) is not None:
             dialog.succeed(early)
@@ -278,7 +320,7 @@ class OutboundCall:
         dialog.agree_session(terms_of_response(response))
         self._dialogs[tag] = dialog
         if unwanted:
-            if self._canceling:
+            if self._canceling and not late:
                 self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
             await dialog.bye(self._cancel)
         else:
@@ -288,15 +330,17 @@ class OutboundCall:
 
 
 class _Attempt:
-    """The listener of one INVITE transaction: after a challenge, only the last attempt still counts."""
+    """The listener of one INVITE transaction: only the last attempt still counts."""
 
     def __init__(self, call: OutboundCall, number: int) -> None:
         self._call = call
         self._number = number
 
     def on_response(self, response: Arrival) -> None:
-        if self._call.state.attempt == self._number or response.response.code < 300:
+        if self._call.state.attempt == self._number:
             self._call.on_response(response)
+        else:
+            self._call.on_late(self._number, response)
 
     def on_failure(self, failure: Failure) -> None:
         if self._call.state.attempt == self._number:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import msgspec
 import structlog
 from sipmessage import Request
 
-from sautikitd.voice.sip.address import is_ip, is_private, sip_uri
+from sautikitd.voice.sip.address import is_private, sip_uri
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.client_transaction import Failure
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
@@ -21,6 +20,8 @@ from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.relay import FlowRelay
 from sautikitd.voice.sip.server_transaction import ServerTransaction
+from sautikitd.voice.sip.srv import SrvLookup, look_up_srv
+from sautikitd.voice.sip.targets import Targets
 from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.tls import DEFAULT_PORT, TlsOptions
 from sautikitd.voice.sip.transactions import TransactionLayer, new_branch, reply
@@ -93,6 +94,7 @@ class SipStack:
         idle_seconds: float = IDLE_SECONDS,
         session_seconds: int = SESSION_SECONDS,
         flow_key: bytes | None = None,
+        srv_lookup: SrvLookup = look_up_srv,
     ) -> None:
         self.timers = timers
         self.scheduler: Scheduler = scheduler or asyncio.get_running_loop()
@@ -105,6 +107,7 @@ class SipStack:
         self.dialogs: dict[DialogKey, DialogOwner] = {}
         self.advertised: Address = ("", 0)
         self.relay = FlowRelay(flow_key, self.transport, self.sent_by) if flow_key else None
+        self.targets = Targets(self.now, srv_lookup)
         self._tls_port = DEFAULT_PORT
         self.on_new_request: Callable[[ServerTransaction], None] = _refuse
         self.screen: Callable[[Arrival], bool] = lambda _: True
@@ -237,18 +240,11 @@ class SipStack:
 
     async def resolve(self, hop: Hop) -> Hop:
         """The hop with an IP address of the family that we are bound to. Raises `OSError` when the name has none."""
-        if is_ip(hop.host):
-            return hop
-        loop = asyncio.get_running_loop()
-        six = ":" in self.transport.bound[0]
-        found = await loop.getaddrinfo(
-            hop.host,
-            hop.port,
-            type=socket.SOCK_DGRAM,
-            family=socket.AF_INET6 if six else socket.AF_INET,
-            flags=socket.AI_V4MAPPED if six else 0,
-        )
-        return msgspec.structs.replace(hop, host=found[0][4][0], name=hop.name or hop.host)
+        return (await self.resolve_all(hop))[0]
+
+    async def resolve_all(self, hop: Hop) -> list[Hop]:
+        """All that it leads to, the one to try first in front. Raises `OSError`."""
+        return await self.targets.of(hop, six=":" in self.transport.bound[0])
 
     async def locate(self, state: DialogState) -> DialogState:
         """The state with the address of its next hop.

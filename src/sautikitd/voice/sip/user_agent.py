@@ -1,5 +1,6 @@
 """The user agent: what the voice engine speaks SIP with."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.session_timer import MIN_SE, too_small
+from sautikitd.voice.sip.srv import SrvLookup, look_up_srv
 from sautikitd.voice.sip.stack import (
     ALLOWED,
     EXTENSIONS,
@@ -84,6 +86,7 @@ class UserAgent:
         session_seconds: int = SESSION_SECONDS,
         on_connection_lost: Callable[[Hop], None] | None = None,
         flow_key: bytes | None = None,
+        srv_lookup: SrvLookup = look_up_srv,
     ) -> None:
         self._on_invite = on_invite
         self._authenticator = authenticator
@@ -95,6 +98,7 @@ class UserAgent:
             idle_seconds=idle_seconds,
             session_seconds=session_seconds,
             flow_key=flow_key,
+            srv_lookup=srv_lookup,
         )
         self._stack.on_new_request = self._on_new_request
         if screen is not None:
@@ -265,15 +269,32 @@ class UserAgent:
         if authorizer is not None:
             authorizer.renew()
             authorizer.apply(request)
-        return await self._stack.exchange(request, hop, authorizer)
-
-    async def ping(self, hop: Hop) -> Pong | None:
-        """OPTIONS to a trunk: its status and the round trip; None when nobody answered."""
-        started = self._stack.now()
-        outcome = await self.request("OPTIONS", target=sip_uri("", hop.host, hop.port), hop=hop)
+        outcome = await self._stack.exchange(request, hop, authorizer)
         if outcome.response is None:
+            self._stack.targets.failed(hop)
+        return outcome
+
+    async def ping(self, hop: Hop, patience: float = 4.0) -> Pong | None:
+        """OPTIONS to a trunk: its status and the round trip; None when nobody answered within `patience` seconds.
+
+        Of several machines behind one name they share it, and the first that answers will do.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                targets = await self._stack.resolve_all(hop)
+        except OSError:  # TimeoutError is one
             return None
-        return Pong(outcome.code, self._stack.now() - started)
+        for target in targets:
+            started = self._stack.now()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience / len(targets)):
+                    outcome = await self.request(
+                        "OPTIONS", target=sip_uri("", hop.host, hop.port), hop=target
+                    )
+                    if outcome.response is not None:
+                        return Pong(outcome.code, self._stack.now() - started)
+            self._stack.targets.failed(target)
+        return None
 
     def keep_alive_at(self, hop: Hop) -> None:
         """Keeps the way back to a device open through its NAT; `hop` is an address."""

@@ -6,6 +6,7 @@ CREATE TABLE trunks (
     -- where
     host text NOT NULL,
     port int NOT NULL CHECK (port BETWEEN 1 AND 65535),
+    srv boolean NOT NULL DEFAULT false,           -- looked up by SRV first (RFC 3263): no port was named
     transport text NOT NULL CHECK (transport IN ('udp', 'tcp', 'tls')),
     proxy_host text,                              -- outbound proxy: requests go there, and still name `host`
     proxy_port int CHECK (proxy_port BETWEEN 1 AND 65535),
