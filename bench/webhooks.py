@@ -1,8 +1,10 @@
 """Webhook deliveries a second and event-to-arrival times, beside a bare client loop posting the same bodies.
 
-    PYTHONPATH=src python bench/webhooks.py [--events 3000] [--endpoints 200] [--rate 300] [--seconds 5]
+    PYTHONPATH=src python bench/webhooks.py [--events 3000] [--rounds 3] [--endpoints 200] [--rate 300] [--seconds 5]
 
-Four processes on loopback: PostgreSQL, a sink, a writer of events, and the dispatcher that is measured.
+Four processes on loopback: PostgreSQL, a sink, a writer of events, and the dispatcher that is measured. The bare loop
+and the dispatcher take turns. Processor time a delivery is the figure to trust where the machine has other work: of
+the loop its process, of the dispatcher its process and PostgreSQL's.
 """
 
 import argparse
@@ -11,113 +13,36 @@ import contextlib
 import json
 import multiprocessing
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from statistics import median
 from uuid import UUID
 
 import aiohttp
-import httpx
 import uvloop
+
+sys.path.insert(0, str(Path(__file__).with_name("deliveries")))
+
+from offered import BOX, CALL, Bench, pile_up, prepare, writer
+from receiver import SLOW_S, sink
+from spending import Spent, sampling
 
 from sautikitd.clock import SystemClock
 from sautikitd.database.embedded import EmbeddedPostgres
 from sautikitd.database.migrate import migrate
 from sautikitd.database.pool import Database
-from sautikitd.database.wake import Listener, Waker
+from sautikitd.database.wake import Listener
 from sautikitd.egress.client import EgressClient
 from sautikitd.egress.guard import EgressGuard
-from sautikitd.events.log import CHANNEL, EventLog
-from sautikitd.events.models import Event
-from sautikitd.ids import uuid7
-from sautikitd.secretbox import SecretBox
+from sautikitd.events.log import CHANNEL
 from sautikitd.webhooks.dispatcher import Dispatcher
+from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets, SubscriptionSecrets
-
-SLOW_S = 9.9
-DEAD_PORT = 1025  # nobody listens there
-WORKSPACE = UUID(int=0x0199_0000_0000_7000_8000_000000000001)
-BOX = SecretBox([b"b" * 32])
-CALL = {
-    "call_id": str(WORKSPACE),
-    "session_id": "HD_0123456789ab",
-    "direction": "outbound",
-    "from": "+254205000000",
-    "to": "+254712345678",
-    "status": "completed",
-    "call": {f"field_{n}": f"value {n}" for n in range(40)},
-}
-
-
-class SinkProtocol(asyncio.Protocol):
-    """The cheapest receiver there is: answers 200 to every request and notes when it came."""
-
-    arrivals: ClassVar[list[tuple[float, float]]] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while True:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
-                return
-            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-            if len(rest) < length:
-                return
-            body, self._buffer = rest[:length], rest[length:]
-            if head.startswith(b"POST /slow"):
-                asyncio.get_running_loop().call_later(SLOW_S, self._answer)
-            elif not head.startswith(b"POST /hang"):
-                stamp = body.partition(b'"at":')[2].partition(b"}")[0].partition(b",")[0]
-                self.arrivals.append((time.time(), float(stamp)))
-                self._answer()
-
-    def _answer(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-
-def sink(ports: Any, orders: Any) -> None:
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(SinkProtocol, "127.0.0.1", 0, backlog=2048)
-        ports.send(server.sockets[0].getsockname()[1])
-        while True:
-            order = await asyncio.to_thread(orders.recv)
-            if order == "stop":
-                return
-            for _ in range(12_000):  # a minute
-                if len(SinkProtocol.arrivals) >= order:
-                    break
-                await asyncio.sleep(0.005)
-            orders.send(list(SinkProtocol.arrivals))
-            SinkProtocol.arrivals.clear()
-
-    uvloop.run(run())
-
-
-@dataclass
-class Bench:
-    url: str
-    port: int
-    orders: Any
-    webhooks: int
-
-    def target(self, number: int, path: str = "hook") -> str:
-        port = DEAD_PORT if path == "dead" else self.port
-        return f"http://127.0.0.1:{port}/{path}/{number}"
-
-    async def arrived(self, count: int) -> list[tuple[float, float]]:
-        """Waits for `count` arrivals; (when, event's stamp) of each."""
-        self.orders.send(count)
-        return await asyncio.to_thread(self.orders.recv)
 
 
 class NoSigning:
@@ -125,67 +50,22 @@ class NoSigning:
         return []
 
 
-async def prepare(bench: Bench, *sick: tuple[int, str]) -> None:
-    """One workspace; each endpoint listens to a number of its own, so that an event is one delivery.
+@dataclass
+class Turn:
+    """One backlog worked off: deliveries a second, and processor microseconds a delivery."""
 
-    `sick`: how many of the first ones `hang`, are `slow` or `dead`, in this order; the others are healthy.
-    """
-    paths = [path for count, path in sick for _ in range(count)]
-    database = await Database.connect(bench.url)
-    secrets = SubscriptionSecrets(BOX)
-    now = datetime.now(UTC)
-    async with database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO workspaces (id, name, slug, mpesa_account_ref) VALUES ($1, 'Bench', 'bench', '1') "
-            "ON CONFLICT DO NOTHING",
-            WORKSPACE,
-        )
-        for number in range(bench.webhooks):
-            webhook_id, path = uuid7(), paths[number] if number < len(paths) else "hook"
-            await connection.execute(
-                "INSERT INTO webhooks (id, workspace_id, mode, url, events, number_ids, created_at, updated_at) "
-                "VALUES ($1, $2, 'test', $3, '{*}', ARRAY[$4::uuid], $5, $5)",
-                *(webhook_id, WORKSPACE, bench.target(number, path), UUID(int=number + 1), now),
-            )
-            await secrets.create(connection, webhook_id, now)
-    await database.close()
+    rate: float
+    own_us: float
+    database_us: dict[str, float] = field(default_factory=dict)
 
-
-def event(number: int) -> Event:
-    return Event(
-        id=uuid7(),
-        workspace_id=WORKSPACE,
-        mode="test",
-        kind="call.completed",
-        data=CALL | {"at": time.time()},
-        occurred_at=datetime.now(UTC),
-        call_id=uuid7(),
-        number_id=UUID(int=number + 1),
-        sequence=1,
-    )
-
-
-async def write(url: str, first: int, last: int, count: int, rate: float) -> None:
-    """Writes events for endpoints `first` to `last` in turn, each in a transaction of its own, at `rate` a second."""
-    database = await Database.connect(url, maximum=4)
-    waker, log = Waker(database), EventLog()
-    began = time.monotonic()
-    for made in range(count):
-        await asyncio.sleep(max(0.0, began + made / rate - time.monotonic()))
-        async with database.transaction() as connection:
-            await log.record(connection, event(first + made % (last - first)))
-        await waker.wake(CHANNEL)
-    await waker.close()
-    await database.close()
-
-
-def writer(url: str, first: int, last: int, count: int, rate: float) -> None:
-    uvloop.run(write(url, first, last, count, rate))
+    @property
+    def total_us(self) -> float:
+        return self.own_us + sum(self.database_us.values())
 
 
 @contextlib.asynccontextmanager
 async def dispatching(url: str) -> AsyncIterator[None]:
-    database = await Database.connect(url, maximum=8)
+    database = await open_queue_database(url)
     async with EgressClient(EgressGuard(allow_private=True), per_host=0) as client:
         secrets = DeliverySecrets(database, SubscriptionSecrets(BOX), NoSigning())
         dispatcher = Dispatcher(database, client, secrets, SystemClock(), grace_s=1)
@@ -201,18 +81,55 @@ async def dispatching(url: str) -> AsyncIterator[None]:
     await database.close()
 
 
-async def backlog(bench: Bench, count: int) -> float:
-    """Deliveries a second of events that were there before."""
-    database = await Database.connect(bench.url)
-    async with database.transaction() as connection:
-        for start in range(0, count, 500):
-            batch = [(event((start + n) % bench.webhooks), ()) for n in range(min(500, count - start))]
-            await EventLog().record_many(connection, batch)
+async def backlog(bench: Bench, count: int, postmaster: int, where: Counter[str] | None = None) -> Turn:
+    """Works off events that were there before; with `where`, counting what it does meanwhile."""
+    await pile_up(bench, count)
+    spent, began = Spent(postmaster), time.time()
+    with contextlib.ExitStack() as stack:
+        found = Counter[str]() if where is None else stack.enter_context(sampling())
+        async with dispatching(bench.url):
+            arrivals = await bench.arrived(count)
+            await recorded(bench)
+            own, database = spent.own(), spent.database()
+    if where is not None:
+        where.update(found)
+    shares = {kind: us / count for kind, us in database.items()}
+    return Turn(len(arrivals) / (max(when for when, _ in arrivals) - began), own / count, shares)
+
+
+async def recorded(bench: Bench) -> None:
+    """Returns when every outcome is in the database, so that its cost is counted."""
+    database = await Database.connect(bench.url, maximum=1)
+    for _ in range(3000):
+        async with database.connection() as connection:
+            if not await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'delivering')"
+            ):
+                break
+        await asyncio.sleep(0.01)
     await database.close()
-    began = time.time()
-    async with dispatching(bench.url):
-        arrivals = await bench.arrived(count)
-    return len(arrivals) / (max(when for when, _ in arrivals) - began)
+
+
+async def bare(bench: Bench, count: int, postmaster: int) -> Turn:
+    """A loop of 64 workers that posts the same bodies with aiohttp and does nothing else."""
+    body = json.dumps({"data": CALL | {"at": 1.0}}, separators=(",", ":")).encode()
+    numbers = iter(range(count))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def worker() -> None:
+            for number in numbers:
+                async with session.post(
+                    bench.target(number % bench.webhooks),
+                    data=body,
+                    headers={"Content-Type": "application/json"},
+                ) as response:
+                    await response.read()
+
+        spent, began = Spent(postmaster), time.time()
+        await asyncio.gather(*(worker() for _ in range(64)))
+        own = spent.own()
+    arrivals = await bench.arrived(count)
+    return Turn(len(arrivals) / (max(when for when, _ in arrivals) - began), own / count)
 
 
 async def paced(bench: Bench, rate: float, seconds: float, sick: int = 0) -> list[float]:
@@ -234,56 +151,40 @@ async def paced(bench: Bench, rate: float, seconds: float, sick: int = 0) -> lis
         arrivals = await bench.arrived(count)
         for worker in workers:
             await asyncio.to_thread(worker.join)
+    if len(arrivals) < count:
+        print(f"  {count - len(arrivals)} of {count} had not arrived after a minute")
     return sorted((when - stamp) * 1000 for when, stamp in arrivals)
-
-
-async def bare(bench: Bench, count: int, post: Callable[[str, bytes], Coroutine[Any, Any, None]]) -> float:
-    """Posts a second of a loop with 64 workers that does nothing else."""
-    body = json.dumps({"data": CALL | {"at": 1.0}}, separators=(",", ":")).encode()
-    numbers = iter(range(count))
-
-    async def worker() -> None:
-        for number in numbers:
-            await post(bench.target(number % bench.webhooks), body)
-
-    began = time.time()
-    await asyncio.gather(*(worker() for _ in range(64)))
-    arrivals = await bench.arrived(count)
-    return len(arrivals) / (max(when for when, _ in arrivals) - began)
-
-
-async def bare_aiohttp(bench: Bench, count: int) -> float:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def post(url: str, body: bytes) -> None:
-            async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
-                await response.read()
-
-        return await bare(bench, count, post)
-
-
-async def bare_httpx(bench: Bench, count: int) -> float:
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None)) as client:
-
-        async def post(url: str, body: bytes) -> None:
-            await client.post(url, content=body, headers={"Content-Type": "application/json"})
-
-        return await bare(bench, count, post)
 
 
 def quantile(times: list[float], part: float) -> float:
     return times[min(len(times) - 1, int(len(times) * part))]
 
 
-async def measure(
-    options: argparse.Namespace, bench: Bench, afresh: Callable[[], Coroutine[Any, Any, Bench]]
-) -> None:
+async def throughput(bench: Bench, events: int, rounds: int, postmaster: int) -> None:
     await prepare(bench)
-    loop = await bare_aiohttp(bench, options.events)
-    other = await bare_httpx(bench, options.events // 4)
-    ours = await backlog(bench, options.events)
-    print(f"bare loop: aiohttp {loop:,.0f}/s, httpx {other:,.0f}/s")
-    print(f"dispatcher: {ours:,.0f} deliveries/s, {ours / loop:.0%} of the bare aiohttp loop")
+    loops, ours = [], []
+    for _ in range(rounds):
+        loops.append(await bare(bench, events, postmaster))
+        ours.append(await backlog(bench, events, postmaster))
+    loop_us, our_us = median(t.own_us for t in loops), median(t.total_us for t in ours)
+    loop_rate, our_rate = median(t.rate for t in loops), median(t.rate for t in ours)
+    print(f"bare aiohttp loop: {loop_rate:,.0f}/s, {loop_us:.0f} µs of processor a delivery")
+    print(f"dispatcher: {our_rate:,.0f}/s, {our_us:.0f} µs with PostgreSQL's")
+    print(
+        f"  of the bare loop: {our_rate / loop_rate:.0%} by the clock, {loop_us / our_us:.0%} by processor time"
+    )
+    where: Counter[str] = Counter()
+    await backlog(bench, events, postmaster, where)
+    shown = sorted(ours, key=lambda turn: turn.total_us)[len(ours) // 2]
+    print(f"where they go, µs a delivery (the process: {shown.own_us:.0f}, sampled):")
+    for part, count in where.most_common():
+        print(f"  {shown.own_us * count / where.total():6.1f}  {part}")
+    for kind, us in sorted(shown.database_us.items(), key=lambda item: -item[1]):
+        if us >= 0.5:
+            print(f"  {us:6.1f}  PostgreSQL: {kind}")
+
+
+async def latency(bench: Bench, options: argparse.Namespace) -> None:
     calm = await paced(bench, options.rate, options.seconds)
     print(
         f"event to arrival at {options.rate:g}/s: p50 {quantile(calm, 0.5):.0f} ms, p95 {quantile(calm, 0.95):.0f} ms"
@@ -293,9 +194,8 @@ async def measure(
         (f"{tenth} of {bench.webhooks} endpoints hanging", [(tenth, "hang")]),
         (f"{tenth} dead and {tenth} answering in {SLOW_S:g} s", [(tenth, "dead"), (tenth, "slow")]),
     ):
-        again = await afresh()
-        await prepare(again, *sick)
-        times = await paced(again, options.rate, options.seconds, sum(count for count, _ in sick))
+        await prepare(bench, *sick)
+        times = await paced(bench, options.rate, options.seconds, sum(count for count, _ in sick))
         print(
             f"the same with {said}: healthy p50 {quantile(times, 0.5):.0f} ms, "
             f"p95 {quantile(times, 0.95):.0f} ms, p99 {quantile(times, 0.99):.0f} ms"
@@ -312,17 +212,12 @@ async def run(options: argparse.Namespace) -> None:
     port = ports.recv()
     try:
         await server.start()
-        url = server.url("sautikit_app", "sautikit")
         await asyncio.to_thread(migrate, server.url("sautikit_owner"))
-
-        async def afresh() -> Bench:
-            database = await Database.connect(url)
-            async with database.connection() as connection:
-                await connection.execute("UPDATE webhooks SET deleted_at = now()")
-            await database.close()
-            return Bench(url, port, orders, options.endpoints)
-
-        await measure(options, Bench(url, port, orders, options.endpoints), afresh)
+        assert server.pid is not None
+        bench = Bench(server.url("sautikit_app", "sautikit"), port, orders, options.endpoints)
+        await throughput(bench, options.events, options.rounds, server.pid)
+        if options.seconds:
+            await latency(bench, options)
     finally:
         orders.send("stop")
         receiver.join(5)
@@ -335,9 +230,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--endpoints", type=int, default=200)
     parser.add_argument("--rate", type=float, default=300.0, help="events a second of the paced runs")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each paced run")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each paced run; 0 for none")
     multiprocessing.set_start_method("spawn")
     uvloop.run(run(parser.parse_args()))
 

@@ -1,28 +1,28 @@
 """HTTP to addresses that customers choose: webhooks, voice callbacks, media. Guarded, bounded, timed."""
 
 import asyncio
-import io
 import ssl
 import time
 from collections.abc import Mapping
 from functools import lru_cache
 from types import TracebackType
+from typing import NamedTuple
 
 import aiohttp
 import msgspec
 from yarl import URL
 
+from sautikitd.egress.connecting import ConnectFailed, Connector, ConnectTimeout, NameUnknown
 from sautikitd.egress.failures import EgressFailure, EgressFailureKind
 from sautikitd.egress.guard import AddressRefused, EgressGuard
+from sautikitd.egress.pool import ConnectionPool, Host
+from sautikitd.egress.reply import NotHttp, ReplyReader, TooLarge
+from sautikitd.egress.requests import USER_AGENT, request_head
 
-CHUNK = 16 * 1024
 LARGEST_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message that a WebSocket may send us."""
 
 HEARTBEAT_S = 20.0
-USER_AGENT = "Sautikit/1.0"
-
-_LARGE_BODY = 512 * 1024  # from here on a body is sent in pieces, so that it does not hold up the loop
 
 PER_HOST = 100
 """Connections to one host and port at a time; further requests to it wait, within their own time limit."""
@@ -52,6 +52,9 @@ class EgressLimits(msgspec.Struct, frozen=True, kw_only=True):
     truncate: bool = True  # False: a longer body is the failure `too_large`
 
 
+DEFAULT = EgressLimits()
+
+
 class EgressClient:
     """One per process (or per purpose). Enter it inside a running loop; it keeps connections alive.
 
@@ -64,13 +67,15 @@ class EgressClient:
         self._guard = guard
         self._tls = tls
         self._per_host = per_host
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: ConnectionPool | None = None
+        self._session: aiohttp.ClientSession | None = None  # for WebSockets
 
     @property
     def guard(self) -> EgressGuard:
         return self._guard
 
     async def __aenter__(self) -> "EgressClient":
+        self._pool = ConnectionPool(Connector(self._guard, self._tls), per_host=self._per_host)
         self._session = aiohttp.ClientSession(
             connector=self._guard.connector(limit_per_host=self._per_host),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -83,6 +88,9 @@ class EgressClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -105,17 +113,24 @@ class EgressClient:
         problem = self._guard.check_url(url, live=live)
         if problem is not None:
             raise EgressFailure(EgressFailureKind.REFUSED, problem.reason)
-        limits = limits or EgressLimits()
+        limits = limits or DEFAULT
         started = time.monotonic()
-        progress = _Progress()
+        reader = ReplyReader(method, body_bytes=limits.body_bytes, truncate=limits.truncate)
         try:
             async with asyncio.timeout(limits.total_s):
-                return await self._exchange(method, url, headers or {}, body, limits, started, progress)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                await self._exchange(method, url, headers or {}, body, limits, reader)
+        except (TimeoutError, OSError, ValueError) as error:
             kind, message = _verdict(error, limits)
             raise EgressFailure(
-                kind, message, before_response=not progress.responded, duration_ms=_ms_since(started)
+                kind, message, before_response=not reader.status, duration_ms=_ms_since(started)
             ) from error
+        return Exchange(
+            status=reader.status,
+            headers=reader.headers,
+            body=reader.body,
+            duration_ms=_ms_since(started),
+            truncated=reader.truncated,
+        )
 
     async def websocket(
         self,
@@ -133,7 +148,7 @@ class EgressClient:
             raise EgressFailure(EgressFailureKind.REFUSED, problem.reason)
         if self._session is None:
             raise RuntimeError("EgressClient is used outside its `async with`")
-        limits = limits or EgressLimits()
+        limits = limits or DEFAULT
         started = time.monotonic()
         try:
             async with asyncio.timeout(limits.total_s):
@@ -152,7 +167,7 @@ class EgressClient:
                 EgressFailureKind.PROTOCOL, reason, before_response=False, duration_ms=_ms_since(started)
             ) from error
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            kind, message = _verdict(error, limits)
+            kind, message = _websocket_verdict(error, limits)
             raise EgressFailure(kind, message, duration_ms=_ms_since(started)) from error
         if subprotocol and opened.protocol != subprotocol:
             await opened.close()
@@ -167,39 +182,18 @@ class EgressClient:
         headers: Mapping[str, str],
         body: bytes | None,
         limits: EgressLimits,
-        started: float,
-        progress: "_Progress",
-    ) -> Exchange:
-        if self._session is None:
+        reader: ReplyReader,
+    ) -> None:
+        pool = self._pool
+        if pool is None:
             raise RuntimeError("EgressClient is used outside its `async with`")
-        async with self._session.request(
-            method,
-            _on_the_wire(url),
-            headers=headers,
-            data=io.BytesIO(body) if body and len(body) > _LARGE_BODY else body,
-            allow_redirects=False,
-            ssl=self._tls or True,
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=limits.connect_s),
-        ) as response:
-            progress.responded = True
-            content, truncated = await _read(response, limits)
-            return Exchange(
-                status=response.status,
-                headers=_joined(response),
-                body=content,
-                duration_ms=_ms_since(started),
-                truncated=truncated,
-            )
-
-
-class _Progress:
-    """Whether a status line had arrived when a request failed."""
-
-    responded = False
-
-
-class _TooLarge(ValueError):
-    pass
+        target = _target_of(url)
+        head = request_head(method, target.path, target.authority, headers, body)
+        connection = await pool.take(target.host, limits.connect_s)
+        try:
+            await connection.exchange(head, body, reader)
+        finally:
+            pool.give_back(target.host, connection, reader.headers)
 
 
 class _Redirected(ValueError):
@@ -227,32 +221,55 @@ def _on_the_wire(url: str) -> URL:
     return URL(str(URL(url).with_fragment(None)), encoded=True)
 
 
-async def _read(response: aiohttp.ClientResponse, limits: EgressLimits) -> tuple[bytes, bool]:
-    content = bytearray()
-    async for chunk in response.content.iter_chunked(CHUNK):
-        content += chunk
-        if len(content) > limits.body_bytes:
-            if not limits.truncate:
-                raise _TooLarge(f"the response is longer than {limits.body_bytes} bytes")
-            response.close()  # the rest is not read: this connection is not used again
-            return bytes(content[: limits.body_bytes]), True
-    return bytes(content), False
+class _Target(NamedTuple):
+    host: Host
+    authority: str  # of the Host field: without the port its scheme has anyway
+    path: str  # with its query
 
 
-def _joined(response: aiohttp.ClientResponse) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in response.headers.items():
-        lower = name.lower()
-        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
-    return headers
+@lru_cache(maxsize=4096)
+def _target_of(url: str) -> _Target:
+    """Raises ValueError for what is no URL."""
+    sent = _on_the_wire(url)
+    name, port = sent.raw_host, sent.port
+    if not name or port is None:
+        raise ValueError(f"not a URL: {url}")
+    return _Target(
+        Host(name, port, sent.scheme == "https"), sent.host_port_subcomponent or name, sent.raw_path_qs
+    )
 
 
 def _ms_since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-def _verdict(error: BaseException, limits: EgressLimits) -> tuple[EgressFailureKind, str]:
-    """Names what went wrong. The order matters: aiohttp's classes inherit from several of these."""
+def _verdict(error: Exception, limits: EgressLimits) -> tuple[EgressFailureKind, str]:
+    """Names what went wrong with a request. The order matters: most of these are OSErrors."""
+    kind = EgressFailureKind
+    match error:
+        case AddressRefused():
+            return kind.REFUSED, str(error)
+        case ConnectTimeout():
+            return kind.TIMEOUT, str(error)
+        case NameUnknown():
+            return kind.DNS, str(error)
+        case ConnectFailed():
+            return kind.CONNECT, str(error)
+        case ssl.SSLError():
+            return kind.TLS, getattr(error, "verify_message", "") or error.reason or str(error)
+        case NotHttp():
+            return kind.PROTOCOL, f"the answer is not HTTP: {error}"
+        case TooLarge():
+            return kind.TOO_LARGE, str(error)
+        case TimeoutError():
+            return kind.TIMEOUT, f"no complete response within {limits.total_s:g} s"
+        case ValueError():
+            return kind.REFUSED, str(error)
+    return kind.RESET, f"the connection broke: {str(error) or type(error).__name__}"
+
+
+def _websocket_verdict(error: BaseException, limits: EgressLimits) -> tuple[EgressFailureKind, str]:
+    """The same of a WebSocket's opening, which aiohttp does. Its classes inherit from several of these."""
     refused = _refusal_behind(error)
     if refused is not None:
         return EgressFailureKind.REFUSED, str(refused)
@@ -264,8 +281,6 @@ def _verdict(error: BaseException, limits: EgressLimits) -> tuple[EgressFailureK
             return kind.TIMEOUT, f"no complete response within {limits.total_s:g} s"
         case _Redirected():
             return kind.PROTOCOL, str(error)
-        case _TooLarge():
-            return kind.TOO_LARGE, str(error)
         case aiohttp.ClientSSLError():
             return kind.TLS, str(error)
         case aiohttp.ClientConnectorDNSError():

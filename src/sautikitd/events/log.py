@@ -74,7 +74,7 @@ WITH event AS MATERIALIZED (
     WHERE e.kind NOT LIKE 'flow.%' AND NOT EXISTS (
         SELECT FROM webhook_health h
         WHERE h.endpoint_id = url_endpoint_id(e.workspace_id, e.mode, given.url)
-          AND h.disabled_until > clock_timestamp())
+          AND h.disabled_until > e.occurred_at)
 ), chosen AS (
     SELECT DISTINCT ON (event_id, url) * FROM receiver
     ORDER BY event_id, url, webhook_id IS NULL, every_number, every_kind, webhook_id

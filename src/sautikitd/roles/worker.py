@@ -1,7 +1,7 @@
 """The worker process: webhooks, payments, calls of dead nodes ended, the queue's leftovers and old rows cleared away."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from sautikitd.app import open_platform
 from sautikitd.database.wake import Listener
@@ -20,6 +20,7 @@ from sautikitd.roles.voice_rooms import room_sweeper
 from sautikitd.settings import Settings
 from sautikitd.transcription.composition import open_transcription
 from sautikitd.webhooks.dispatcher import Dispatcher
+from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets
 
 
@@ -36,10 +37,13 @@ async def run(settings: Settings, process: RoleProcess) -> None:
             clock=platform.clock,
         ) as payments,
         open_transcription(platform) as transcription,
+        AsyncExitStack() as held,
     ):
-        secrets = DeliverySecrets(platform.database, platform.subscription_secrets, platform.signing_secrets)
+        queue = await open_queue_database(platform.database_url)
+        held.push_async_callback(queue.close)
+        secrets = DeliverySecrets(queue, platform.subscription_secrets, platform.signing_secrets)
         dispatcher = Dispatcher(
-            platform.database,
+            queue,
             client,
             secrets,
             platform.clock,

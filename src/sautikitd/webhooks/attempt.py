@@ -158,5 +158,7 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL text holds neither NUL nor lone surrogates (aiohttp's form of bytes that are not UTF-8)."""
+    """PostgreSQL text holds neither NUL nor lone surrogates (what header bytes that are not UTF-8 become)."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -110,5 +110,6 @@ RETURNING true
 _DISCARD = """
 UPDATE webhook_deliveries SET status = 'discarded', finished_at = $2, error = $3
 WHERE id = ANY (ARRAY(
-    SELECT id FROM webhook_deliveries WHERE status = 'pending' AND endpoint_id = ANY ($1) ORDER BY id FOR UPDATE))
+    SELECT id FROM webhook_deliveries
+    WHERE status = 'pending' AND ready IN (true, false) AND endpoint_id = ANY ($1) ORDER BY id FOR UPDATE))
 """

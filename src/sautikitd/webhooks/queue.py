@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from sautikitd.database.pool import Database
@@ -19,7 +18,10 @@ FAILING_ATTEMPTS = 10
 LARGEST_CLAIM = 200
 FIRST_LANE = UUID(int=0)
 
-T = TypeVar("T")
+
+async def open_queue_database(url: str) -> Database:
+    """Connections for a dispatcher: its few statements, planned once, find their rows by index."""
+    return await Database.connect(url, name="sautikitd deliveries", maximum=4, keep_plans=True, scans=False)
 
 
 class DeliveryQueue:
@@ -45,7 +47,7 @@ class DeliveryQueue:
                 uuid7(),
                 now + LEASE,
             )
-        return [ClaimedDelivery(**dict(row.items())) for row in rows]
+        return [ClaimedDelivery(**row) for row in rows]
 
     async def record(self, outcomes: Sequence[Outcome], now: datetime) -> list[FailingEndpoint]:
         """Writes outcomes, their attempts and the health of their endpoints, in one statement.
@@ -74,7 +76,7 @@ class DeliveryQueue:
                 now - FAILING_FOR,
                 FAILING_ATTEMPTS,
             )
-        return [FailingEndpoint(**dict(row.items())) for row in rows]
+        return [FailingEndpoint(**row) for row in rows]
 
     async def make_retries_ready(self, now: datetime) -> None:
         """Lets retries be claimed whose time has come: the longest due first, a thousand at a time."""
@@ -117,19 +119,23 @@ WITH RECURSIVE lane AS (
     LIMIT $3
 ), claimed AS (
     UPDATE webhook_deliveries SET status = 'delivering', lease_id = $8, lease_until = $9
-    WHERE id = ANY (ARRAY(SELECT id FROM picked)) AND status = 'pending'
+    WHERE id = ANY (ARRAY(SELECT id FROM picked))
     RETURNING id, lease_id, endpoint_id, workspace_id, mode, webhook_id, url, attempts, event_id, call_id, due_at
+), subscription AS MATERIALIZED (
+    SELECT w.id, w.url, w.enabled AND w.deleted_at IS NULL AS open,
+           ARRAY(SELECT s.id FROM webhook_secrets s
+                 WHERE s.webhook_id = w.id AND (s.valid_until IS NULL OR s.valid_until > $1)
+                 ORDER BY s.valid_until DESC NULLS FIRST) AS secret_ids
+    FROM webhooks w WHERE w.id = ANY (ARRAY(SELECT DISTINCT webhook_id FROM claimed))
 )
 SELECT d.id, d.lease_id, d.endpoint_id, d.workspace_id, d.mode, d.webhook_id,
        coalesce(w.url, d.url) AS url, d.attempts, d.event_id, e.kind, d.call_id, e.occurred_at, e.data,
        CASE WHEN d.webhook_id IS NULL
             THEN NOT EXISTS (SELECT FROM webhook_health h
                              WHERE h.endpoint_id = d.endpoint_id AND h.disabled_until > $1)
-            ELSE coalesce(w.enabled AND w.deleted_at IS NULL, false) END AS open,
-       ARRAY(SELECT s.id FROM webhook_secrets s
-             WHERE s.webhook_id = d.webhook_id AND (s.valid_until IS NULL OR s.valid_until > $1)
-             ORDER BY s.valid_until DESC NULLS FIRST) AS secret_ids
-FROM claimed d JOIN events e ON e.id = d.event_id LEFT JOIN webhooks w ON w.id = d.webhook_id
+            ELSE coalesce(w.open, false) END AS open,
+       coalesce(w.secret_ids, '{{}}') AS secret_ids
+FROM claimed d JOIN events e ON e.id = d.event_id LEFT JOIN subscription w ON w.id = d.webhook_id
 ORDER BY d.endpoint_id, d.due_at, d.id
 """.format(
     in_turn="""(d.call_id IS NULL OR d.attempts > 0 OR NOT EXISTS (

@@ -1,6 +1,7 @@
 """Writes outcomes to the database, as many at a time as have come in meanwhile."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
@@ -56,9 +57,10 @@ class Recorder:
     async def _write(self, batch: Sequence[Outcome]) -> None:
         now = self._clock.now()
         failing = await self._insist(lambda: self._queue.record(batch, now), batch)
+        for status, count in Counter(o.status for o in batch if o.attempt is not None).items():
+            metrics.ATTEMPTS.labels(status.value).inc(count)
         for outcome in batch:
             if outcome.attempt is not None:
-                metrics.ATTEMPTS.labels(outcome.status.value).inc()
                 metrics.DURATION.observe(outcome.attempt.duration_ms / 1000)
         gone = {o.delivery.endpoint_id: _endpoint(o) for o in batch if o.gone}
         for endpoint in gone.values():
