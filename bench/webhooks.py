@@ -30,7 +30,6 @@ sys.path.insert(0, str(Path(__file__).with_name("deliveries")))
 
 from offered import BOX, CALL, Bench, pile_up, prepare, writer
 from receiver import SLOW_S, sink
-from spending import Spent, sampling
 
 from sautikitd.clock import SystemClock
 from sautikitd.database.embedded import EmbeddedPostgres
@@ -43,6 +42,7 @@ from sautikitd.events.log import CHANNEL
 from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets, SubscriptionSecrets
+from spending import Spent, sampling
 
 
 class NoSigning:
