@@ -28,6 +28,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).with_name("deliveries")))
 
+from expense import Spent, sampling
 from offered import BOX, CALL, Bench, pile_up, prepare, writer
 from receiver import SLOW_S, sink
 
@@ -42,7 +43,6 @@ from sautikitd.events.log import CHANNEL
 from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets, SubscriptionSecrets
-from spending import Spent, sampling
 
 
 class NoSigning:

@@ -19,19 +19,15 @@ async def client() -> AsyncIterator[EgressClient]:
         yield client
 
 
-async def post(client: EgressClient, server: Server, body: bytes = b"x", **limits: object) -> Exchange:
-    return await client.request(
-        "POST",
-        server.url(),
-        live=False,
-        body=body,
-        limits=EgressLimits(**limits),  # type: ignore[arg-type]
-    )
+async def post(
+    client: EgressClient, server: Server, body: bytes = b"x", limits: EgressLimits | None = None
+) -> Exchange:
+    return await client.request("POST", server.url(), live=False, body=body, limits=limits)
 
 
-async def failure(client: EgressClient, server: Server, **limits: object) -> EgressFailure:
+async def failure(client: EgressClient, server: Server, limits: EgressLimits | None = None) -> EgressFailure:
     with pytest.raises(EgressFailure) as caught:
-        await post(client, server, **limits)
+        await post(client, server, limits=limits)
     return caught.value
 
 
@@ -187,7 +183,7 @@ async def test_an_endless_body_is_cut_and_its_connection_closed(client: EgressCl
             hung_up.set()
 
     async with speaking(endless) as server:
-        exchange = await post(client, server, body_bytes=10_000)
+        exchange = await post(client, server, limits=EgressLimits(body_bytes=10_000))
         assert (len(exchange.body), exchange.truncated) == (10_000, True)
         await asyncio.wait_for(hung_up.wait(), 5)
 
@@ -207,7 +203,7 @@ async def test_a_request_that_is_given_up_closes_its_connection(client: EgressCl
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await asyncio.wait_for(hung_up.wait(), 5)
-        assert (await failure(client, server, total_s=0.2)).kind is EgressFailureKind.TIMEOUT
+        assert (await failure(client, server, EgressLimits(total_s=0.2))).kind is EgressFailureKind.TIMEOUT
 
 
 async def test_a_large_body_arrives_whole_however_slowly_it_is_taken(client: EgressClient) -> None:
