@@ -140,7 +140,7 @@ async def switchboard(
     clock = ManualClock()
     async with Exchange() as exchange, open_platform(settings, "test", clock=clock) as platform:
         workspace_id, number_id = await _customer(platform, exchange.port, funds)
-        exchange.node = Hop(host="127.0.0.1", port=sip)
+        exchange.node = Hop(host=settings.sip.host, port=settings.sip.port)
         async with assemble(platform) as parts:
             await parts.node.lease.begin(parts.agent.advertised, 100)
             await parts.trunk_watch.refresh()

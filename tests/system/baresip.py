@@ -22,13 +22,13 @@ module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-sip_listen 127.0.0.1:{sip}
+sip_listen {address}:{sip}
 audio_source aufile,{folder}/says.wav
 audio_player aubridge,nowhere
 audio_alert aubridge,nowhere
 ctrl_tcp_listen 127.0.0.1:{control}
 snd_path {folder}
-net_interface 127.0.0.1
+net_interface {address}
 rtp_ports 30000-39999
 call_max_calls 8
 """
@@ -41,7 +41,7 @@ _SAYS_SHORTLY_S = 10  # at the rates that make the file large
 class Baresip:
     """The phone of number `user`. `tone` in Hz is what it says. Answers by itself unless `answer` is False.
     `modules` it loads besides, and `account` are parameters of its account: codecs, encryption. `rate` in Hz is
-    what its codec works at; at 48000 it is stereo.
+    what its codec works at; at 48000 it is stereo. `address` is this machine's, `domain` where its account is.
 
     It also listens for TLS on the port after `sip`, so `control` must be another one.
     """
@@ -58,6 +58,9 @@ class Baresip:
         modules: Sequence[str] = (),
         account: str = "audio_codecs=PCMA,PCMU",
         rate: int = 8000,
+        address: str = "127.0.0.1",
+        domain: str = "",
+        registers: bool = False,
     ) -> None:
         self.folder = folder
         self.sip = sip
@@ -70,6 +73,7 @@ class Baresip:
                 sip=sip,
                 control=control,
                 folder=folder,
+                address=address,
             )
         )
         write_tone(
@@ -81,7 +85,7 @@ class Baresip:
         )
         mode = "auto" if answer else "manual"
         (folder / "accounts").write_text(
-            f"<sip:{user}@127.0.0.1:{sip}>;regint=0;answermode={mode};{account}\n"
+            f"<sip:{user}@{domain or f'{address}:{sip}'}>;regint={600 if registers else 0};answermode={mode};{account}\n"
         )
         self.events: list[dict[str, Any]] = []
         self._arrived = asyncio.Condition()

@@ -26,12 +26,13 @@ class TrunkFailed(msgspec.Struct, frozen=True):
 
 
 async def reroute(
-    connection: Connection, call_id: UUID, why: str, *, now: datetime, prepare: Prepare
+    connection: Connection, call_id: UUID, why: str, *, now: datetime, prepare: Prepare, unheard: bool = False
 ) -> CallRecord | None:
     """The leg with its next trunk and what `prepare` made for that, stored before its INVITE leaves.
 
     None when no other trunk takes the number and has room now, or when the leg does not ring any more. Each trunk is
-    tried once for a leg. Locks the call, then the trunks. Inside a transaction.
+    tried once for a leg. `unheard`: nobody has answered its INVITE, which may be seen yet: it stays in the row, for whoever
+    has to end the leg. Locks the call, then the trunks. Inside a transaction.
     """
     call = await repository.lock(connection, call_id)
     if call is None or call.status is not CallStatus.RINGING or call.trunk_id is None:
@@ -45,6 +46,9 @@ async def reroute(
     dialog = prepare(msgspec.structs.replace(call, trunk_id=found))
     if dialog is None:
         return None
+    before = call.dialog or {}
+    if left := [*before.get("left", []), *([before["invite"]] if unheard and "invite" in before else [])]:
+        dialog = dialog | {"left": left}
     await connection.execute(_REMEMBER, call_id, encode_json(failed).decode())
     return await repository.update(
         connection, call_id, {"trunk_id": found, "dialog": dialog, "updated_at": now}

@@ -159,6 +159,8 @@ class VoiceEngine:
         async def detour(event: events.Event) -> Sent | None:
             failed = failure_of_the_way(event)
             way = await ways.another(failed) if ways and failed else None
+            if way is not None:
+                leg.left_behind = way[0].get("left", [])
             return None if way is None or leg.ended else await send(*way)
 
         leg.attach(await send(stored, route), on_alert, detour)
@@ -187,10 +189,18 @@ class VoiceEngine:
     async def end_detached(
         self, stored: dict[str, Any], credentials: Credentials | None = None
     ) -> int | None:
-        """Ends the carrier's leg of a call that another process ran, from what was stored of it.
+        """Ends the carrier's leg of a call that another process ran, from what was stored of it, and calls off the
+        INVITEs that it had left behind at silent trunks.
 
         The final status of the BYE or CANCEL; None when nobody answered it.
         """
+        left = [msgspec.convert(one, PreparedInvite).state for one in stored.get("left", [])]
+        code, *_ = await asyncio.gather(
+            self._end_last(stored, credentials), *(self._agent.cancel_detached(state) for state in left)
+        )
+        return code
+
+    async def _end_last(self, stored: dict[str, Any], credentials: Credentials | None) -> int | None:
         if "dialog" in stored:
             state = msgspec.convert(stored["dialog"], DialogState)
             if state.hop.dies_with_process:

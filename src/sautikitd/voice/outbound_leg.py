@@ -1,7 +1,7 @@
 """A leg that we dial."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +27,11 @@ _CALLEE_CAUSES = {
 class OutboundLeg(MediaLeg):
     """Made by `VoiceEngine.dial`. `on_alert` is told once, of the first 180 or 183.
 
-    `alerted` is set with it; `early_audio` once there is something to hear before the answer.
+    `alerted` is set with it; `early_audio` once there is something to hear before the answer. `left_behind` are the
+    INVITEs at trunks that said nothing, as stored: one may be seen yet.
     """
+
+    left_behind: Sequence[Any] = ()
 
     def attach(self, sent: Sent, on_alert: Callable[[datetime], None], detour: Detour) -> None:
         self._call, self._offer = sent
@@ -57,7 +60,7 @@ class OutboundLeg(MediaLeg):
             self._finish(end, tell=True)
             raise LegGone(HangupCause.NO_ANSWER) from None
         plain: dict[str, Any] = msgspec.to_builtins(state)
-        return {"dialog": plain}
+        return {"dialog": plain, "left": self.left_behind} if self.left_behind else {"dialog": plain}
 
     # The port, as far as it is different for a leg that was dialled.
 

@@ -11,9 +11,11 @@ from sautikitd.devices.credentials import SipCredentials
 from sautikitd.devices.usernames import new_username
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.voice.sip.address import NameAddr
+from sautikitd.voice.sip.admission import DigestVerifier
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.hops import Transport
+from sautikitd.voice.sip.wire import Arrival
 from voice.sip.raw_peer import RawPeer, raw_peer
 
 BOTH = pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
@@ -54,6 +56,22 @@ async def test_the_strongest_algorithm_is_offered_first(board: Switchboard) -> N
     assert ["SHA-256" in value for value in offered] == [True, False]
     assert "algorithm=MD5" in offered[1]
     assert all('realm="sautikit"' in value for value in offered)
+
+
+async def test_a_softphone_that_knows_sha_256_uses_it(
+    board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+
+    def check(self: DigestVerifier, request: Arrival, params: dict[str, str], *rest: Any, **more: Any) -> Any:
+        answered.append(params["algorithm"])
+        return unwatched(self, request, params, *rest, **more)
+
+    unwatched = DigestVerifier.check
+    monkeypatch.setattr(DigestVerifier, "check", check)
+    async with softphone(board) as phone:
+        assert (await phone.register()).ok
+    assert answered == ["SHA-256"]
 
 
 async def test_a_baresip_that_would_give_up_at_another_algorithm_is_asked_for_md5_alone(

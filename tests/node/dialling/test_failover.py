@@ -1,5 +1,6 @@
 """A call goes on over the next trunk when one fails it: one record, one hold, one `call.started`."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +13,8 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from node.exchange import hung_up
+from node.exchange import PATIENCE_S, hung_up
+from node.second_node import second_node
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from ports import free_port
 from sautikitd.calls.models import CallRecord
@@ -23,7 +25,7 @@ from sautikitd.identity.keys.models import NewKey
 from sautikitd.identity.principal import Principal
 from sautikitd.trunks.models import NewTrunk, Transport, TrunkState
 from sautikitd.voice.number_forms import NumberForm
-from sautikitd.voice.sip.events import Acknowledged, Canceled
+from sautikitd.voice.sip.events import Acknowledged, Canceled, RemoteBye
 from sautikitd.voice.sip.invites import PreparedInvite
 from sautikitd.voice.sip.user_agent import UserAgent
 from voice.sip.certificates import Authority
@@ -126,6 +128,38 @@ async def test_a_silent_trunk_is_left_within_seconds_and_called_off_should_it_sp
     async with board.platform.database.connection() as connection:
         known = await board.platform.trunks.find(connection, "first")
     assert (known.state, known.state_detail) == (TrunkState.FAILED, "no answer to INVITE")
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["ringing", "answered"])
+async def test_when_the_node_dies_the_silent_trunk_is_called_off_too(
+    board: Switchboard, broken: RawPeer, tmp_path: Path, answered: bool
+) -> None:
+    await _trunk(board, "asleep", broken.port)
+    async with second_node(board, tmp_path / "second") as (there, _):
+        await _place(board)
+        invite = await broken.request("INVITE")
+        ringing = await board.exchange.ringing(FIRST)
+        if answered:
+            await ringing.answer()
+            await board.until_all(CallStatus.ANSWERED)
+        async with board.platform.database.connection() as connection:
+            await connection.execute(
+                "UPDATE voice_nodes SET lease_until = $2 WHERE id = $1",
+                board.parts.node.node_id,
+                board.clock.now(),
+            )
+        await there.reaper.reap()
+        called_off = False
+        while not called_off:  # attempts that challenges would have made are tried before the one there was
+            cancel = await broken.request("CANCEL")
+            called_off = cancel.via.branch == invite.via.branch
+            broken.answer(cancel, 200 if called_off else 481)
+        assert (cancel.call_id, cancel.cseq) == (invite.call_id, invite.cseq)
+        async with asyncio.timeout(PATIENCE_S):
+            while event := await ringing.sip.next_event():
+                if isinstance(event, RemoteBye | Canceled):
+                    break
+        assert isinstance(event, RemoteBye if answered else Canceled)
 
 
 async def test_a_silent_trunk_that_is_the_only_one_is_waited_for(board: Switchboard, broken: RawPeer) -> None:

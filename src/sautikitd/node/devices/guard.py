@@ -29,9 +29,11 @@ from sautikitd.voice.sip.wire import Arrival
 
 log = structlog.get_logger(__name__)
 
-# JsSIP 3 and SIP.js 0.21 know MD5 alone, look at one challenge only, and give up if it is of anything else, so browsers
-# get no other; they come over TLS anyway. So it is with baresip before 3.0, which Debian 12 brings along: its REGISTER
-# ends with "Function not implemented" at the first challenge of another algorithm.
+# Both algorithms are offered, the stronger first (RFC 8760 §2.3). JsSIP 3 and SIP.js 0.21 know MD5 alone, look at the
+# first challenge only, and give up if it is of anything else, so browsers get MD5 first; they come over TLS anyway, and one
+# that knows more may take the other. baresip before 3.0, which Debian 12 brings along, ends its REGISTER with "Function not
+# implemented" at any challenge of another algorithm, wherever that stands.
+_MD5_FIRST = ("MD5", "SHA-256")
 _MD5_ALONE = ("MD5",)
 _KNOWS_MD5_ALONE = re.compile(r"baresip v[0-2]\.", re.IGNORECASE)
 
@@ -78,8 +80,7 @@ class DeviceGuard:
 
     async def authenticate(self, request: Arrival) -> Verdict:
         """Every request proves itself, so that a credential which is deleted or changed is so for the next one."""
-        weak = request.source.transport.websocket or _KNOWS_MD5_ALONE.match(request.header("User-Agent"))
-        algorithms = _MD5_ALONE if weak else STRONGEST_FIRST
+        algorithms = _algorithms_for(request)
         params = self._digest.read(request)
         if params is None:
             return self._digest.demand(algorithms=algorithms)
@@ -139,6 +140,12 @@ class DeviceGuard:
         self._proved.move_to_end(key)
         if len(self._proved) > _REMEMBERED:
             self._proved.popitem(last=False)
+
+
+def _algorithms_for(request: Arrival) -> tuple[str, ...]:
+    if _KNOWS_MD5_ALONE.match(request.header("User-Agent")):
+        return _MD5_ALONE
+    return _MD5_FIRST if request.source.transport.websocket else STRONGEST_FIRST
 
 
 def _host_of(address: NameAddr) -> str:

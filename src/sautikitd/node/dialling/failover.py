@@ -48,11 +48,13 @@ class Failover:
             return leg
         return await self.move(leg, "not known to this node yet") or leg
 
-    async def move(self, leg: CallRecord, why: str) -> CallRecord | None:
+    async def move(self, leg: CallRecord, why: str, *, unheard: bool = False) -> CallRecord | None:
         """The leg over its next trunk, stored. A database that is away knows no other way."""
         try:
             async with self.database.transaction() as connection:
-                moved = await reroute(connection, leg.id, why, now=self.clock.now(), prepare=self.prepare)
+                moved = await reroute(
+                    connection, leg.id, why, now=self.clock.now(), prepare=self.prepare, unheard=unheard
+                )
         except DatabaseUnavailable as exc:
             log.warning("node.not_rerouted", call_id=str(leg.id), error=repr(exc))
             return None
@@ -82,7 +84,7 @@ class LegWays:
     async def another(self, failed: WayFailed) -> tuple[dict[str, Any], Route] | None:
         if failed.unreachable and self._leg.trunk_id:
             self._failover.suspect(self._leg.trunk_id, failed.why)
-        moved = await self._failover.move(self._leg, failed.why)
+        moved = await self._failover.move(self._leg, failed.why, unheard=failed.unreachable)
         route = self._failover.routes.of(moved) if moved else None
         if moved is None or moved.dialog is None or route is None:
             return None
