@@ -44,6 +44,7 @@ class Line:
     warned_at: float | None = None
     ended: tuple[HangupCause, float] | None = None
     rang_off: asyncio.Event = field(default_factory=asyncio.Event)
+    partner: None = None
 
     async def warn(self) -> None:
         self.warned_at = (self.clock.now() - self.started).total_seconds()

@@ -28,7 +28,8 @@ class LegWish(msgspec.Struct, frozen=True, kw_only=True):
 
     `caller_id` must be an active number of the workspace; None is the call's own. `forwarded` refuses the
     platform's own numbers. `to` may also be a device (`client:…`, `sip:…`), which is shown who calls, needs no
-    trunk and is priced by `device_class`; whether it may be rung is decided where its address is known.
+    trunk and is priced by `device_class`; whether it may be rung is decided where its address is known. `for_leg` is the
+    leg who waits for it, where that is not the parent: it has been handed on by him, and he may be gone.
     """
 
     leg_id: UUID
@@ -38,6 +39,7 @@ class LegWish(msgspec.Struct, frozen=True, kw_only=True):
     caller_id: str | None = None
     forwarded: bool = False
     device_class: DeviceClass = "sip"
+    for_leg: UUID | None = None
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ class AddLeg:
         """
         target = await self._target(connection, parent, wish)
         most = await connection.fetchval(_LOCK_LIMITS, parent.workspace_id, parent.mode)
-        await self._refuse_ended(connection, parent)
+        await self._refuse_ended(connection, wish.for_leg or parent.id)
         if await connection.fetchval(_LIVE, parent.workspace_id, parent.mode) >= most:
             raise ConcurrencyReached(limit=most)
         session = self._sessions.of(await repository.next_session_number(connection))
@@ -121,9 +123,9 @@ class AddLeg:
         )
         return number.e164
 
-    async def _refuse_ended(self, connection: Connection, parent: CallRecord) -> None:
+    async def _refuse_ended(self, connection: Connection, call_id: UUID) -> None:
         """Somebody else may have ended the call: a command, or the reaper of a node whose lease lapsed."""
-        current = await repository.lock(connection, parent.id)
+        current = await repository.lock(connection, call_id)
         if current is None or current.status.terminal:
             raise CallNotLive(state=current.status if current else "unknown")
 

@@ -16,10 +16,8 @@ _TRY_AGAIN_S = 1.0
 
 
 class MoneyWatch:
-    """`run` goes on until it has ended the leg, or is cancelled because the leg ended otherwise.
-
-    `warned_with` is the leg that the other is bridged with: both hear the tone before the end.
-    """
+    """`run` goes on until it has ended the leg, or is cancelled because the leg ended otherwise. Whoever the leg is
+    bridged with hears the tone before the end too."""
 
     def __init__(
         self,
@@ -28,15 +26,12 @@ class MoneyWatch:
         answered_at: datetime,
         books: Books,
         clock: Clock,
-        *,
-        warned_with: MediaLeg | None = None,
     ) -> None:
         self._call = call
         self._leg = leg
         self._answered_at = answered_at
         self._books = books
         self._clock = clock
-        self._warned_with = warned_with
         self._covered = first_seconds(call.max_duration_seconds)
         self._warned = False
 
@@ -73,7 +68,7 @@ class MoneyWatch:
             await self._clock.sleep(min(_TRY_AGAIN_S, left))
 
     async def _warn(self) -> None:
-        for leg in (self._leg, self._warned_with):
+        for leg in (self._leg, self._leg.partner):
             if leg is not None and not leg.ended:
                 await leg.warn()
 

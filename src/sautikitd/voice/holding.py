@@ -16,10 +16,10 @@ _FOR_EVER = 1000
 
 
 class Holding:
-    """Of one pair of legs. What the party that holds still sends is not passed on: it may be music of its own."""
+    """Of one pair of legs, each in a room when it starts. What the party that holds still sends is not passed on: it may
+    be music of its own."""
 
-    def __init__(self, room: str, near: MediaLeg, far: MediaLeg) -> None:
-        self._room = room
+    def __init__(self, near: MediaLeg, far: MediaLeg) -> None:
         self._pairs = ((near, far), (far, near))
         self._music: dict[MediaLeg, asyncio.Task[None]] = {}  # by who hears it
 
@@ -45,17 +45,20 @@ class Holding:
             playing.cancel()
 
     async def _play(self, holder: MediaLeg, other: MediaLeg) -> None:
+        room = holder.room
+        if room is None:  # it ended in this moment
+            return
         try:
-            await holder.join(self._room, muted=True)
+            await holder.join(room, muted=True)
             await other.play(HOLD_MUSIC, loop=_FOR_EVER)
         except (LegGone, MediaLost, MediaRefused, PromptUnavailable) as exc:
             log.debug("voice.hold_ended", call_id=str(holder.call_id), cause=str(exc))
         finally:
-            if not holder.ended and holder.room == self._room:
-                await self._unmute(holder)
+            if not holder.ended and holder.room == room:
+                await self._unmute(holder, room)
 
-    async def _unmute(self, holder: MediaLeg) -> None:
+    async def _unmute(self, holder: MediaLeg, room: str) -> None:
         try:
-            await holder.join(self._room)
+            await holder.join(room)
         except (MediaLost, MediaRefused) as exc:
             log.debug("voice.hold_ended", call_id=str(holder.call_id), cause=str(exc))

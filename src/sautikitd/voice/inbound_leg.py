@@ -12,6 +12,7 @@ from sautikitd.flow.port import LegGone
 from sautikitd.voice.leg import LegEnd, MediaLeg
 from sautikitd.voice.negotiation import MediaProfile, agreed
 from sautikitd.voice.sip import events, sdp
+from sautikitd.voice.sip.dialog import DialogKey
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.sdp_errors import SdpError
 
@@ -42,6 +43,10 @@ class InboundLeg(MediaLeg):
         local = ip_address(source.host).is_loopback
         proved = self._call.proved or source.transport.reliable or local
         return proved or self._acknowledged.is_set()
+
+    @property
+    def dialog_key(self) -> DialogKey | None:
+        return self._call.dialog.state.key if self.answered else None
 
     async def proved_reachable(self) -> None:
         if not self.reachable:

@@ -27,6 +27,7 @@ from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.prompts import PromptRenderer
 from sautikitd.voice.recording import LegRecordings
 from sautikitd.voice.recording_book import RecordingBook
+from sautikitd.voice.sip.dialog import DialogKey
 from sautikitd.voice.sip.referral import Referral
 from sautikitd.voice.sip.sdp import Direction
 
@@ -197,9 +198,16 @@ class MediaLeg(ABC):
         """The other leg of its bridge."""
         return self._digits_to
 
-    def on_referral(self, taker: Callable[[Referral], None] | None) -> None:
-        """Has `taker` asked whenever the far end wants the call handed to somebody else; without one he is declined."""
+    def on_referral(self, taker: Callable[[Referral], None]) -> Callable[[], None]:
+        """Has `taker` asked whenever the far end wants the call handed to somebody else; what it returns ends that.
+        Without one he is declined."""
         self._referral_taker = taker
+
+        def stop() -> None:
+            if self._referral_taker is taker:  # it may have passed to another conversation
+                self._referral_taker = None
+
+        return stop
 
     def take_referral(self, referral: Referral) -> None:
         if self._referral_taker is None or not self.answered:
@@ -309,6 +317,11 @@ class MediaLeg(ABC):
         if not self.ended:
             with suppress(MediaLost, MediaRefused):  # it ended in this moment
                 await self._media.send_digits(self._leg_id, digit)
+
+    @property
+    @abstractmethod
+    def dialog_key(self) -> DialogKey | None:
+        """Its answered dialog, as a Replaces names it (RFC 3891)."""
 
     @abstractmethod
     async def answer(self) -> None: ...

@@ -15,7 +15,7 @@ from sautikitd.voice.media.protocol import RemoteMedia
 from sautikitd.voice.rerouting import Detour, Sent
 from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.causes import Reason, outcome_of
-from sautikitd.voice.sip.dialog import DialogState
+from sautikitd.voice.sip.dialog import DialogKey, DialogState
 from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.sdp_errors import SdpError
 
@@ -61,6 +61,10 @@ class OutboundLeg(MediaLeg):
             raise LegGone(HangupCause.NO_ANSWER) from None
         plain: dict[str, Any] = msgspec.to_builtins(state)
         return {"dialog": plain, "left": self.left_behind} if self.left_behind else {"dialog": plain}
+
+    @property
+    def dialog_key(self) -> DialogKey | None:
+        return self._call.dialog.state.key if self._call.dialog else None
 
     # The port, as far as it is different for a leg that was dialled.
 

@@ -3,44 +3,14 @@
 import asyncio
 
 from node.exchange import PATIENCE_S, hears, hears_tone, hung_up
+from node.referrer import Referrer
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus
-from sautikitd.voice.sip.server_transaction import ServerTransaction
-from sautikitd.voice.sip.transactions import reply
 from simulators.carrier.far_side import Phone
 
 AGENT, COLLEAGUE, _ = PARTIES
 ANSWERED, COMPLETED = CallStatus.ANSWERED, CallStatus.COMPLETED
-
-
-class Referrer:
-    """A phone that sends REFER and keeps the NOTIFYs that come of it."""
-
-    def __init__(self, phone: Phone) -> None:
-        assert phone.sip.dialog
-        self.told: list[str] = []
-        self._dialog = phone.sip.dialog
-        self._others = phone.sip.dialog.on_request
-        self._dialog.on_request = self._take  # type: ignore[method-assign]
-
-    def _take(self, transaction: ServerTransaction) -> None:
-        if transaction.method != "NOTIFY":
-            self._others(transaction)
-            return
-        self.told.append(transaction.arrival.message.body.decode().split(" ", 1)[1].strip())
-        transaction.respond(reply(transaction.arrival, 200))
-
-    async def refer_to(self, target: str) -> int:
-        outcome = await self._dialog.request(
-            "REFER", headers=[("Refer-To", f"<sip:{target}@ignored.example>")]
-        )
-        return outcome.code
-
-    async def until_told(self, *lines: str) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while self.told != list(lines):
-                await asyncio.sleep(0.02)
 
 
 async def _bridged(board: Switchboard) -> tuple[Phone, Phone]:
@@ -109,7 +79,7 @@ async def test_nobody_is_handed_on_to_where_the_workspace_may_not_call(board: Sw
     await board.over()
 
 
-async def test_a_caller_hands_nobody_on(board: Switchboard) -> None:
+async def test_an_outside_caller_hands_nobody_on(board: Switchboard) -> None:
     caller, agent = await _bridged(board)
     assert await Referrer(caller).refer_to(COLLEAGUE) == 603
     assert await hears(agent.peer, caller.peer, 440)

@@ -57,6 +57,24 @@ async def test_a_referral_is_accepted_and_its_outcome_told(
     await finishing
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Replaces=a%2Bb%40192.0.2.1%3Bto-tag%3Dours%3Bfrom-tag%3Dtheirs",
+        "Require=replaces&Replaces=a+b%40192.0.2.1%3Bfrom-tag%3Dtheirs%3Bto-tag%3Dours",
+    ],
+)
+async def test_a_referral_names_the_dialog_that_it_replaces(
+    agent: UserAgent, peer: RawPeer, headers: str
+) -> None:
+    call, ack = await _answered(agent, peer)
+    _refer(peer, ack, f"<sip:+254711000002@192.0.2.1?{headers}>")
+    referral = (await until(call, Referred)).referral
+    assert referral.target == "+254711000002"
+    assert referral.replaces == ("a+b@192.0.2.1", "ours", "theirs")
+    referral.refuse()
+
+
 async def test_an_owner_may_decline(agent: UserAgent, peer: RawPeer) -> None:
     call, ack = await _answered(agent, peer)
     _refer(peer, ack, "<sip:+254711000002@192.0.2.1>")
@@ -70,7 +88,10 @@ async def test_an_owner_may_decline(agent: UserAgent, peer: RawPeer) -> None:
         (),
         ("<sip:1@a.example>", "<sip:2@a.example>"),
         ("<mailto:asha@a.example>",),
-        ("<sip:a@a.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>",),
+        ("<sip:a@a.example?Replaces=x%3Bto-tag%3D1>",),
+        ("<sip:a@a.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2%3Bearly-only>",),
+        ("<sip:a@a.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2&Route=sip%3Ab.example>",),
+        ("<sip:a@a.example?Subject=hello>",),
         ("<sip:a@a.example;method=BYE>",),
     ],
 )

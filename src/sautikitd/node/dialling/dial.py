@@ -1,9 +1,8 @@
 """One dial: others rung for a caller, the first answer put together with him, and everybody's call ended properly."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -25,16 +24,17 @@ from sautikitd.flow.port import (
 )
 from sautikitd.ids import uuid7
 from sautikitd.node.dialling.callees import Callee
-from sautikitd.node.dialling.handing_on import HandingOn, Referrals
 from sautikitd.node.dialling.legs import most_telling
 from sautikitd.node.dialling.means import Dialling
+from sautikitd.node.dialling.party import Party
 from sautikitd.node.dialling.ring_tone import RingTone
+from sautikitd.node.dialling.rung import LegCall, Rung
+from sautikitd.node.dialling.talk import Taken, Talk
 from sautikitd.node.money import MoneyWatch
 from sautikitd.voice.bridge import Bridge
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused
 from sautikitd.voice.outbound_leg import OutboundLeg
-from sautikitd.voice.sip.referral import Referral
 
 log = structlog.get_logger(__name__)
 
@@ -61,29 +61,6 @@ class CallDialler:
         return await self._leg.until_gone(Dial(self._dialling, self._call, self._leg, spec).run())
 
 
-@dataclass(frozen=True)
-class LegCall:
-    """A dialled leg as a running call of its own, so that it can be hung up by its own id."""
-
-    leg: MediaLeg
-
-    @property
-    def legs(self) -> Sequence[MediaLeg]:
-        return [self.leg]
-
-    def end(self, cause: HangupCause, by: HangupBy = HangupBy.PLATFORM) -> None:
-        self.leg.end(cause, by=by)
-
-
-@dataclass
-class Rung:
-    """A leg that was sent out."""
-
-    record: CallRecord
-    leg: OutboundLeg
-    closing: "asyncio.Task[CallRecord | None] | None" = None
-
-
 class Dial:
     """Runs once. Cancelled, because the caller is gone or his flow was replaced, it ends what it began."""
 
@@ -94,9 +71,11 @@ class Dial:
         near: MediaLeg,
         spec: DialSpec,
         *,
-        on_taken: Callable[[], Awaitable[None]] | None = None,
+        on_taken: Taken | None = None,
+        for_leg: UUID | None = None,
     ) -> None:
         self._on_taken = on_taken
+        self._for_leg = for_leg
         self._dialling = dialling
         self._call = call
         self._near = near
@@ -110,6 +89,7 @@ class Dial:
         self._refusals: list[Refusal] = []
         self._deciding = asyncio.Lock()
         self._winner: Rung | None = None
+        self._party: Party | None = None
         self._recording_id: UUID | None = None
         self._warnings: list[str] = []
 
@@ -182,6 +162,7 @@ class Dial:
             max_duration_s=self._spec.max_duration_s,
             caller_id=self._spec.caller_id,
             forwarded=is_forward(self._call),
+            for_leg=self._for_leg,
         )
         try:
             record = await self._dialling.add(self._call, wish, callee)
@@ -237,71 +218,52 @@ class Dial:
     # Talking
 
     async def _talk(self, winner: Rung) -> Dialled:
-        record, far = winner.record, winner.leg
+        far, books, clock = winner.leg, self._dialling.books, self._dialling.clock
         assert far.answered_at is not None
-        bridge = Bridge(self._near, far)
-        books, clock = self._dialling.books, self._dialling.clock
-        watch = asyncio.ensure_future(
-            MoneyWatch(record, far, far.answered_at, books, clock, warned_with=self._near).run()
-        )
-        taken, handed = not self._spec.accept_key, None
+        watch = MoneyWatch(winner.record, far, far.answered_at, books, clock)
+        winner.watch = asyncio.ensure_future(watch.run())
+        taken, became = not self._spec.accept_key, None
         try:
             if taken := await self._takes_the_call(far):
                 await self._tone.stop()
                 await self._near.answer()
-                await bridge.open()
-                if self._spec.record is not None:
-                    await self._record()
-                handed = await self._converse(bridge, winner)
+                became = await self._converse(winner)
         except LegGone:
             if self._near.ended:
                 raise
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-            await bridge.close()
             await self._stop_recording()
-        ended = await self._close(winner)
-        status = DialStatus.COMPLETED if taken else DialStatus.NO_ANSWER
-        return handed or self._outcome(ended or record, status)
+        if isinstance(became, Dialled):
+            return became
+        ended = became or await self._close(winner)
+        return self._outcome(ended or winner.record, DialStatus.COMPLETED if taken else DialStatus.NO_ANSWER)
 
-    async def _converse(self, bridge: Bridge, winner: Rung) -> Dialled | None:
-        """Until the conversation is over; what became of the next, when the called party has handed the caller on."""
+    async def _converse(self, winner: Rung) -> Dialled | CallRecord | None:
+        """Until the caller is through with it: what became of him when he was handed on, else the leg as it ended."""
+        near = self._party = Party(self._near, self._call, call_id=self._for_leg)
+        far = Party.dialled(winner, self._call, self._close)
+        talk = Talk(self._dialling, near, far, self._dial_on, on_begun=self._begin_talk)
+        self._dialling.see_through(talk.run())
+        became = await asyncio.shield(near.over)
+        self._warnings += talk.warnings
+        return became
+
+    async def _begin_talk(self) -> None:
+        if self._spec.record is not None:
+            await self._record()
         if self._on_taken:
             await self._on_taken()
-        referrals = Referrals(winner.leg)
-        try:
-            while referral := await referrals.before(bridge.until_over()):
-                if handed := await self._hand_on(referral, bridge, winner):
-                    return handed
-            return None
-        finally:
-            referrals.close()
 
-    async def _hand_on(self, referral: Referral, bridge: Bridge, winner: Rung) -> Dialled | None:
-        """Rings whom a REFER names, as any dial does. None when nobody answered: the two then talk on, if both are there."""
-        handing = HandingOn(referral, winner.leg, self._dialling.see_through)
-        self._dialling.see_through(self._close_when_gone(winner))
-        await bridge.close()
+    async def _dial_on(self, party: Party, target: str, taken: Taken) -> Dialled:
+        """Rings whom a party of the conversation is handed on to."""
         spec = DialSpec(
-            numbers=(handing.target,),
+            numbers=(target,),
             ring_tone=self._spec.ring_tone,
             caller_id=self._spec.caller_id,
             max_duration_s=self._spec.max_duration_s,
         )
-        outcome = await Dial(self._dialling, self._call, self._near, spec, on_taken=handing.taken).run()
-        if outcome.status is DialStatus.COMPLETED:
-            return outcome
-        handing.failed(outcome)
-        self._warnings += outcome.warnings
-        if not winner.leg.ended:
-            await bridge.open()
-        return None
-
-    async def _close_when_gone(self, rung: Rung) -> None:
-        """He who handed the caller on is in the books as soon as he is gone, however long the others talk."""
-        await rung.leg.gone()
-        await self._close(rung)
+        dial = Dial(self._dialling, party.call, party.leg, spec, on_taken=taken, for_leg=party.call_id)
+        return await party.leg.until_gone(dial.run())
 
     async def _takes_the_call(self, far: OutboundLeg) -> bool:
         """What is whispered to the called party, and whether he wants the call."""
@@ -348,16 +310,22 @@ class Dial:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
         await self._stop_recording()
-        await asyncio.gather(*(self._close(rung) for rung in self._rung))
+        if self._party is not None:
+            self._party.withdraw()
+            await self._party.over
+        await asyncio.gather(*(self._close(rung) for rung in self._rung if not rung.talking))
 
-    async def _close(self, rung: Rung) -> CallRecord | None:
+    async def _close(self, rung: Rung, by: HangupBy | None = None) -> CallRecord | None:
         if rung.closing is None:
-            rung.closing = self._dialling.see_through(self._end(rung))
+            rung.closing = self._dialling.see_through(self._end(rung, by))
         return await asyncio.shield(rung.closing)
 
-    async def _end(self, rung: Rung) -> CallRecord | None:
+    async def _end(self, rung: Rung, by: HangupBy | None) -> CallRecord | None:
+        if rung.watch is not None:
+            rung.watch.cancel()
+            await asyncio.gather(rung.watch, return_exceptions=True)
         try:
-            ended = await self._legs.close(rung.record, rung.leg, await self._who_ended())
+            ended = await self._legs.close(rung.record, rung.leg, by or await self._who_ended())
         finally:
             self._dialling.running.pop(rung.record.id, None)
         self._ended.append(ended)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -26,12 +26,16 @@ from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.trunks.routes import Routes
 from sautikitd.voice.engine import VoiceEngine
 
+if TYPE_CHECKING:  # it dials on behalf of those who talk
+    from sautikitd.node.dialling.talk import Talk
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialling:
-    """One for the node. `running` are the node's calls by id, which the legs it dials join."""
+    """One for the node. `running` are the node's calls by id, which the legs it dials join; `talks` the conversations
+    that go on."""
 
     node_id: UUID
     database: Database
@@ -45,6 +49,7 @@ class Dialling:
     callees: Callees
     clock: Clock
     running: dict[UUID, RunningCall]
+    talks: set["Talk"] = field(default_factory=set)
     _seen_through: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def legs_for(self, call: CallRecord) -> DialledLegs:

@@ -14,8 +14,8 @@ from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.errors import Refusal
 from sautikitd.flow.port import LegGone, PromptUnavailable, Say
-from sautikitd.node.dialling.dial import LegCall
 from sautikitd.node.dialling.means import Dialling
+from sautikitd.node.dialling.rung import LegCall
 from sautikitd.node.live.commander import Handler, RunningCall
 from sautikitd.node.money import MoneyWatch
 from sautikitd.supervision.legs import RING_S, supervisor_leg

@@ -15,7 +15,7 @@ from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Referred
 from sautikitd.voice.sip.hops import Flow, Source
 from sautikitd.voice.sip.info import read_info
 from sautikitd.voice.sip.provisional import Rack
-from sautikitd.voice.sip.referral import DECLINED, SIPFRAG, Referral, UnusableReferral, target_of
+from sautikitd.voice.sip.referral import DECLINED, SIPFRAG, Referral, UnusableReferral, wanted_by
 from sautikitd.voice.sip.reoffers import direction_of, renewed_offer, same_media_answer
 from sautikitd.voice.sip.sdp_errors import SdpError
 from sautikitd.voice.sip.server_transaction import ServerTransaction
@@ -323,14 +323,14 @@ class CallDialog:
     def _on_refer(self, transaction: ServerTransaction) -> None:
         """Told to the owner of the call, who decides. What cannot be followed is declined here (RFC 3515 §2.4.2)."""
         try:
-            target = None if self.events.ended else target_of(transaction.arrival)
+            wanted = None if self.events.ended else wanted_by(transaction.arrival)
         except UnusableReferral:
-            target = None
-        if target is None:
+            wanted = None
+        if wanted is None:
             self._respond(transaction, DECLINED)
             return
         self.events.push(
-            Referred(Referral(target, lambda code: self._respond(transaction, code), self._notify_referrer))
+            Referred(Referral(wanted, lambda code: self._respond(transaction, code), self._notify_referrer))
         )
 
     async def _notify_referrer(self, sipfrag: bytes, state: str) -> None:
