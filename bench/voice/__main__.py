@@ -1,12 +1,18 @@
 """Legs on one core: what the media plane carries, beside rtpengine and a bare relay in the same run.
 
-    python bench/voice [--legs 400 1000] [--seconds 10] [--loss 1] [--jitter-ms 30] [--key-frames 20] [--only ivr]
+    python bench/voice                     quick: every kind of work once, and where a tick's time goes; under 3 minutes
+    python bench/voice --full              each three times for a minute, the quietest kept; 10^5 keys at 1,000 legs
+    python bench/voice --only ivr --legs 400 1000 --seconds 10 --rounds 2
 
 The measured process is kept to the last core and the load to the first, both with real-time scheduling where that
-is allowed, so that what else the machine does stays out of it. CPU is user and system time of the
-measured process (all its threads), in % of a core; gaps are between the packets it sends on one leg, as the kernel
-stamped them on their way in. `late` is how late the load was itself, p99, in ms: where it is not small, the machine
-was busy with something else and the gaps say little. Keys wrong of keys pressed is exact: order and number.
+is allowed, so that what else the machine does stays out of it. CPU is user and system time of the measured process
+(all its threads), in % of a core; `legs/core` is what that comes to. Gaps are between the packets it sends on one leg,
+as the kernel stamped them on their way in, so a reader that is late does not matter. `late` is how late the load
+itself sent, p99, in ms: where it is not small, the machine was busy with something else and the gaps say little.
+`pause` is the longest for which the media process stood still with something to do (garbage, neighbours), as a limit
+in ms, and after it how many there were over 5 ms. Keys wrong of keys pressed is exact: order and number.
+
+The relays are sent no jitter and lose nothing: they would pass on both, and their gaps would be the load's own.
 """
 
 import argparse
@@ -17,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -24,20 +31,58 @@ import ng
 import work
 from load import Load, Measured, Ports
 
-WORKS: dict[str, type[work.Work]] = {
-    "echo": work.BareRelay,
-    "rtpengine": work.RtpengineRelay,
-    "ivr": work.Ivr,
-    "srtp": work.SecuredIvr,
-    "bridge": work.Bridge,
-    "conference": work.Conference,
+from sautikitd.voice.media.protocol import LATE_MS, Beat
+
+_HERE = Path(__file__).parent
+_PRIORITY = 10
+_LONG_MS = 5.0
+
+WORKS: dict[str, tuple[type[work.Work], int]] = {  # and how many legs
+    "echo": (work.BareRelay, 1000),
+    "rtpengine": (work.RtpengineRelay, 1000),
+    "ivr": (work.Ivr, 1000),
+    "bridge": (work.Bridge, 800),
+    "conference": (work.Conference, 1000),
+    "srtp": (work.SecuredIvr, 200),
+    "opus": (work.Browser, 80),
 }
+HEADS = (
+    *(("work", -26), ("legs", 6), ("CPU %", 8), ("legs/core", 11), ("received", 10), ("p50 ms", 8)),
+    *(("p99 ms", 8), ("worst", 8), ("late", 7), ("RTCP", 7), ("pause", 12), ("keys wrong", 15)),
+)
 
 
-async def measure(kind: type[work.Work], legs: int, options: argparse.Namespace, folder: Path) -> None:
+@dataclass(frozen=True)
+class Row:
+    name: str
+    legs: int
+    cpu: float
+    measured: Measured
+    beat: tuple[Beat, Beat] | None  # before and after
+    keys: tuple[int, int] | None  # wrong, of
+
+    def cells(self) -> tuple[str, ...]:
+        measured = self.measured
+        return (
+            *(self.name, str(self.legs), f"{self.cpu:.1f}", f"{self.legs * 100 / self.cpu:.0f}"),
+            *(str(measured.received), f"{measured.p50_ms:.2f}", f"{measured.p99_ms:.2f}"),
+            *(f"{measured.worst_ms:.1f}", f"{measured.late_ms:.2f}", str(measured.reports)),
+            _pauses(*self.beat) if self.beat is not None else "",
+            "" if self.keys is None else f"{self.keys[0]}/{self.keys[1]}",
+        )
+
+
+def _pauses(before: Beat, after: Beat) -> str:
+    counts = [now - then for now, then in zip(after.pauses, before.pauses, strict=True)]
+    longest = max((index for index, count in enumerate(counts) if count), default=0)
+    limit = f"<{LATE_MS[longest]:.0f}" if longest < len(LATE_MS) else f">{LATE_MS[-1]:.0f}"
+    return f"{limit} ({sum(counts[LATE_MS.index(_LONG_MS) + 1 :])})"
+
+
+async def measure(kind: type[work.Work], legs: int, options: argparse.Namespace, folder: Path) -> Row:
     load_process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(Path(__file__).with_name("load.py")),
+        str(_HERE / "load.py"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
@@ -51,66 +96,85 @@ async def measure(kind: type[work.Work], legs: int, options: argparse.Namespace,
     load = Load(
         targets=targets,
         seconds=options.seconds,
-        loss=options.loss / 100,
-        jitter_ms=options.jitter_ms,
+        loss=0.0 if one.relays else options.loss / 100,
+        jitter_ms=0.0 if one.relays else options.jitter_ms,
         key_frames=options.key_frames if one.keys else 0,
         rtcp=kind is not work.BareRelay and not one.srtp,
         srtp=one.srtp,
+        opus=one.opus,
     )
-    before, start = work.cpu_seconds(one.pid), time.monotonic()
+    beat, before, start = await one.beat(), work.cpu_seconds(one.pid), time.monotonic()
     load_process.stdin.write(msgspec.json.encode(load) + b"\n")
     line = await load_process.stdout.readline()
     cpu = 100 * (work.cpu_seconds(one.pid) - before) / (time.monotonic() - start)
     measured = msgspec.json.decode(line, type=Measured)
     await load_process.wait()
     await asyncio.sleep(0.3)  # the last key is told
-    show(one, legs, cpu, measured, one.verdict(load))
+    after = await one.beat()
+    row = Row(one.name, legs, cpu, measured, (beat, after) if beat and after else None, one.wrong(load))
     await one.stop()
+    return row
 
 
 def pin(measured: int, load: int) -> None:
-    """One core each, where there are two, and before everything else on the machine, where that is allowed."""
+    """One core each, where there are two, and before everything else on the machine, where that is allowed; threads
+    of one process keep their order among themselves."""
     cores = sorted(os.sched_getaffinity(0))
     for pid, core in ((measured, cores[-1]), (load, cores[0])):
-        for task in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(task), {core})
+        for task in map(int, os.listdir(f"/proc/{pid}/task")):
+            os.sched_setaffinity(task, {core})
             with contextlib.suppress(PermissionError):
-                os.sched_setscheduler(int(task), os.SCHED_RR, os.sched_param(1))
+                own = os.sched_getparam(task).sched_priority
+                os.sched_setscheduler(task, os.SCHED_RR, os.sched_param(own + _PRIORITY))
 
 
-def show(one: work.Work, legs: int, cpu: float, measured: Measured, verdict: str) -> None:
-    print(
-        f"{one.name:<26}{legs:>6}{cpu:>8.1f}{cpu / legs * 1000:>8.0f}{measured.sent:>10}{measured.received:>10}"
-        f"{measured.p50_ms:>8.2f}{measured.p99_ms:>8.2f}{measured.worst_ms:>8.1f}{measured.late_ms:>7.2f}"
-        f"{measured.reports:>7}  {verdict}",
-        flush=True,
+def show(cells: tuple[str, ...]) -> None:
+    line = "".join(
+        f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}"
+        for cell, (_, width) in zip(cells, HEADS, strict=True)
     )
+    print(line, flush=True)
 
 
 async def compare(options: argparse.Namespace) -> None:
     print(f"load of the machine before: {os.getloadavg()[0]:.2f}, cores: {os.cpu_count()}")
-    heads = ("CPU %", "%/1000", "sent", "received", "p50 ms", "p99 ms", "worst", "late", "RTCP")
-    widths = (8, 8, 10, 10, 8, 8, 8, 7, 7)
-    print(f"{'work':<26}{'legs':>6}" + "".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
-    for legs in options.legs:
-        for name in options.only or WORKS:
-            if name == "rtpengine" and not ng.installed():
-                print("rtpengine is not installed (Debian: apt install rtpengine-daemon): left out")
-                continue
-            with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-                await measure(WORKS[name], legs, options, Path(folder))
+    show(tuple(head for head, _ in HEADS))
+    for name in options.only or WORKS:
+        if name == "rtpengine" and not ng.installed():
+            print("rtpengine is not installed (Debian: apt install rtpengine-daemon): left out")
+            continue
+        kind, usual = WORKS[name]
+        for legs in options.legs or [usual]:
+            rows = []
+            for _ in range(options.rounds):
+                with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+                    rows.append(await measure(kind, legs, options, Path(folder)))
+            show(min(rows, key=lambda row: row.measured.p99_ms).cells())
+            if options.rounds > 1 and rows[0].keys is not None:
+                wrong, pressed = (sum(row.keys[part] for row in rows if row.keys) for part in (0, 1))
+                print(f"    keys of all rounds: {wrong} wrong of {pressed}")
+    print(f"load of the machine after: {os.getloadavg()[0]:.2f}\n")
+    for what in ("ivr", "bridge"):
+        if not options.only or what in options.only:
+            process = await asyncio.create_subprocess_exec(sys.executable, str(_HERE / "anatomy.py"), what)
+            await process.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Legs per core")
-    parser.add_argument("--legs", type=int, nargs="+", default=[200])
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--full", action="store_true", help="three rounds of a minute each")
+    parser.add_argument("--legs", type=int, nargs="+", help="usual: as many as a core should carry")
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--rounds", type=int, help="of which the one with the least gaps is shown")
     parser.add_argument("--loss", type=float, default=1.0, help="of the packets sent to us, in %%")
     parser.add_argument("--jitter-ms", type=float, default=30.0)
     parser.add_argument("--key-frames", type=int, default=20, help="a key on each IVR leg each so many 20 ms")
     parser.add_argument("--only", nargs="+", choices=list(WORKS))
     parser.add_argument("--folder", help="where recordings are written while it runs")
-    asyncio.run(compare(parser.parse_args()))
+    options = parser.parse_args()
+    options.seconds = options.seconds or (60.0 if options.full else 8.0)
+    options.rounds = options.rounds or (3 if options.full else 1)
+    asyncio.run(compare(options))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ from datagrams import BATCH, Batch, names, open_socket
 from numpy.typing import NDArray
 from pylibsrtp import Policy, Session
 
+from sautikitd.voice.media.codecs.opus import OpusEncoder
+
 KEYS = "0123456789*#"
 DTMF_TYPE = 101
+OPUS_TYPE = 111
 _KEY_FRAMES = 8  # of which the last three say that the key is up
 _FIRST_KEY = 60
 _WARM_UP_S = 1.0
@@ -28,7 +31,8 @@ _EMPTY_REPORT = 0x80C90001  # RTCP: a receiver report without blocks
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """What to send where. `targets` are ports of 127.0.0.1; `loss` a share; a key each `key_frames` frames, 0: none;
-    `rtcp` whether the port after each target takes RTCP; `srtp` the key and salt that protect everything, if any."""
+    `rtcp` whether the port after each target takes RTCP; `srtp` the key and salt that protect everything, if any;
+    `opus` whether the audio is Opus as a browser makes it."""
 
     targets: list[int]
     seconds: float
@@ -37,6 +41,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     key_frames: int = 0
     rtcp: bool = True
     srtp: bytes = b""
+    opus: bool = False
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -84,6 +89,15 @@ def protector(key: bytes) -> Callable[[bytes], bytes]:
     return protect
 
 
+def _opus_payloads() -> list[bytes]:
+    """A second of a swelling chord."""
+    encoder = OpusEncoder()
+    times = np.arange(8000) / 8000
+    chord = sum(np.sin(2 * np.pi * hertz * times) for hertz in (150, 300, 450, 900, 1350))
+    spoken = (3000 * chord * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * times))).astype(np.int16)
+    return [encoder.encode(frame) for frame in spoken.reshape(50, 160)]
+
+
 class Schedule:
     """Every packet of the run in the order of its sending: when, which leg, which frame."""
 
@@ -113,6 +127,7 @@ class Writer:
         swell = (40 + 30 * np.sin(np.arange(8000) / 900)).astype(np.int64)
         self._audio = (0xFF - chance.integers(0, swell) + 128 * chance.integers(-1, 1, 8000)).astype(np.uint8)
         self._audio = self._audio.reshape(50, 160)
+        self._opus = _opus_payloads() if load.opus else []
 
     def send(self, leg: NDArray[np.int64], frame: NDArray[np.int64]) -> int:
         count, data = len(leg), self._batch.data
@@ -123,6 +138,8 @@ class Writer:
         data.view(">u4")[:count, 2] = leg + 1
         data[:count, 12:172] = self._audio[(frame + leg) % 50]
         sizes = np.full(count, 172)
+        if self._opus:
+            self._speak_opus(leg, frame, sizes)
         if self._load.key_frames:
             self._press(leg, frame, sizes)
         if self._seal is not None:
@@ -132,6 +149,15 @@ class Writer:
                 sizes[index] = len(sealed)
         self._batch.name[:count] = self._names[leg]
         return self._batch.send(sizes)
+
+    def _speak_opus(self, leg: NDArray[np.int64], frame: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
+        count, data = len(leg), self._batch.data
+        data[:count, 1] = OPUS_TYPE
+        data.view(">u4")[:count, 1] = leg * 1000 + frame * 960
+        for index, turn in enumerate((frame % len(self._opus)).tolist()):
+            payload = self._opus[turn]
+            data[index, 12 : 12 + len(payload)] = np.frombuffer(payload, np.uint8)
+            sizes[index] = 12 + len(payload)
 
     def _press(self, leg: NDArray[np.int64], frame: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
         phase = phase_of(leg, frame, self._load.key_frames)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from load import DTMF_TYPE, Load, Ports, keys_of
+from load import DTMF_TYPE, OPUS_TYPE, Load, Ports, keys_of
 from ng import Rtpengine
 
 from sautikitd.voice.media.client import MediaClient
 from sautikitd.voice.media.crypto.suites import Suite
-from sautikitd.voice.media.protocol import DigitReceived, Event, PcmFile, RemoteMedia
+from sautikitd.voice.media.g711 import Codec
+from sautikitd.voice.media.protocol import Beat, DigitReceived, Event, PcmFile, RemoteMedia
 from sautikitd.voice.media.terms import SrtpTerms
 
 _AT_ONCE = 32
@@ -26,6 +27,8 @@ class Work(Protocol):
     name: str
     keys: bool  # whether it hears keys
     srtp: bytes  # the key that protects it, if any
+    opus: bool  # whether its audio is Opus
+    relays: bool  # whether it sends what it is sent, when it is sent it
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         """Sets everything up; the port of each leg."""
@@ -34,17 +37,34 @@ class Work(Protocol):
     @property
     def pid(self) -> int: ...
 
-    def verdict(self, load: Load) -> str: ...
+    async def beat(self) -> Beat | None:
+        """How it keeps time; None for what does not tell."""
+        ...
+
+    def wrong(self, load: Load) -> tuple[int, int] | None:
+        """Keys that were heard wrong, and those that were pressed."""
+        ...
 
     async def stop(self) -> None: ...
 
 
-class _OnPlane:
+class _Plain:
+    keys = False
+    srtp = b""
+    opus = False
+    relays = False
+
+    async def beat(self) -> Beat | None:
+        return None
+
+    def wrong(self, load: Load) -> tuple[int, int] | None:
+        return None
+
+
+class _OnPlane(_Plain):
     """Work of the media process."""
 
     name = ""
-    keys = False
-    srtp = b""
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         self._folder = folder
@@ -54,6 +74,8 @@ class _OnPlane:
             address="127.0.0.1",
             rtp_port=ports.rtp,
             rtcp_port=ports.rtcp,
+            codec=Codec.OPUS if self.opus else Codec.PCMU,
+            payload_type=OPUS_TYPE if self.opus else 0,
             dtmf_payload_type=DTMF_TYPE,
             srtp=self._terms(),
         )
@@ -85,8 +107,8 @@ class _OnPlane:
     async def _occupy(self, media: MediaClient, index: int) -> None:
         raise NotImplementedError
 
-    def verdict(self, load: Load) -> str:
-        return ""
+    async def beat(self) -> Beat | None:
+        return await self._media.beat()
 
     async def stop(self) -> None:
         await self._media.close()
@@ -106,20 +128,26 @@ class Ivr(_OnPlane):
         await media.play(leg, "p", [PcmFile(path=str(prompt))], loop=1000)
         await media.start_recording(leg, leg, self._folder / f"{leg}.wav", max_ms=_HOUR_MS)
 
-    def verdict(self, load: Load) -> str:
-        wrong = total = 0
-        for index, heard in self._heard.items():
-            pressed = keys_of(index, load)
-            total += len(pressed)
-            wrong += 0 if heard == pressed else max(1, abs(len(heard) - len(pressed)))
-        return f"{sum(map(len, self._heard.values()))}/{total} keys, {wrong} wrong"
+    def wrong(self, load: Load) -> tuple[int, int] | None:
+        pressed = {index: keys_of(index, load) for index in self._heard}
+        wrong = sum(_differences(self._heard[index], keys) for index, keys in pressed.items())
+        return wrong, sum(map(len, pressed.values()))
 
 
 class SecuredIvr(Ivr):
-    """The same over SRTP, as browsers and SDES trunks have it: each packet is opened and sealed on its own."""
+    """The same over SRTP, as SDES trunks have it, and browsers that speak G.711: each packet is opened and sealed on
+    its own. A browser's keys are agreed by DTLS once in a call (`bench/handshakes.py`)."""
 
-    name = "the same over SRTP"
+    name = "IVR in SRTP"
     srtp = bytes(range(30))
+
+
+class Browser(SecuredIvr):
+    """Opus in SRTP, as browsers have it."""
+
+    name = "IVR in SRTP, Opus"
+    keys = False
+    opus = True
 
 
 class Bridge(_OnPlane):
@@ -141,12 +169,11 @@ class Conference(_OnPlane):
         await media.join(f"room-{index // _ROOM_SIZE}", str(index))
 
 
-class RtpengineRelay:
+class RtpengineRelay(_Plain):
     """rtpengine relaying between the legs of pairs, in userspace."""
 
     name = "rtpengine relay"
-    keys = False
-    srtp = b""
+    relays = True
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         self._engine = await Rtpengine.start()
@@ -157,19 +184,15 @@ class RtpengineRelay:
     def pid(self) -> int:
         return self._engine.pid
 
-    def verdict(self, load: Load) -> str:
-        return ""
-
     async def stop(self) -> None:
         await self._engine.stop()
 
 
-class BareRelay:
+class BareRelay(_Plain):
     """A uvloop process that sends each packet back as it came: what Python pays for the packets alone."""
 
     name = "bare uvloop relay"
-    keys = False
-    srtp = b""
+    relays = True
 
     async def start(self, legs: int, ports: Ports, folder: Path) -> list[int]:
         self._process = await asyncio.create_subprocess_exec(
@@ -188,13 +211,23 @@ class BareRelay:
     def pid(self) -> int:
         return self._process.pid
 
-    def verdict(self, load: Load) -> str:
-        return ""
-
     async def stop(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
+
+
+def _differences(heard: str, pressed: str) -> int:
+    """How many keys are missing, doubled or others (the edit distance)."""
+    if heard == pressed:
+        return 0
+    before = list(range(len(pressed) + 1))
+    for row, key in enumerate(heard, 1):
+        now = [row]
+        for column, wanted in enumerate(pressed, 1):
+            now.append(min(before[column] + 1, now[-1] + 1, before[column - 1] + (key != wanted)))
+        before = now
+    return before[-1]
 
 
 async def _each(make: Callable[[int], Awaitable[None]], count: int) -> None:

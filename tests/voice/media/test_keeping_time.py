@@ -50,7 +50,7 @@ async def test_a_minute_is_a_minute(tmp_path: Path, skew: float, loss: float, ji
         trim_silence=False,
         include_sent=False,
     )
-    plane.recorder.start(plane.recorded("a"), order)
+    await plane.record(order)
     chance = np.random.default_rng(4)
     due = np.arange(TICKS) * 20.0 * (1 + skew) + chance.random(TICKS) * jitter_ms
     datagrams = peer.frames(marked())

@@ -64,7 +64,7 @@ def test_packets_wait_for_the_slowest_ticks_of_late_and_never_long() -> None:
     pace = Pace()
     assert pace.wait(0.0005) == 0
     assert pace.wait(0.1) == 0
-    assert pace.wait(0.001) <= 0.012
+    assert pace.wait(0.001) <= 0.016
     for _ in range(3000):  # a minute on
         left = pace.wait(0.0005)
     assert left < 0.0002
@@ -126,7 +126,7 @@ async def test_what_is_slept_through_is_recorded_all_the_same(tmp_path: Path) ->
         trim_silence=False,
         include_sent=False,
     )
-    plane.recorder.start(plane.recorded("a"), order)
+    await plane.record(order)
     for index, datagram in enumerate(peer.frames(sine(500, 1.0))):
         peer.transmit(datagram)
         if not 20 <= index < 40:

@@ -17,6 +17,7 @@ from sautikitd.voice.media.leg import Leg
 from sautikitd.voice.media.line import FailureHandler, Line, RtcpHandler, needs_line
 from sautikitd.voice.media.protocol import RemoteMedia
 from sautikitd.voice.media.rows import Rows
+from sautikitd.voice.media.urgency import make_prompt
 
 
 class Lines:
@@ -27,7 +28,7 @@ class Lines:
         self._on_rtcp = on_rtcp
         self._on_failure = on_failure
         self._identity = make_identity()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dtls")
+        self._thread = ThreadPoolExecutor(1, "dtls", initializer=make_prompt)
 
     @property
     def fingerprint(self) -> str:

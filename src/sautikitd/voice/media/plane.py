@@ -29,6 +29,7 @@ from sautikitd.voice.media.protocol import (
     RecordingEnd,
     RemoteMedia,
     Segment,
+    StartRecording,
 )
 from sautikitd.voice.media.rooms.booths import Booth, Booths
 from sautikitd.voice.media.rooms.mixing import Rooms, Seat
@@ -40,7 +41,7 @@ from sautikitd.voice.media.rtp.latch import Latch, SocketAddress
 from sautikitd.voice.media.rtp.reports import INTERVAL_S, Reports
 from sautikitd.voice.media.sounding.playback import DigitQueue, SampleStore, load_playback
 from sautikitd.voice.media.sounding.speaking import Speaking
-from sautikitd.voice.media.tape.recorder import Recorded, Recorder
+from sautikitd.voice.media.tape.recorder import Recorder
 from sautikitd.voice.media.tape.recording import WriterThread
 from sautikitd.voice.media.wire.ports import Ports
 from sautikitd.voice.media.wire.receive import Receiver
@@ -270,9 +271,9 @@ class Plane:
     def hush(self, booth_id: str, play_id: str | None) -> None:
         self._booths.hush(self._booth(booth_id), play_id)
 
-    def recorded(self, leg_id: str) -> Recorded:
-        """A leg, or the booth of a room. Raises `UnknownLeg`."""
-        return self._booths.find(leg_id) or self._leg(leg_id)
+    async def record(self, order: StartRecording) -> None:
+        """Of a leg, or of the booth of a room. Raises `UnknownLeg`, `CannotRecord`."""
+        await self.recorder.start(order, lambda: self._booths.find(order.leg_id) or self._leg(order.leg_id))
 
     def _booth(self, booth_id: str) -> Booth:
         booth = self._booths.find(booth_id)

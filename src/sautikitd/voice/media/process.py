@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from sautikitd.voice.media.rows import NoRows
 from sautikitd.voice.media.sounding.playback import UnreadableFile
 from sautikitd.voice.media.tape.recorder import CannotRecord, UnknownRecording
 from sautikitd.voice.media.ticker import Ticker
-from sautikitd.voice.media.urgency import make_urgent
+from sautikitd.voice.media.urgency import make_prompt, make_urgent
 from sautikitd.voice.media.wire.ports import NoPorts, Ports
 
 Result = protocol.LocalMedia | protocol.LegStats | protocol.Gauges | protocol.Beat | Done
@@ -54,17 +55,21 @@ class Control:
         decoder = msgspec.msgpack.Decoder(protocol.FromVoice)
         while (body := await protocol.read_frame(reader)) is not None:
             request = decoder.decode(body)
-            try:
-                result = await self._carry_out(plane, ticker, request.command)
-            except _REFUSALS as refusal:
-                self._refuse(request, refusal)
-                continue
-            if isinstance(result, protocol.Struct):
-                self._answer(request, result)
-            else:
-                task = asyncio.ensure_future(self._answer_later(request, result))
-                self._waiting.add(task)
-                task.add_done_callback(self._waiting.discard)
+            await self._obey(request, plane, ticker)
+            await asyncio.sleep(0)  # many may have come at once, and a tick that is due goes first
+
+    async def _obey(self, request: Request, plane: Plane, ticker: Ticker) -> None:
+        try:
+            result = await self._carry_out(plane, ticker, request.command)
+        except _REFUSALS as refusal:
+            self._refuse(request, refusal)
+            return
+        if isinstance(result, protocol.Struct):
+            self._answer(request, result)
+        else:
+            task = asyncio.ensure_future(self._answer_later(request, result))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
 
     def _answer(self, request: Request, result: Result) -> None:
         self.emit(Reply(id=request.id, result=result))
@@ -99,6 +104,8 @@ class Control:
                 await plane.play(command.leg_id, command.play_id, command.segments, command.loop)
             case protocol.Announce():
                 await plane.announce(command.booth_id, command.play_id, command.segments, command.loop)
+            case protocol.StartRecording():
+                await plane.record(command)
             case protocol.CloseBooth():
                 return plane.close_booth(command.booth_id)
             case _:
@@ -113,8 +120,6 @@ class Control:
                 plane.stop_play(command.leg_id)
             case protocol.SendDigits():
                 plane.send_digits(command.leg_id, command.digits)
-            case protocol.StartRecording():
-                plane.recorder.start(plane.recorded(command.leg_id), command)
             case protocol.PauseRecording():
                 plane.recorder.pause(command.recording_id, paused=True)
             case protocol.ResumeRecording():
@@ -156,12 +161,14 @@ _REFUSALS = (
 
 async def run(options: Options) -> None:
     loop = asyncio.get_running_loop()
+    scheduling = make_urgent()
+    loop.set_default_executor(ThreadPoolExecutor(2, "files", initializer=make_prompt))
     connection = socket.socket(fileno=options.control_fd)
     reader, writer = await asyncio.open_connection(sock=connection)
     control = Control(writer)
     ports = Ports(options.bind_address, options.first_port, options.last_port)
     plane = Plane(ports, control.emit, capacity=options.capacity, silent_after_s=options.silent_after_s)
-    ticker = Ticker(plane, scheduling=make_urgent())
+    ticker = Ticker(plane, scheduling=scheduling)
     loop.call_soon(ticker.run)
     serving = asyncio.ensure_future(control.serve(reader, plane, ticker))
     loop.add_signal_handler(signal.SIGTERM, serving.cancel)

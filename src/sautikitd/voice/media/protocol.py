@@ -272,10 +272,13 @@ LATE_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 
 class Beat(Struct, frozen=True):
     """How a media process keeps time, since it began. `late` counts its wake-ups by how late they were: up to each of
-    `LATE_MS`, and later; `late_s` is their sum. `skipped` ticks were not made up for."""
+    `LATE_MS`, and later; `late_s` is their sum. `pauses` counts in the same way how long it stood still with something to
+    do: not woken when it had asked to be, kept waiting in the middle of its work, collecting garbage; three or four
+    figures a tick. `skipped` ticks were not made up for."""
 
     late: tuple[int, ...] = (0,) * (len(LATE_MS) + 1)
     late_s: float = 0.0
+    pauses: tuple[int, ...] = (0,) * (len(LATE_MS) + 1)
     skipped: int = 0
     busy_s: float = 0.0  # processor time
     collection_ms: float = 0.0  # the longest garbage collection

@@ -12,7 +12,7 @@ from sautikitd.voice.media.protocol import LATE_MS, Beat
 
 _MOST_CATCH_UP = 3
 _READY_KEPT = 0.998  # in each tick: half of it in seven seconds
-_READY_AT_MOST_S = 0.012
+_READY_AT_MOST_S = 0.016  # which leaves 4 ms to send in
 _IDLE_S = 0.010  # of a tick's time that must be left for a collection
 _YOUNG_TICKS = 250
 _FORCED_TICKS = 50 * 30
@@ -46,13 +46,13 @@ class Collector:
         self._last_whole = 0.0
         self.worst = 0.0  # seconds
 
-    def after_tick(self, left: float, *, idle: bool) -> None:
-        """`left` is the time in seconds until the next tick."""
+    def after_tick(self, left: float, *, idle: bool) -> float:
+        """`left` is the time in seconds until the next tick; how much of it was taken."""
         self._young += 1
         self._whole += 1
         roomy = left >= _IDLE_S
         if self._young < (_YOUNG_TICKS if roomy else _FORCED_TICKS):
-            return
+            return 0.0
         whole = roomy and self._whole >= _WHOLE_TICKS and (idle or self._last_whole <= _WHOLE_AT_MOST_S)
         start = self._clock()
         gc.collect(2 if whole else 0)
@@ -61,11 +61,12 @@ class Collector:
         self._young = 0
         if whole:
             self._whole, self._last_whole = 0, took
+        return took
 
 
 class Pace:
     """A tick takes longer where more came in. So that its packets leave evenly all the same, they wait until the
-    latest that a tick of the last seconds was ready, at most 12 ms: on a quiet machine that is no time at all."""
+    latest that a tick of the last seconds was ready, at most 16 ms: on a quiet machine that is no time at all."""
 
     def __init__(self) -> None:
         self._latest = 0.0
@@ -83,16 +84,23 @@ class Ticker:
 
     def __init__(self, plane: Beaten, *, scheduling: str = "ordinary") -> None:
         self._plane = plane
-        self._next = time.monotonic()
+        self._next = self._due = time.monotonic()  # the tick's time; when we asked to be woken
         self._handle: asyncio.TimerHandle | None = None
         self._scheduling = scheduling
         self._collector = Collector()
         self._pace = Pace()
         self._late = [0] * (len(LATE_MS) + 1)
+        self._pauses = [0] * (len(LATE_MS) + 1)
         self._late_sum = 0.0
         self._skipped = 0
 
     def run(self) -> None:
+        self._pause(time.monotonic() - self._due)
+        self._undisturbed(self._prepare)
+        ready = time.monotonic() - self._next
+        self._call(self._pace.wait(ready), self._send)
+
+    def _prepare(self) -> None:
         late = time.monotonic() - self._next
         self._late[bisect_left(LATE_MS, late * 1000)] += 1
         self._late_sum += max(0.0, late)
@@ -107,17 +115,28 @@ class Ticker:
             self._plane.send()
             self._next += FRAME_S
         self._plane.prepare()
-        ready = time.monotonic() - self._next
-        self._call(self._pace.wait(ready), self._send)
 
     def _send(self) -> None:
-        self._plane.send()
+        self._pause(time.monotonic() - self._due)
+        self._undisturbed(self._plane.send)
         self._next += FRAME_S
-        self._collector.after_tick(self._next - time.monotonic(), idle=self._plane.idle)
+        took = self._collector.after_tick(self._next - time.monotonic(), idle=self._plane.idle)
+        if took:
+            self._pause(took)
         self._call(self._next - time.monotonic(), self.run)
 
     def _call(self, delay: float, what: Callable[[], None]) -> None:
+        self._due = time.monotonic() + max(0.0, delay)
         self._handle = asyncio.get_running_loop().call_later(max(0.0, delay), what)
+
+    def _undisturbed(self, work: Callable[[], None]) -> None:
+        """Does it, and counts the time in which this thread had to wait: for a core, a page, or the interpreter."""
+        begun, spent = time.monotonic(), time.thread_time()
+        work()
+        self._pause(time.monotonic() - begun - (time.thread_time() - spent))
+
+    def _pause(self, seconds: float) -> None:
+        self._pauses[bisect_left(LATE_MS, seconds * 1000)] += 1
 
     def stop(self) -> None:
         if self._handle is not None:
@@ -128,6 +147,7 @@ class Ticker:
         return Beat(
             late=tuple(self._late),
             late_s=self._late_sum,
+            pauses=tuple(self._pauses),
             skipped=self._skipped,
             busy_s=time.process_time(),
             collection_ms=self._collector.worst * 1000,

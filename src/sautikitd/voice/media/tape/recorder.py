@@ -1,6 +1,7 @@
 """The recordings of all legs: starting, pausing, ending them, and giving each its frames."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Protocol
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from sautikitd.voice.media.protocol import Event, RecordingEnd, RecordingEnded, StartRecording
 from sautikitd.voice.media.rows import Rows
-from sautikitd.voice.media.tape.recording import Recording, WriterThread, saturated_sum
+from sautikitd.voice.media.tape.recording import Recording, WriterThread, open_file, saturated_sum
 from sautikitd.voice.media.tape.tapes import CHUNK_FRAMES, Tapes, levels
 
 
@@ -83,16 +84,24 @@ class Recorder:
     def open(self) -> int:
         return len(self._running)
 
-    def start(self, leg: Recorded, order: StartRecording) -> None:
-        """Raises `CannotRecord`."""
+    async def start(self, order: StartRecording, find: Callable[[], Recorded]) -> None:
+        """Returns once it runs. `find` gives what is to be recorded, and raises where that has gone. Raises
+        `CannotRecord`."""
+        find()
         if order.channels not in (1, 2) or order.max_ms <= 0:
             raise CannotRecord("a recording has one channel or two, and a positive length")
         if order.recording_id in self._running:
             raise CannotRecord(f"recording {order.recording_id} is running already")
         try:
-            recording = Recording(order, self._writer, self._tapes)
+            descriptor = await asyncio.to_thread(open_file, order)
         except OSError as error:
             raise CannotRecord(f"{order.path}: {error.strerror}") from error
+        try:
+            leg = find()
+        except BaseException:
+            os.close(descriptor)
+            raise
+        recording = Recording(order, descriptor, self._writer, self._tapes)
         self._running[order.recording_id] = leg, recording
         leg.recordings.append(recording)
         self._changed = True

@@ -13,6 +13,7 @@ from sautikitd.voice.media.g711 import FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from sautikitd.voice.media.protocol import RecordingEnd, StartRecording
 from sautikitd.voice.media.tape.tapes import CHUNK_FRAMES, SPEECH_LEVEL, Tapes
 from sautikitd.voice.media.tape.wav import HEADER_SIZE, wav_header
+from sautikitd.voice.media.urgency import make_prompt
 
 _FRAME_MS = 20
 _KEPT_SILENCE_MS = 200  # left around speech when silence is trimmed
@@ -51,6 +52,7 @@ class WriterThread:
         self._thread.join()
 
     def _run(self) -> None:
+        make_prompt()
         while (job := self._jobs.get()) is not None:
             match job:
                 case _Write():
@@ -84,17 +86,28 @@ def _write_all(descriptor: int, data: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
+def open_file(order: StartRecording) -> int:
+    """The descriptor of a recording's file, begun with its header. A disk may take its time: not for the tick's
+    thread. Raises OSError."""
+    descriptor = os.open(order.path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    try:
+        os.write(descriptor, wav_header(order.channels, 0))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 class Recording:
     """One file being written, from its slot of the tapes."""
 
-    def __init__(self, order: StartRecording, writer: WriterThread, tapes: Tapes) -> None:
-        """Opens the file. Raises OSError."""
+    def __init__(self, order: StartRecording, descriptor: int, writer: WriterThread, tapes: Tapes) -> None:
+        """`descriptor` is of `open_file`; the recording closes it."""
         self.order = order
         self.paused = False
         self._writer = writer
         self._tapes = tapes
-        self._descriptor = os.open(order.path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        os.write(self._descriptor, wav_header(order.channels, 0))
+        self._descriptor = descriptor
         patience = None if order.silence_ms is None else -(-order.silence_ms // _FRAME_MS)
         self.slot = tapes.take(left=-(-order.max_ms // _FRAME_MS), patience=patience)
         self._written = 0  # frames given to the writer
