@@ -1,26 +1,37 @@
-"""Holds and settlements per second: on one hot wallet and over a thousand, beside pgbench running the same statements.
+"""Holds and settlements per second, on one hot wallet and over a thousand, beside pgbench running the same statements.
 
-    python bench/ledger.py [--seconds 5] [--clients 16] [--waiting 200]
+    python bench/ledger.py [--seconds 4] [--rounds 3] [--clients 16] [--waiting 2000]
 
-Every round is a call's money: one transaction holds KES 3.00, a second settles at KES 1.00. PostgreSQL is our
-embedded one with all its durability, in a fresh folder. `--waiting` coroutines share `--clients` connections.
-Both sides use the same connections, one after the other; the books are audited at the end.
+Two shapes: `hold`, one statement that commits by itself, and `hold, settle`, a call's money in two transactions, each
+counted. `--waiting` coroutines share `--clients` connections; pgbench has as many connections. The two sides take
+turns, `--rounds` times, and the medians are told: on a busy machine only their ratio and the processor time mean
+anything. One wallet's transactions commit one after the other, each with a write to disk of its own, so that none of
+the two can be faster than the disk: how long it takes is told as well.
+
+Afterwards `--waiting` coroutines ask at once for holds of a wallet that bears a tenth of them, and the books are
+audited. The status is 1 where a hold too many was taken or the audit finds anything.
 """
 
 import argparse
 import asyncio
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from uuid import UUID
 
+import asyncpg
 import uvloop
+from rich.console import Console
+from rich.table import Table
 
 from sautikitd.clock import SystemClock
 from sautikitd.database.embedded import EmbeddedPostgres, _binaries
@@ -30,12 +41,14 @@ from sautikitd.events.models import Event
 from sautikitd.ids import uuid7
 from sautikitd.wallet import hold_repository
 from sautikitd.wallet.audit import audit
+from sautikitd.wallet.errors import InsufficientFunds
 from sautikitd.wallet.models import Account, Cause, Details, EntryType
 from sautikitd.wallet.service import Wallets
 
 WALLETS = 1_000
 HELD, PAID = 300, 100
 DETAILS = Details(description="Bench call")
+ALONE = EntryType.RENTAL  # of holds that stay open: the audit looks for the call of every call's hold
 
 
 class NoEvents:
@@ -50,19 +63,24 @@ def workspace(number: int) -> UUID:
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """In a fresh folder; it times what it writes to disk."""
     with tempfile.TemporaryDirectory(prefix="sk-bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "pg")
         await server.start()
         try:
             await migrate_async(server.url("sautikit_owner"))
+            superuser = await asyncpg.connect(server.url("postgres"))
+            await superuser.execute("ALTER SYSTEM SET track_wal_io_timing = on")
+            await superuser.execute("SELECT pg_reload_conf()")
+            await superuser.close()
             yield server
         finally:
             await server.stop()
 
 
-async def open_rich_wallets(database: Database, wallets: Wallets) -> None:
+async def open_wallets(database: Database, wallets: Wallets, numbers: Iterable[int], money: int) -> None:
     async with database.transaction() as connection:
-        for number in range(1, WALLETS + 1):
+        for number in numbers:
             account = Account(workspace(number), "live")
             await connection.execute(
                 "INSERT INTO workspaces (id, name, slug, mpesa_account_ref) VALUES ($1, 'Bench', $2, $2)",
@@ -71,16 +89,75 @@ async def open_rich_wallets(database: Database, wallets: Wallets) -> None:
             )
             await wallets.open_wallets(connection, account.workspace_id)
             cause = Cause(EntryType.TOP_UP, str(number))
-            await wallets.credit(connection, account, cause, 10**12, Details(description="Bench money"))
+            await wallets.credit(connection, account, cause, money, Details(description="Bench money"))
+
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+_DISK = """
+SELECT coalesce(sum(fsyncs), 0)::float8 AS fsyncs, coalesce(sum(fsync_time), 0)::float8 AS fsync_ms
+FROM pg_stat_io WHERE object = 'wal'
+"""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Sums so far, or between two readings: seconds, but for `fsyncs`, a count."""
+
+    wall: float
+    server: float
+    client: float
+    fsyncs: float
+    syncing: float
+
+    def since(self, before: "Spent") -> "Spent":
+        return Spent(
+            wall=self.wall - before.wall,
+            server=self.server - before.server,
+            client=self.client - before.client,
+            fsyncs=self.fsyncs - before.fsyncs,
+            syncing=self.syncing - before.syncing,
+        )
+
+
+async def reading(superuser: Connection, postmaster: int) -> Spent:
+    """The client is this process and the children it has waited for, which is pgbench."""
+    disk = await superuser.fetchrow(_DISK)
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Spent(
+        wall=time.perf_counter(),
+        server=_server_seconds(postmaster),
+        client=own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+        fsyncs=disk["fsyncs"],
+        syncing=disk["fsync_ms"] / 1_000,
+    )
+
+
+def _server_seconds(postmaster: int) -> float:
+    """Of the postmaster, of the backends that have ended, and of those that run."""
+    total = 0.0
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(folder.name) == postmaster:
+            total += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == postmaster:
+            total += sum(map(int, fields[11:13]))
+    return total * _TICK_S
 
 
 class Run:
-    """Our side: coroutines that hold and settle until the time is over."""
+    """`settles`: each hold is settled after it, each of the two in a transaction; else a hold is one statement by itself."""
 
-    def __init__(self, database: Database, wallets: Wallets, among: int) -> None:
+    def __init__(self, database: Database, wallets: Wallets, among: int, *, settles: bool) -> None:
         self._database = database
         self._wallets = wallets
         self._among = among
+        self._settles = settles
         self._next = 0
         self.latencies: list[float] = []
 
@@ -95,18 +172,22 @@ class Run:
         while time.perf_counter() < until:
             self._next = self._next % self._among + 1
             account = Account(workspace(self._next), "live")
-            cause = Cause(EntryType.CALL, str(uuid7()))
+            cause = Cause(EntryType.CALL if self._settles else ALONE, str(uuid7()))
             async with self._timed() as connection:
                 await self._wallets.hold(connection, account, cause, HELD)
-            async with self._timed() as connection:
-                await self._wallets.settle(connection, cause, PAID, DETAILS)
+            if self._settles:
+                async with self._timed() as connection:
+                    await self._wallets.settle(connection, cause, PAID, DETAILS)
 
     @asynccontextmanager
     async def _timed(self) -> AsyncIterator[Connection]:
         """From having a connection to having committed."""
         async with self._database.connection() as connection:
             started = time.perf_counter()
-            async with connection.transaction():
+            if self._settles:
+                async with connection.transaction():
+                    yield connection
+            else:
                 yield connection
             self.latencies.append(time.perf_counter() - started)
 
@@ -116,31 +197,38 @@ class Run:
         return 1_000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def script(among: int) -> str:
-    """The repository's own statements, their parameters filled in for pgbench."""
+async def crowd(database: Database, wallets: Wallets, account: Account, waiting: int) -> tuple[int, int]:
+    """All ask at once for a hold of a wallet that cannot bear them all: how many had one, and how many were refused."""
+
+    async def ask() -> bool:
+        async with database.transaction() as connection:
+            try:
+                await wallets.hold(connection, account, Cause(ALONE, str(uuid7())), HELD)
+            except InsufficientFunds:
+                return False
+            return True
+
+    outcomes = await asyncio.gather(*(ask() for _ in range(waiting)))
+    return outcomes.count(True), outcomes.count(False)
+
+
+def script(among: int, *, settles: bool) -> str:
+    """The parameters filled in. A hold by itself, or a hold and its settlement, each in a transaction."""
     workspace_id = "('00000000-0000-7000-8000-' || lpad(:w::text, 12, '0'))::uuid"
+    kind = EntryType.CALL if settles else ALONE
     hold = _filled(
-        hold_repository.TAKE, [workspace_id, "'live'", "'call'", ":cause::text", str(HELD), "now()"]
+        hold_repository.TAKE,
+        [workspace_id, "'live'", f"'{kind}'", ":cause::text", str(HELD), "now()"],
     )
+    chosen = f"\\set w random(1, {among})\n\\set cause random(1, 9000000000000000000)\n"
+    if not settles:
+        return f"{chosen}{hold};\n"
     entry = [
-        "md5(:cause::text)::uuid",
-        "'revenue.calls'",
-        "'Bench call'",
-        "''",
-        "NULL::uuid",
-        "NULL::uuid",
-        "NULL::uuid",
+        *("md5(:cause::text)::uuid", "'revenue.calls'", "'Bench call'", "''"),
+        *("NULL::uuid", "NULL::uuid", "NULL::uuid"),
     ]
     settle = _filled(hold_repository.SETTLE, ["'call'", ":cause::text", str(PAID), "now()", *entry])
-    return f"""\\set w random(1, {among})
-\\set cause random(1, 9000000000000000000)
-BEGIN;
-{hold};
-END;
-BEGIN;
-{settle};
-END;
-"""
+    return f"{chosen}BEGIN;\n{hold};\nEND;\nBEGIN;\n{settle};\nEND;\n"
 
 
 def _filled(statement: str, values: Sequence[str]) -> str:
@@ -148,10 +236,10 @@ def _filled(statement: str, values: Sequence[str]) -> str:
     return re.sub(r"\$(\d+)", lambda match: values[int(match[1]) - 1], one_line).strip()
 
 
-async def pgbench(url: str, among: int, seconds: int, clients: int) -> float:
-    """Transactions per second of pgbench: its script has two."""
+async def pgbench(url: str, among: int, seconds: int, clients: int, *, settles: bool) -> float:
+    """Transactions per second."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-        file.write(script(among))
+        file.write(script(among, settles=settles))
         file.flush()
         options = ["-n", "-M", "prepared", "-f", file.name, "-c", str(clients), "-j", "2", "-T", str(seconds)]
         command = [str(_binaries() / "pgbench"), *options, url]
@@ -159,45 +247,135 @@ async def pgbench(url: str, among: int, seconds: int, clients: int) -> float:
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or not found:
         raise RuntimeError(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    return 2 * float(found[1])
+    return float(found[1]) * (2 if settles else 1)
 
 
-async def bench(seconds: int, clients: int, waiting: int) -> int:
-    async with postgres() as server:
-        url = server.url()
-        database = await Database.connect(url, minimum=clients, maximum=clients)
-        wallets = Wallets(NoEvents(), SystemClock())
-        await open_rich_wallets(database, wallets)
+_SHAPES = (("hold, one hot wallet", 1, False), ("hold, settle, one hot wallet", 1, True))
+_SPREAD = (
+    (f"hold, {WALLETS:,} wallets", WALLETS, False),
+    (f"hold, settle, {WALLETS:,} wallets", WALLETS, True),
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side did in its turn; the percentiles, in milliseconds, are ours alone."""
+
+    per_second: float
+    spent: Spent
+    p50: float = 0.0
+    p99: float = 0.0
+
+    @property
+    def count(self) -> float:
+        return self.per_second * self.spent.wall
+
+
+class Bench:
+    def __init__(
+        self, server: EmbeddedPostgres, database: Database, superuser: Connection, chosen: argparse.Namespace
+    ):
+        self._server = server
+        self._database = database
+        self._superuser = superuser
+        self._chosen = chosen
+        self._wallets = Wallets(NoEvents(), SystemClock())
+        pid = (server.folder / "cluster" / "postmaster.pid").read_text().splitlines()[0]
+        self._postmaster = int(pid)
+
+    async def run(self) -> int:
+        await open_wallets(self._database, self._wallets, range(1, WALLETS + 1), 10**12)
+        table = _table()
+        for name, among, settles in (*_SHAPES, *_SPREAD):
+            turns = [await self._round(among, settles=settles) for _ in range(self._chosen.rounds)]
+            _row(table, name, [ours for ours, _ in turns], [theirs for _, theirs in turns])
+        Console(width=150).print(table)
+        return await self._overdrawn() + await self._wrong()
+
+    async def _round(self, among: int, *, settles: bool) -> tuple[Turn, Turn]:
+        seconds, clients = self._chosen.seconds, self._chosen.clients
+        before = await reading(self._superuser, self._postmaster)
+        run = Run(self._database, self._wallets, among, settles=settles)
+        reached = await run.go(seconds, self._chosen.waiting)
+        between = await reading(self._superuser, self._postmaster)
+        theirs = await pgbench(self._server.url(), among, seconds, clients, settles=settles)
+        after = await reading(self._superuser, self._postmaster)
+        ours = Turn(reached, between.since(before), run.percentile(0.5), run.percentile(0.99))
+        return ours, Turn(theirs, after.since(between))
+
+    async def _overdrawn(self) -> int:
+        """Whether a crowd on a small wallet got one hold more, or less, than it could bear."""
+        waiting = self._chosen.waiting
+        bears = waiting // 10
+        account = Account(workspace(WALLETS + 1), "live")
+        await open_wallets(self._database, self._wallets, [WALLETS + 1], bears * HELD + HELD - 1)
+        taken, refused = await crowd(self._database, self._wallets, account, waiting)
+        async with self._database.connection() as connection:
+            left = (await self._wallets.balance(connection, account)).available_minor
         print(
-            f"{clients} connections, {waiting} waiting, {seconds} s each; load average {os.getloadavg()[0]:.1f}"
+            f"{waiting:,} at once on money for {bears:,}: {taken:,} holds, {refused:,} refused, {left} left"
         )
-        for name, among in (("one hot wallet", 1), (f"{WALLETS} wallets", WALLETS)):
-            run = Run(database, wallets, among)
-            ours = await run.go(seconds, waiting)
-            theirs = await pgbench(url, among, seconds, clients)
-            print(
-                f"{name:>16}: {ours:7,.0f} transactions/s (half holds, half settles), "
-                f"p50 {run.percentile(0.5):.1f} ms, p99 {run.percentile(0.99):.1f} ms; "
-                f"pgbench {theirs:7,.0f}/s; {ours / theirs:.0%} of it"
-            )
-        async with database.connection() as connection:
+        return int((taken, refused, left) != (bears, waiting - bears, HELD - 1))
+
+    async def _wrong(self) -> int:
+        async with self._database.connection() as connection:
             findings = await audit(connection)
-        await database.close()
-    for finding in findings:
-        print(f"AUDIT: {finding.rule}: {finding.row}: {finding.problem}")
-    return 1 if findings else 0
+        for finding in findings:
+            print(f"AUDIT: {finding.rule}: {finding.row}: {finding.problem}")
+        print("audit: " + (f"{len(findings)} findings" if findings else "the books are right"))
+        return int(bool(findings))
+
+
+def _table() -> Table:
+    table = Table("per second", title="medians of the rounds", title_justify="left")
+    for name in ("ours", "pgbench", "ratio", "p50, p99 ms", "our CPU µs", "server µs: ours", "pgbench"):
+        table.add_column(name, justify="right")
+    table.add_column("syncs each, ms, share of time", justify="right")
+    return table
+
+
+def _row(table: Table, name: str, ours: list[Turn], theirs: list[Turn]) -> None:
+    table.add_row(
+        name,
+        f"{median(turn.per_second for turn in ours):,.0f}",
+        f"{median(turn.per_second for turn in theirs):,.0f}",
+        f"{median(one.per_second / other.per_second for one, other in zip(ours, theirs, strict=True)):.0%}",
+        f"{median(turn.p50 for turn in ours):.1f}, {median(turn.p99 for turn in ours):.1f}",
+        f"{median(1e6 * turn.spent.client / turn.count for turn in ours):.0f}",
+        *(
+            f"{median(1e6 * turn.spent.server / turn.count for turn in turns):.0f}"
+            for turns in (ours, theirs)
+        ),
+        f"{median(turn.spent.fsyncs / turn.count for turn in ours):.2f}, "
+        f"{median(1e3 * turn.spent.syncing / max(turn.spent.fsyncs, 1) for turn in ours):.2f}, "
+        f"{median(turn.spent.syncing / turn.spent.wall for turn in ours):.0%}",
+    )
+
+
+async def bench(chosen: argparse.Namespace) -> int:
+    print(
+        f"{chosen.clients} connections, {chosen.waiting:,} waiting, {chosen.rounds} rounds of {chosen.seconds} s; "
+        f"load average {os.getloadavg()[0]:.1f}"
+    )
+    async with postgres() as server:
+        database = await Database.connect(server.url(), minimum=chosen.clients, maximum=chosen.clients)
+        superuser = await asyncpg.connect(server.url("postgres", "sautikit"))
+        try:
+            return min(1, await Bench(server, database, superuser, chosen).run())
+        finally:
+            await superuser.close()
+            await database.close()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--waiting", type=int, default=200)
+    for name, default in (("seconds", 4), ("rounds", 3), ("clients", 16), ("waiting", 2_000)):
+        parser.add_argument(f"--{name}", type=int, default=default)
     chosen = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(bench(chosen.seconds, chosen.clients, chosen.waiting))
+        return runner.run(bench(chosen))
 
 
 if __name__ == "__main__":
