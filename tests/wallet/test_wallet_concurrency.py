@@ -45,6 +45,17 @@ async def test_two_hundred_holds_on_money_for_ten_are_ten(crowd: Money) -> None:
     assert await crowd.figures() == (3_299, 3_000)
 
 
+async def test_three_thousand_waiting_on_money_for_one_hundred_are_one_hundred(crowd: Money) -> None:
+    await crowd.top_up(30_299)
+    outcomes = await asyncio.gather(
+        *(commit(crowd, lambda c: crowd.wallets.hold(c, crowd.live, call(), 300)) for _ in range(3_000)),
+        return_exceptions=True,
+    )
+    assert outcomes.count(None) == 100
+    assert sum(isinstance(outcome, InsufficientFunds) for outcome in outcomes) == 2_900
+    assert await crowd.figures() == (30_299, 30_000)
+
+
 async def test_fifty_identical_lives_of_a_call_have_one_effect(crowd: Money) -> None:
     await crowd.top_up(10_000)
     cause = call()
