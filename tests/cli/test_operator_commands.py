@@ -114,7 +114,9 @@ def test_the_ledger_audit_ends_with_1_when_the_books_are_wrong(
     asked(owner_url, "UPDATE wallets SET held_minor = 7 RETURNING 1")
     audit = sautikitd("ledger", "audit", "--json")
     assert audit.status == Exit.FOUND
-    assert audit.data["findings"]
+    (finding,) = audit.data["findings"]
+    assert workspace_id in finding["row"]
+    assert "7" in finding["problem"]
 
 
 def test_a_seal_that_was_noted_down_has_to_be_there_unchanged(sautikitd: Command) -> None:
