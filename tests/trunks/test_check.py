@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ports import free_port
 from sautikitd.ids import uuid7
 from sautikitd.trunks.check import check_trunk
 from sautikitd.trunks.check_answers import of_clock, of_our_address
@@ -21,6 +22,7 @@ from sautikitd.voice.sip.digest import ha1
 from sautikitd.voice.sip.hops import Source
 from sautikitd.voice.sip.hops import Transport as HopTransport
 from sautikitd.voice.sip.server_transaction import ServerTransaction
+from sautikitd.voice.sip.srv import SrvAnswer, SrvRecord
 from sautikitd.voice.sip.transactions import reply
 from sautikitd.voice.sip.user_agent import UserAgent
 from sautikitd.voice.sip.wire import Arrival, arrival, read_message
@@ -87,6 +89,25 @@ async def carrier(registrar: Registrar) -> AsyncIterator[int]:
 async def test_a_name_that_does_not_resolve() -> None:
     found = wrong(await check(5060, host="no-such-carrier.invalid"))
     assert (found.step, "does not resolve" in found.found) == ("name", True)
+
+
+async def test_a_udp_port_where_nobody_listens_is_told_from_one_that_is_only_silent() -> None:
+    port = free_port()
+    outcome = await check(port, patience=0.3)
+    found = wrong(outcome)
+    assert found.found == f"127.0.0.1 is there and refuses: nothing listens on its UDP port {port}."
+
+
+async def test_a_domain_leads_to_the_first_of_its_machines() -> None:
+    async def look_up(name: str) -> SrvAnswer:
+        assert name == "_sip._udp.localhost"
+        return SrvAnswer((SrvRecord(host="127.0.0.1", port=far.bound[1], priority=10, weight=5),))
+
+    async with user_agent() as far:
+        asked = trunk(5060, host="localhost", srv=True)
+        outcome = await check_trunk(asked, ours=HERE, patience=1.0, srv_lookup=look_up)
+    assert outcome.ok
+    assert f"127.0.0.1:{far.bound[1]} (priority 10, weight 5)" in outcome.findings[0].found
 
 
 async def test_a_tcp_port_where_nobody_listens() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sautikitd.trunks import check_answers
+from sautikitd.trunks.check_refusal import is_refused
 from sautikitd.trunks.check_srv import by_srv
 from sautikitd.trunks.check_tls import check_tls
 from sautikitd.trunks.findings import Finding, OurSide, TrunkCheck, Verdict, concluded
@@ -126,6 +127,18 @@ async def _ask(
     patience: float,
 ) -> TrunkCheck:
     answered = await asker.options(patience)
+    if (
+        answered is None
+        and trunk.transport is Transport.UDP
+        and await is_refused(addresses[0], trunk.next_port)
+    ):
+        refused = Finding(
+            step="answer",
+            verdict=Verdict.WRONG,
+            found=f"{addresses[0]} is there and refuses: nothing listens on its UDP port {trunk.next_port}.",
+            cure="Is it another port, or TCP or TLS?",
+        )
+        return concluded(trunk.name, addresses, [*findings, refused])
     if answered is None:
         silence = Finding(
             step="answer",

@@ -41,12 +41,22 @@ class Office:
         self, phone: Baresip, codecs: Sequence[str], srtp: MediaEncryption = MediaEncryption.NONE
     ) -> OutboundLeg:
         """We call the phone, which answers."""
-        route = Route(
-            hop=Hop(host="127.0.0.1", port=phone.sip, transport=Transport.UDP), codecs=codecs, srtp=srtp
-        )
+        hop = Hop(host="127.0.0.1", port=phone.sip, transport=Transport.UDP)
+        return await self.call_at(hop, codecs, srtp)
+
+    async def call_at(
+        self,
+        hop: Hop,
+        codecs: Sequence[str],
+        srtp: MediaEncryption = MediaEncryption.NONE,
+        *,
+        beside: MediaLeg | None = None,
+    ) -> OutboundLeg:
+        """We call whoever is there, who answers."""
+        route = Route(hop=hop, codecs=codecs, srtp=srtp)
         stored = self._engine.prepare(route, caller="+254709000001", callee="+254711000001")
         prompts: Any = None  # nothing is said by the flow
-        leg = await self._engine.dial(uuid4(), stored, route, prompts, lambda _: None)
+        leg = await self._engine.dial(uuid4(), stored, route, prompts, lambda _: None, beside=beside)
         await leg.answer_of(8)
         return leg
 
@@ -55,6 +65,12 @@ class Office:
     ) -> InboundLeg:
         """The phone calls us, and we answer."""
         await phone.dial(f"sip:+254709000001@127.0.0.1:{self.port}")
+        return await self.answered(codecs, srtp)
+
+    async def answered(
+        self, codecs: Sequence[str], srtp: MediaEncryption = MediaEncryption.NONE
+    ) -> InboundLeg:
+        """The next call in, answered."""
         prompts: Any = None
         leg = self._engine.accept(uuid4(), await self._callee.call(), codecs, prompts, Answers(), srtp)
         await leg.answer()

@@ -43,14 +43,22 @@ class Sipp:
 
 
 class SippRunner:
-    """`await run("uas_answer")` listens; with `to=port` it calls. `keys` fill `@name@` in the scenario."""
+    """`await run("uas_answer")` listens; with `to=port` it calls. `keys` fill `@name@` in the scenario. With `echo` it
+    sends back all RTP that it gets."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: list[Sipp] = []
 
     async def __call__(
-        self, scenario: str, transport: Transport = Transport.UDP, *, to: int | None = None, **keys: object
+        self,
+        scenario: str,
+        transport: Transport = Transport.UDP,
+        *,
+        to: int | None = None,
+        echo: bool = False,
+        number: str = "+254709000001",
+        **keys: object,
     ) -> Sipp:
         port, log = free_port(), self._folder / f"{scenario}.log"
         text = (SCENARIOS / f"{scenario}.xml").read_text()
@@ -61,9 +69,10 @@ class SippRunner:
         arguments = ["-sf", str(filled), "-i", "127.0.0.1", "-p", str(port), "-m", "1"]
         arguments += ["-t", "u1" if transport is Transport.UDP else "t1", "-mp", str(free_port())]
         arguments += ["-timeout", "10", "-timeout_error", "-nostdin", "-trace_err", "-error_file", str(log)]
+        arguments += ["-rtp_echo"] if echo else []
         if to is not None:
-            arguments += ["-auth_uri", f"+254709000001@127.0.0.1:{to}"]
-            arguments += ["-s", "+254709000001", f"127.0.0.1:{to}"]
+            arguments += ["-auth_uri", f"{number}@127.0.0.1:{to}"]
+            arguments += ["-s", number, f"127.0.0.1:{to}"]
         process = await asyncio.create_subprocess_exec(
             "sipp",
             *arguments,

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from sautikitd.clock import SystemClock
 from sautikitd.flow.port import LegGone
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.inbound_leg import InboundLeg
+from sautikitd.voice.media.client import MediaClient
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.user_agent import UserAgent
@@ -66,6 +69,20 @@ class Exchange:
 
 @pytest.fixture
 async def exchange() -> AsyncIterator[Exchange]:
+    async with _exchange() as made:
+        yield made
+
+
+@pytest.fixture
+async def impatient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Exchange]:
+    """One whose media process takes two seconds for a minute."""
+    monkeypatch.setattr(MediaClient, "spawn", partial(MediaClient.spawn, silent_after_s=2.0))
+    async with _exchange() as made:
+        yield made
+
+
+@asynccontextmanager
+async def _exchange() -> AsyncIterator[Exchange]:
     callee = Callee()
     async with user_agent(on_invite=callee.take) as agent:
         book: Any = None  # nothing is recorded here
@@ -131,3 +148,52 @@ async def test_a_reinvite_without_offer_moves_the_sound_by_its_ack(
     assert await phone.payload_type() == 8
     leg.end(HangupCause.NORMAL_CLEARING)
     peer.answer(await peer.request("BYE"), 200)
+
+
+async def test_a_reinvite_with_another_address_moves_the_sound(
+    exchange: Exchange, peer: RawPeer, phone: Phone
+) -> None:
+    elsewhere = Phone()
+    try:
+        offer = phone.describe(sdp.PCMA)
+        peer.call(exchange.port, "INVITE", branch="a", headers=SDP_TYPE, body=offer)
+        leg = await exchange.leg()
+        answering = asyncio.create_task(leg.answer())
+        tag = (await peer.response()).to.tag or ""
+        peer.call(exchange.port, "ACK", branch="b", to_tag=tag)
+        await answering
+        await leg.warn()
+        assert await phone.payload_type() == 8
+        moved = elsewhere.describe(sdp.PCMA)
+        peer.call(exchange.port, "INVITE", branch="c", cseq=2, to_tag=tag, headers=SDP_TYPE, body=moved)
+        assert (await peer.response()).response.code == 200
+        peer.call(exchange.port, "ACK", branch="d", cseq=2, to_tag=tag)
+        await leg.warn()
+        assert await elsewhere.payload_type() == 8
+        leg.end(HangupCause.NORMAL_CLEARING)
+        peer.answer(await peer.request("BYE"), 200)
+    finally:
+        elsewhere.socket.close()
+
+
+@pytest.mark.parametrize("still_there", [True, False], ids=["the dialog lives", "the dialog is gone"])
+async def test_after_a_minute_without_a_packet_the_dialog_is_asked_and_a_dead_one_ends_with_the_last_packet(
+    impatient: Exchange, peer: RawPeer, phone: Phone, still_there: bool
+) -> None:
+    offer = phone.describe(sdp.PCMA)
+    peer.call(impatient.port, "INVITE", branch="a", headers=SDP_TYPE, body=offer)
+    leg = await impatient.leg()
+    answering = asyncio.create_task(leg.answer())
+    tag = (await peer.response()).to.tag or ""
+    peer.call(impatient.port, "ACK", branch="b", to_tag=tag)
+    await answering
+    probe = await peer.request("OPTIONS", seconds=8)  # nothing was ever sent to us
+    if still_there:
+        peer.answer(probe, 200)
+        await asyncio.sleep(0.3)  # the answer is dealt with, and changes nothing
+        assert not leg.ended
+        leg.end(HangupCause.NORMAL_CLEARING)
+    else:
+        peer.answer(probe, 481)
+        end = await leg.gone()
+        assert (end.cause, end.at) == (HangupCause.MEDIA_TIMEOUT, leg.answered_at)

@@ -30,7 +30,7 @@ class RegistrationStatus(StrEnum):
 
 class RegistrationState(msgspec.Struct, frozen=True):
     status: RegistrationStatus
-    code: int | None = None  # of the latest answer, 408 or 503 when none came
+    code: int | None = None  # of the latest answer, if one came
     reason: str = ""
     expires: int | None = None  # seconds granted
 
@@ -108,7 +108,7 @@ class Registration:
                 await self._clock.sleep(granted * random.uniform(0.5, 0.9))
             else:
                 log.warning("sip.registration_failed", registrar=self._registrar, code=outcome.code)
-                self._become(RegistrationState(RegistrationStatus.FAILED, outcome.code, outcome.reason))
+                self._become(_failed(outcome))
                 if outcome.code == 423:
                     self._expires = self._longer(outcome)
                 await self._clock.sleep(retry * random.uniform(0.5, 1.0))
@@ -158,3 +158,11 @@ class Registration:
         self._state = state
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _failed(outcome: Outcome) -> RegistrationState:
+    """Without an answer there is no code of theirs to show."""
+    if outcome.response is not None:
+        return RegistrationState(RegistrationStatus.FAILED, outcome.code, outcome.reason)
+    reason = "no answer" if outcome.code == 408 else "could not be sent: no such name, or no way there"
+    return RegistrationState(RegistrationStatus.FAILED, None, reason)
