@@ -160,6 +160,18 @@ async def test_money_that_goes_ten_times_faster_pauses_outbound_calls_and_tells_
     assert len(await told(scene, "wallet.outbound_paused")) == 1
 
 
+async def test_what_was_spent_today_is_told_without_any_cap(scene: Scene, api: httpx.AsyncClient) -> None:
+    ended, live = await scene.place(), await scene.place()
+    while await scene.claim():
+        pass
+    await scene.answer(ended.id)
+    await scene.end(ended.id, after_s=40)
+    workspace = (await api.get("/v1/wallet/limits")).json()["workspace"]
+    assert (workspace["spent_today_minor"], workspace["held_minor"]) == (200, 300)
+    assert workspace["daily_minor"] is None
+    await scene.end(live.id)
+
+
 async def test_a_key_only_lowers_limits(api: httpx.AsyncClient) -> None:
     first = await api.patch("/v1/wallet/limits", json={"daily_minor": 5_000, "max_concurrent_calls": 4})
     assert first.json()["workspace"]["daily_minor"] == 5_000

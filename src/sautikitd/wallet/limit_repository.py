@@ -14,7 +14,7 @@ WORKSPACE = UUID(int=0)
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """`spent_minor`: of calls that ended today (Nairobi); `held_minor`: by calls that go on."""
+    """`spent_minor`: of calls that ended today (Nairobi); `held_minor`: by calls that go on. Without a cap as well."""
 
     key_id: UUID
     daily_minor: int | None
@@ -26,7 +26,16 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 async def limits(
     connection: Connection, account: Account, keys: Sequence[UUID], day_start: datetime
 ) -> list[Limit]:
-    rows = await connection.fetch(_LIMITS, account.workspace_id, account.mode, list(keys), day_start)
+    """Of the keys that have caps: most have none, and are not worth adding up for."""
+    rows = await connection.fetch(_CAPPED, account.workspace_id, account.mode, list(keys), day_start)
+    return [Limit(**dict(row)) for row in rows]
+
+
+async def standing(
+    connection: Connection, account: Account, keys: Sequence[UUID], day_start: datetime
+) -> list[Limit]:
+    """Of every key, with a cap or without."""
+    rows = await connection.fetch(_STANDING, account.workspace_id, account.mode, list(keys), day_start)
     return [Limit(**dict(row)) for row in rows]
 
 
@@ -92,17 +101,20 @@ async def resume(connection: Connection, account: Account, now: datetime) -> boo
 
 # A workspace's holds are in its wallet; those of a key are those of its calls.
 _LIMITS = """
-SELECT l.key_id, l.daily_minor, l.per_call_minor,
+SELECT asked.key_id, l.daily_minor, l.per_call_minor,
   (SELECT coalesce(sum(s.spent_minor), 0)::bigint FROM spend_hours s
-   WHERE s.workspace_id = $1 AND s.mode = $2 AND s.key_id = l.key_id AND s.hour >= $4) AS spent_minor,
-  CASE WHEN l.key_id = '00000000-0000-0000-0000-000000000000'
+   WHERE s.workspace_id = $1 AND s.mode = $2 AND s.key_id = asked.key_id AND s.hour >= $4) AS spent_minor,
+  CASE WHEN asked.key_id = '00000000-0000-0000-0000-000000000000'
     THEN (SELECT w.held_minor FROM wallets w WHERE w.workspace_id = $1 AND w.mode = $2)
     ELSE (SELECT coalesce(sum(h.amount_minor), 0)::bigint FROM holds h
           WHERE h.workspace_id = $1 AND h.mode = $2 AND h.state = 'open' AND h.cause_kind = 'call'
-            AND (SELECT c.api_key_id FROM calls c WHERE c.id = h.cause_id::uuid) = l.key_id) END AS held_minor
-FROM spend_limits l WHERE l.workspace_id = $1 AND l.mode = $2 AND l.key_id = ANY ($3)
-ORDER BY l.key_id
+            AND (SELECT c.api_key_id FROM calls c WHERE c.id = h.cause_id::uuid) = asked.key_id) END AS held_minor
+FROM unnest($3::uuid[]) AS asked (key_id)
+{join} JOIN spend_limits l ON l.workspace_id = $1 AND l.mode = $2 AND l.key_id = asked.key_id
+ORDER BY asked.key_id
 """
+_CAPPED = _LIMITS.format(join="INNER")
+_STANDING = _LIMITS.format(join="LEFT")
 
 _SET = """
 UPDATE spend_limits SET daily_minor = $4, per_call_minor = $5, told_on = NULL

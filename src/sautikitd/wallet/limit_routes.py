@@ -116,13 +116,13 @@ async def _limits(request: ApiRequest[LowerLimits, None] | ApiRequest[None, None
     keys = [WORKSPACE, principal.id]
     caps = {
         one.key_id: _cap(one)
-        for one in await repository.limits(request.connection, account, keys, day_start(request.now))
+        for one in await repository.standing(request.connection, account, keys, day_start(request.now))
     }
     paused, _ = await repository.guards(request.connection, account, keys)
     queue = await request.connection.fetchrow(_QUEUE, account.workspace_id, account.mode)
     return Limits(
-        workspace=caps.get(WORKSPACE, SpendCap()),
-        key=caps.get(principal.id, SpendCap()),
+        workspace=caps[WORKSPACE],
+        key=caps[principal.id],
         calls_per_second=queue["calls_per_second"],
         max_concurrent_calls=queue["max_concurrent_calls"],
         destination_prefixes=queue["destination_prefixes"],
