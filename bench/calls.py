@@ -22,11 +22,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from ports import free_ports
-
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import processor_time  # type: ignore[import-not-found]  # beside this script, not a package
+from ports import free_ports
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.events import Answered, Failed
