@@ -7,16 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from factories import Platform
-from sautikitd.calls import leases, queue, repository
+from sautikitd.calls import claiming, leases, repository
+from sautikitd.calls.claiming import Claimed
 from sautikitd.calls.control import HangUp
-from sautikitd.calls.lifecycle import CallLifecycle, Covered, Ending
+from sautikitd.calls.lifecycle import CallLifecycle, Covered
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.calls.placing import PlaceOutboundCall
-from sautikitd.calls.queue import Claimed
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.search import CallSearch
 from sautikitd.calls.session_ids import SessionIds
+from sautikitd.calls.steps import Ending
 from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
 from sautikitd.events.log import EventLog
@@ -100,7 +101,7 @@ class Scene:
 
     async def claim(self, *, room: int = 100) -> Claimed | None:
         async with self.platform.database.transaction() as connection:
-            return await queue.claim(
+            claims = await claiming.claim(
                 connection,
                 self.lifecycle,
                 node_id=self.node_id,
@@ -108,6 +109,7 @@ class Scene:
                 now=self.now,
                 prepare=lambda _: PREPARED,
             )
+        return claims.calls[0] if claims.calls else None
 
     async def answer(self, call_id: UUID) -> CallRecord | None:
         async with self.platform.database.transaction() as connection:

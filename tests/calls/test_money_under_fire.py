@@ -11,10 +11,10 @@ import pytest
 
 from calls.scenery import CALLEE, NUMBER, PREPARED, Scene
 from factories import advance
-from sautikitd.calls import leases, queue
-from sautikitd.calls.lifecycle import Ending
+from sautikitd.calls import claiming, leases, queue
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
 from sautikitd.calls.requests import PlaceCall
+from sautikitd.calls.steps import Ending
 from sautikitd.database.pool import Connection
 from sautikitd.errors import Refusal
 from sautikitd.wallet.audit import audit
@@ -74,11 +74,11 @@ class Gambler:
         except Crashed:
             return  # the reaper's now
 
-    async def _claim(self) -> queue.Claimed | None:
+    async def _claim(self) -> claiming.Claimed | None:
         """A claim is not repeated when its answer is lost: its call is then nobody's until the lease lapses."""
         scene = self._scene
         async with scene.platform.database.transaction() as connection:
-            claimed = await queue.claim(
+            claims = await claiming.claim(
                 connection,
                 scene.lifecycle,
                 node_id=scene.node_id,
@@ -86,6 +86,7 @@ class Gambler:
                 now=scene.now,
                 prepare=lambda _: PREPARED,
             )
+        claimed = claims.calls[0] if claims.calls else None
         if self._dice.random() < 0.1:
             raise Crashed
         return claimed

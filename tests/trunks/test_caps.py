@@ -8,8 +8,8 @@ import pytest
 
 from calls.scenery import CALLEE, NUMBER, Scene
 from factories import BOX, advance
+from sautikitd.calls.claiming import Claimed
 from sautikitd.calls.outcomes import CallStatus
-from sautikitd.calls.queue import Claimed
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.database.pool import Database
 from sautikitd.identity.audit import OPERATOR

@@ -7,13 +7,14 @@ import msgspec
 
 from sautikitd.calls import queue, repository
 from sautikitd.calls.addresses import DeviceClass, is_device_address
+from sautikitd.calls.claiming import Prepare
 from sautikitd.calls.errors import CallNotLive, ConcurrencyReached, ForwardToOurselves
-from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupBy, HangupCause
-from sautikitd.calls.queue import Prepare
 from sautikitd.calls.rates import frozen, outbound_rate
 from sautikitd.calls.session_ids import SessionIds
+from sautikitd.calls.steps import Ending
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Record
 from sautikitd.numbering.destinations import Destination, authorise_destination

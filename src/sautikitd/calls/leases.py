@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupBy, HangupCause
+from sautikitd.calls.steps import Ending
 from sautikitd.database.pool import Connection
 
 RENEW_EVERY = timedelta(seconds=5)

@@ -5,14 +5,18 @@ past that step: a step whose commit was never confirmed may simply be run again.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from sautikitd.calls import repository
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause, failure_code_of
+from sautikitd.calls.outcomes import CallStatus, HangupCause, failure_code_of
+from sautikitd.calls.steps import Alerting, Answering, Closing, Ending, Step, Taken
 from sautikitd.calls.views import event_data
 from sautikitd.database.pool import Connection
 from sautikitd.events.kinds import EventKind
@@ -20,7 +24,7 @@ from sautikitd.events.log import EventLog
 from sautikitd.events.models import Endpoint, Event
 from sautikitd.ids import uuid7
 from sautikitd.wallet.errors import CostAboveHold
-from sautikitd.wallet.limits import SpendGuards
+from sautikitd.wallet.limits import Guards, SpendGuards
 from sautikitd.wallet.models import Account, Cause, Details, EntryType
 from sautikitd.wallet.prices import affordable_seconds, call_cost, hold_amount
 from sautikitd.wallet.service import Wallets
@@ -28,19 +32,9 @@ from sautikitd.wallet.service import Wallets
 FIRST_HOLD_SECONDS = 60
 
 # Causes that make an answered call a failed one; every other end of an answered call is a completed call.
-_BREAKING = {HangupCause.MEDIA_TIMEOUT, HangupCause.NODE_LOST, HangupCause.MEDIA_LOST}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How a call ended. `status` is for calls that were never answered."""
-
-    cause: HangupCause
-    by: HangupBy
-    at: datetime
-    status: CallStatus = CallStatus.FAILED
-    sip_code: int | None = None
-    quality: dict[str, Any] | None = None
+_BREAKING = {
+    *(HangupCause.MEDIA_TIMEOUT, HangupCause.NODE_LOST, HangupCause.MEDIA_LOST, HangupCause.INTERNAL_ERROR)
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,42 +55,64 @@ class CallLifecycle:
         self, connection: Connection, call: CallRecord, *, now: datetime, **columns: Any
     ) -> CallRecord:
         """queued → ringing, of a call that is locked: the INVITE is about to be sent. Emits `call.started`."""
-        values = {"status": CallStatus.RINGING, "started_at": now, "updated_at": now, **columns}
-        started = await repository.update(connection, call.id, values, counts=True)
-        await self.emit(connection, started, EventKind.CALL_STARTED, now)
-        return started
+        started, _ = await self.start_many(connection, [(call, columns)], now)
+        return started[0]
 
-    async def hold(self, connection: Connection, call: CallRecord) -> None:
+    async def start_many(
+        self, connection: Connection, calls: Sequence[tuple[CallRecord, dict[str, Any]]], now: datetime
+    ) -> tuple[list[CallRecord], int]:
+        """The same for several, each with what else is to be stored with it; and how many deliveries came of it."""
+        started = [
+            _next(call, status=CallStatus.RINGING, started_at=now, updated_at=now, **columns)
+            for call, columns in calls
+        ]
+        deliveries = await self._write(connection, [(call, EventKind.CALL_STARTED, now) for call in started])
+        return started, deliveries
+
+    async def take(self, connection: Connection, steps: Sequence[Step]) -> tuple[list[Taken], int]:
+        """Takes steps of as many different calls, in few statements. Returns in their order what became of each, and
+        how many deliveries came of them.
+
+        Calls are locked first, in the order of their ids, then holds and wallets, in the order of accounts.
+        """
+        found = await repository.lock_many(connection, [step.call_id for step in steps])
+        live = [
+            (found[step.call_id], step.ending)
+            for step in steps
+            if isinstance(step, Closing) and step.call_id in found and not found[step.call_id].status.terminal
+        ]
+        bills = await self._settle_many(connection, live)
+        taken, changes = [], []
+        for step in steps:
+            call = found.get(step.call_id)
+            after = _after(call, step, bills) if call else None
+            taken.append(Taken(after[0] if after else call, after is not None))
+            if after:
+                changes.append(after)
+        return taken, await self._write(connection, changes)
+
+    async def hold(self, connection: Connection, call: CallRecord, known: Guards | None = None) -> None:
         """Holds enough for the first minute, or less if the call may not last one. Raises `InsufficientFunds`.
+
+        `known` is kept for the holds of one transaction, so that a wallet's guards are read once for all of them.
 
         A free leg holds nothing, but a wallet below zero bears no outbound call at all.
         """
         amount = hold_amount(first_seconds(call.max_duration_seconds), call.rate_per_minute_minor)
         if self._guards:
-            await self._guards.authorise_dial(connection, account_of(call), call.api_key_id, amount)
+            await self._guards.authorise_dial(connection, account_of(call), call.api_key_id, amount, known)
         await self._wallets.hold(connection, account_of(call), cause_of(call.id), amount)
 
     async def alert(self, connection: Connection, call_id: UUID, at: datetime) -> CallRecord | None:
-        """The far end rings (180 or 183). Emits `call.ringing`, once."""
-        values = {"ringing_at": at, "updated_at": at}
-        ringing = await repository.advance(connection, call_id, CallStatus.RINGING, values, once="ringing_at")
-        if ringing is None:
-            return await repository.lock(connection, call_id)
-        await self.emit(connection, ringing, EventKind.CALL_RINGING, at)
-        return ringing
+        (taken,), _ = await self.take(connection, [Alerting(call_id=call_id, at=at)])
+        return taken.call
 
     async def answer(
         self, connection: Connection, call_id: UUID, at: datetime, dialog: dict[str, Any] | None
     ) -> CallRecord | None:
-        """ringing → answered. The caller looks at the status returned: a terminal one means it came too late."""
-        values: dict[str, Any] = {"status": CallStatus.ANSWERED, "answered_at": at, "updated_at": at}
-        if dialog is not None:
-            values["dialog"] = dialog
-        answered = await repository.advance(connection, call_id, CallStatus.RINGING, values)
-        if answered is None:
-            return await repository.lock(connection, call_id)
-        await self.emit(connection, answered, EventKind.CALL_ANSWERED, at)
-        return answered
+        """The caller looks at the status returned: a terminal one means it came too late."""
+        (taken,), _ = await self.take(connection, [Answering(call_id=call_id, at=at, dialog=dialog)])
+        return taken.call
 
     async def identify(
         self, connection: Connection, call_id: UUID, answered_by: str, at: datetime
@@ -141,41 +157,10 @@ class CallLifecycle:
     async def end(
         self, connection: Connection, call_id: UUID, ending: Ending, *, keep_dialog: bool = False
     ) -> tuple[CallRecord, bool] | None:
-        """Any live status → a terminal one: settles or releases the hold and emits the one final event.
-
-        Returns the call and whether this was what ended it; None when there is no such call.
-        `keep_dialog` leaves what a BYE needs for whoever sends it.
-        """
-        call = await repository.lock(connection, call_id)
-        if call is None:
-            return None
-        if call.status.terminal:
-            return call, False
-        status = _final_status(call, ending)
-        seconds, cost = 0, 0
-        if call.answered_at:
-            spoken = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
-            seconds, cost = await self._settle(connection, call, spoken)
-        else:
-            await self._wallets.release(connection, cause_of(call.id))
-        values: dict[str, Any] = {
-            "status": status,
-            "ended_at": max(ending.at, call.answered_at or ending.at),
-            "updated_at": ending.at,
-            "billed_seconds": seconds if call.answered_at else None,
-            "cost_minor": cost,
-            "failure_code": failure_code_of(status, ending.cause),
-            "hangup_cause": ending.cause,
-            "hangup_by": ending.by,
-            "sip_code": ending.sip_code,
-            "quality": ending.quality,
-        }
-        if not keep_dialog:
-            values["dialog"] = None
-        ended = await repository.update(connection, call_id, values, counts=True)
-        kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
-        await self.emit(connection, ended, kind, ending.at)
-        return ended, True
+        """The call and whether this was what ended it; None when there is no such call."""
+        step = Closing(call_id=call_id, ending=ending, keep_dialog=keep_dialog)
+        (taken,), _ = await self.take(connection, [step])
+        return (taken.call, taken.changed) if taken.call else None
 
     async def extend_hold(self, connection: Connection, call_id: UUID, wanted_seconds: int) -> Covered:
         """Grows the hold to cover `wanted_seconds` since the answer, or as many whole seconds as can be paid.
@@ -206,49 +191,129 @@ class CallLifecycle:
             short_of=HangupCause.SPEND_LIMIT if capped else HangupCause.INSUFFICIENT_FUNDS,
         )
 
-    async def _settle(self, connection: Connection, call: CallRecord, spoken: int) -> tuple[int, int]:
-        """Charges the leg what its seconds cost; returns the billed seconds and the charge.
+    async def _settle_many(
+        self, connection: Connection, ends: Sequence[tuple[CallRecord, Ending]]
+    ) -> dict[UUID, "_Bill"]:
+        """Settles or releases what was held for each of these calls, and counts what that comes to."""
+        bills = {}
+        spent: dict[tuple[Account, UUID | None], int] = {}
+        for call, ending in sorted(ends, key=lambda end: (account_of(end[0]), end[0].id)):
+            bill = bills[call.id] = await self._settle(connection, call, ending)
+            if bill.cost_minor:
+                place = account_of(call), call.api_key_id
+                spent[place] = spent.get(place, 0) + bill.cost_minor
+        for (account, key_id), cost in spent.items() if self._guards else ():
+            assert self._guards is not None
+            await self._guards.record_spent(connection, account, key_id, cost)
+        return bills
 
-        Never more than was held: seconds that nothing was held for are not billed.
-        """
+    async def _settle(self, connection: Connection, call: CallRecord, ending: Ending) -> "_Bill":
+        """Charges the leg what its seconds cost. Never more than was held: seconds that nothing was held for are not
+        billed."""
+        if call.answered_at is None:
+            await self._wallets.release(connection, cause_of(call.id))
+            return _Bill(None, 0)
+        spoken = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
         if call.direction == "inbound" or call.is_parent:
-            return spoken, 0
+            return _Bill(spoken, 0)
         if call.rate_per_minute_minor == 0:  # a free leg need not have been held for
             await self._wallets.release(connection, cause_of(call.id))
-            return spoken, 0
+            return _Bill(spoken, 0)
         try:
-            return spoken, await self._charge(connection, call, spoken)
+            return await self._charge(connection, call, spoken)
         except CostAboveHold as short:
             covered = affordable_seconds(short.held_minor, call.rate_per_minute_minor) or 0
-            return covered, await self._charge(connection, call, covered)
+            return await self._charge(connection, call, covered)
 
-    async def _charge(self, connection: Connection, call: CallRecord, seconds: int) -> int:
+    async def _charge(self, connection: Connection, call: CallRecord, seconds: int) -> "_Bill":
         cost = call_cost(seconds, call.rate_per_minute_minor)
         description = f"Call {call.session_id} to {call.to_address}, {seconds} s"
         details = Details(
             description=description, reference=call.session_id, call_id=call.id, number_id=call.number_id
         )
         entry = await self._wallets.settle(connection, cause_of(call.id), cost, details)
-        if self._guards and entry:
-            await self._guards.record_spent(
-                connection, account_of(call), call.api_key_id, -entry.amount_minor
-            )
-        return -entry.amount_minor if entry else 0
+        return _Bill(seconds, -entry.amount_minor if entry else 0)
 
     async def emit(self, connection: Connection, call: CallRecord, kind: EventKind, at: datetime) -> None:
-        event = Event(
-            id=uuid7(),
-            workspace_id=call.workspace_id,
-            mode=call.mode,
-            kind=kind,
-            call_id=call.id,
-            number_id=call.number_id,
-            sequence=call.event_sequence,
-            data={**event_data(call), "sequence": call.event_sequence},
-            occurred_at=at,
+        await self._events.record_many(connection, [_event(call, kind, at)])
+
+    async def _write(
+        self, connection: Connection, changes: Sequence[tuple[CallRecord, EventKind, datetime]]
+    ) -> int:
+        """Stores calls as they are now, each with the event that tells of it; how many deliveries that makes."""
+        if not changes:
+            return 0
+        await repository.store(connection, [call for call, _, _ in changes])
+        return await self._events.record_many(connection, [_event(*change) for change in changes])
+
+
+@dataclass(frozen=True)
+class _Bill:
+    """`seconds` is None for a call that was never answered."""
+
+    seconds: int | None
+    cost_minor: int
+
+
+def _next(call: CallRecord, **columns: Any) -> CallRecord:
+    """The call after a step that a public event tells of."""
+    return replace(call, event_sequence=call.event_sequence + 1, **columns)
+
+
+def _after(
+    call: CallRecord, step: Step, bills: dict[UUID, _Bill]
+) -> tuple[CallRecord, EventKind, datetime] | None:
+    """The call once the step is taken, and the event of that; None for a call that is past it."""
+    if isinstance(step, Alerting):
+        if call.status is not CallStatus.RINGING or call.ringing_at is not None:
+            return None
+        return _next(call, ringing_at=step.at, updated_at=step.at), EventKind.CALL_RINGING, step.at
+    if isinstance(step, Answering):
+        if call.status is not CallStatus.RINGING:
+            return None
+        dialog = call.dialog if step.dialog is None else step.dialog
+        answered = _next(
+            call, status=CallStatus.ANSWERED, answered_at=step.at, updated_at=step.at, dialog=dialog
         )
-        urls = dict.fromkeys(url for url in (call.webhook_url, call.events_url) if url)
-        await self._events.record(connection, event, [Endpoint(url=url) for url in urls])
+        return answered, EventKind.CALL_ANSWERED, step.at
+    return _closed(call, step, bills[call.id]) if call.id in bills else None
+
+
+def _closed(call: CallRecord, step: Closing, bill: _Bill) -> tuple[CallRecord, EventKind, datetime]:
+    ending = step.ending
+    status = _final_status(call, ending)
+    ended = _next(
+        call,
+        status=status,
+        ended_at=max(ending.at, call.answered_at or ending.at),
+        updated_at=ending.at,
+        billed_seconds=bill.seconds,
+        cost_minor=bill.cost_minor,
+        failure_code=failure_code_of(status, ending.cause),
+        hangup_cause=ending.cause,
+        hangup_by=ending.by,
+        sip_code=ending.sip_code,
+        quality=ending.quality,
+        dialog=call.dialog if step.keep_dialog else None,
+    )
+    kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
+    return ended, kind, ending.at
+
+
+def _event(call: CallRecord, kind: EventKind, at: datetime) -> tuple[Event, Sequence[Endpoint]]:
+    event = Event(
+        id=uuid7(),
+        workspace_id=call.workspace_id,
+        mode=call.mode,
+        kind=kind,
+        call_id=call.id,
+        number_id=call.number_id,
+        sequence=call.event_sequence,
+        data={**event_data(call), "sequence": call.event_sequence},
+        occurred_at=at,
+    )
+    urls = dict.fromkeys(url for url in (call.webhook_url, call.events_url) if url)
+    return event, [Endpoint(url=url) for url in urls]
 
 
 def first_seconds(max_duration_seconds: int) -> int:

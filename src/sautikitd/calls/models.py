@@ -83,7 +83,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(row: Record) -> CallRecord:
-    values = {field: row[field] for field in CallRecord.__struct_fields__}
+    values = dict(row.items())
     values["status"] = CallStatus(values["status"])
     return CallRecord(**values)
 

@@ -57,6 +57,7 @@ class HangupCause(StrEnum):
     REJECTED = "rejected"  # our flow refused an inbound call
     SUSPENDED = "suspended"
     MEDIA_LOST = "media_lost"  # the media process died
+    INTERNAL_ERROR = "internal_error"  # a fault of ours, of this call alone
 
 
 # `failure_code` of the failures that a developer or an owner can do something about; else it is the cause itself.

@@ -53,26 +53,18 @@ async def update(
     return record_of(row)
 
 
-async def advance(
-    connection: Connection,
-    call_id: UUID,
-    expected: CallStatus,
-    values: dict[str, Any],
-    *,
-    once: str | None = None,
-) -> CallRecord | None:
-    """Locks a call and changes it like `update` with `counts`, in one statement; None, and nothing has changed, where
-    it has another status than `expected`, or the column `once` has a value already."""
-    columns = [f"{name} = ${position}" for position, name in enumerate(values, start=3)]
-    columns.append("event_sequence = event_sequence + 1")
-    unset = f"AND {once} IS NULL" if once else ""
-    row = await connection.fetchrow(
-        f"UPDATE calls SET {', '.join(columns)} WHERE id = $1 AND status = $2 {unset} RETURNING {COLUMNS}",
-        call_id,
-        expected,
-        *values.values(),
+async def lock_many(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, CallRecord]:
+    """These calls by id, as far as they exist, locked in the order of their ids."""
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM calls WHERE id = ANY ($1) ORDER BY id FOR UPDATE", list(call_ids)
     )
-    return record_of(row) if row else None
+    return {row["id"]: record_of(row) for row in rows}
+
+
+async def store(connection: Connection, calls: Sequence[CallRecord]) -> None:
+    """Writes what can change while calls run, of different calls that are locked, in one statement."""
+    columns = [[getattr(call, name) for call in calls] for name in _PROGRESS]
+    await connection.execute(_STORE, [call.id for call in calls], *columns)
 
 
 async def find(
@@ -135,6 +127,34 @@ async def live_of(connection: Connection, workspace_id: UUID) -> list[CallRecord
     )
     return [record_of(row) for row in rows]
 
+
+_PROGRESS = {
+    "status": "call_status",
+    "started_at": "timestamptz",
+    "ringing_at": "timestamptz",
+    "answered_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "billed_seconds": "int",
+    "cost_minor": "bigint",
+    "failure_code": "text",
+    "hangup_cause": "text",
+    "hangup_by": "text",
+    "sip_code": "int",
+    "quality": "jsonb",
+    "event_sequence": "int",
+    "node_id": "uuid",
+    "trunk_id": "uuid",
+    "dialog": "jsonb",
+}
+"""The columns that the steps of a call change, with their types."""
+
+_STORE = f"""
+UPDATE calls SET {", ".join(f"{name} = step.{name}" for name in _PROGRESS)}
+FROM unnest($1::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_PROGRESS.values(), start=2))})
+  AS step (id, {", ".join(_PROGRESS)})
+WHERE calls.id = step.id
+"""
 
 _LATEST_EVENTS = """
 SELECT * FROM (

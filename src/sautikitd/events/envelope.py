@@ -35,14 +35,15 @@ def counted_size(data: Mapping[str, Any]) -> int:
     return _ENVELOPE + len(msgspec.json.encode(_counted(data)))
 
 
-def bounded(data: dict[str, Any]) -> dict[str, Any]:
-    """`data` itself where it is small enough, else a copy whose longest lists are emptied until it is.
+def bounded(data: dict[str, Any]) -> msgspec.Raw:
+    """`data` as JSON where it is small enough, else a copy whose longest lists are emptied until it is.
 
     The paths of those are named in `truncated`; the whole of them is at the API's address of the object.
     """
-    if counted_size(data) <= BODY_LIMIT:
-        return data
-    cut: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(data))
+    encoded = msgspec.json.encode(data)
+    if _ENVELOPE + len(encoded) <= BODY_LIMIT or counted_size(data) <= BODY_LIMIT:
+        return msgspec.Raw(encoded)
+    cut: dict[str, Any] = msgspec.json.decode(encoded)
     emptied: list[str] = []
     for path, holder, name in sorted(_lists(cut, ""), key=lambda found: -_size(found[1][found[2]])):
         if counted_size(cut) <= BODY_LIMIT:
@@ -50,7 +51,7 @@ def bounded(data: dict[str, Any]) -> dict[str, Any]:
         holder[name] = []
         emptied.append(path)
         cut["truncated"] = emptied
-    return cut
+    return msgspec.Raw(msgspec.json.encode(cut))
 
 
 def _lists(data: dict[str, Any], path: str) -> list[tuple[str, dict[str, Any], str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 from sautikitd.database.pool import Connection
 from sautikitd.events.envelope import bounded
@@ -27,26 +28,51 @@ class EventLog:
 
     async def record_many(
         self, connection: Connection, events: Sequence[tuple[Event, Sequence[Endpoint]]]
-    ) -> None:
-        """Like `record`, for several events at once; those of one call in the order of their `sequence`."""
+    ) -> int:
+        """Like `record`, for several events at once; those of one call in the order of their `sequence`.
+
+        Returns how many deliveries were made: without any there is nothing to wake a dispatcher for.
+        """
         for event, _ in events:
             is_public(event.kind)
         facts = [event for event, _ in events]
         given = list(chain.from_iterable([(event.id, e.url) for e in urls] for event, urls in events))
-        await connection.execute(
+        written: str = await connection.execute(
             _RECORD,
-            [e.id for e in facts],
-            [e.workspace_id for e in facts],
-            [e.mode for e in facts],
-            [e.kind for e in facts],
-            [e.call_id for e in facts],
-            [e.number_id for e in facts],
-            [e.sequence for e in facts],
-            [bounded(e.data) for e in facts],
-            [e.occurred_at for e in facts],
+            *_columns(facts),
             [event_id for event_id, _ in given],
             [url for _, url in given],
         )
+        return int(written.rpartition(" ")[2])
+
+    async def tell(self, connection: Connection, events: Sequence[Event]) -> None:
+        """Writes `flow.*` events, which nobody receives. One that is there already is left as it is, so that a batch
+        may be written again when nobody knows whether it was committed."""
+        if any(is_public(event.kind) for event in events):
+            raise ValueError("a public event is recorded with its deliveries")
+        await connection.execute(_TELL, *_columns(events))
+
+
+def _columns(events: Sequence[Event]) -> tuple[list[Any], ...]:
+    return (
+        [event.id for event in events],
+        [event.workspace_id for event in events],
+        [event.mode for event in events],
+        [event.kind for event in events],
+        [event.call_id for event in events],
+        [event.number_id for event in events],
+        [event.sequence for event in events],
+        [bounded(event.data) for event in events],
+        [event.occurred_at for event in events],
+    )
+
+
+_TELL = """
+INSERT INTO events (id, workspace_id, mode, kind, call_id, number_id, sequence, data, occurred_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::int[],
+                     $8::jsonb[], $9::timestamptz[])
+ON CONFLICT (id) DO NOTHING
+"""
 
 
 # A first attempt is due at once whatever the writer's clock says, hence `least`.

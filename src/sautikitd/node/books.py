@@ -7,18 +7,18 @@ from uuid import UUID
 
 import structlog
 
-from sautikitd.calls.lifecycle import CallLifecycle, Covered, Ending
+from sautikitd.calls.lifecycle import CallLifecycle, Covered
 from sautikitd.calls.models import CallRecord
+from sautikitd.calls.steps import Alerting, Answering, Closing, Ending
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
 from sautikitd.database.wake import Waker
 from sautikitd.events.log import CHANNEL
+from sautikitd.node.committing import Committer
+from sautikitd.node.persisting import persist
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 2.0
 
 
 class Books:
@@ -29,13 +29,17 @@ class Books:
         self._lifecycle = lifecycle
         self._clock = clock
         self._waker = waker
+        self._committer = Committer(database, lifecycle, clock, waker)
 
     async def alerting(self, call_id: UUID, at: datetime) -> None:
-        await self.persist(lambda connection: self._lifecycle.alert(connection, call_id, at))
+        await self._committer.commit(Alerting(call_id=call_id, at=at))
 
     async def answered(self, call_id: UUID, at: datetime, dialog: dict[str, Any]) -> CallRecord | None:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
-        return await self.persist(lambda connection: self._lifecycle.answer(connection, call_id, at, dialog))
+        return await self._committer.commit(Answering(call_id=call_id, at=at, dialog=dialog))
+
+    async def ended(self, call_id: UUID, ending: Ending) -> CallRecord | None:
+        return await self._committer.commit(Closing(call_id=call_id, ending=ending))
 
     async def identified(self, call_id: UUID, answered_by: str, at: datetime) -> None:
         await self.persist(lambda connection: self._lifecycle.identify(connection, call_id, answered_by, at))
@@ -45,10 +49,6 @@ class Books:
         return await self.persist(
             lambda connection: self._lifecycle.win(connection, parent_id, leg_id, at, dialog)
         )
-
-    async def ended(self, call_id: UUID, ending: Ending) -> CallRecord | None:
-        outcome = await self.persist(lambda connection: self._lifecycle.end(connection, call_id, ending))
-        return outcome[0] if outcome else None
 
     async def extend(self, call_id: UUID, wanted_seconds: int) -> Covered | None:
         """What the hold covers now; None when the database did not say."""
@@ -61,14 +61,6 @@ class Books:
 
     async def persist(self, step: Callable[[Connection], Awaitable[T]]) -> T:
         """Commits a step, waiting for the database; it may be committed twice, so the second time must change nothing."""
-        pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                async with self._database.transaction() as connection:
-                    outcome = await step(connection)
-                await self._waker.wake(CHANNEL)
-                return outcome
-            except DatabaseUnavailable as exc:
-                log.warning("node.database_away", error=repr(exc))
-            await self._clock.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        outcome = await persist(self._database, self._clock, step)
+        await self._waker.wake(CHANNEL)
+        return outcome

@@ -6,10 +6,10 @@ from uuid import UUID
 import structlog
 
 from sautikitd.calls.errors import WorkspaceSuspended
-from sautikitd.calls.lifecycle import Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupBy, HangupCause
 from sautikitd.calls.receiving import Arrival, ReceiveInboundCall
+from sautikitd.calls.steps import Ending
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.answer_entry import AnswerEntry
 from sautikitd.node.books import Books

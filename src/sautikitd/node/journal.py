@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -10,7 +12,7 @@ import msgspec
 import structlog
 
 from sautikitd.calls.models import CallRecord
-from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
+from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.events.log import EventLog
 from sautikitd.events.models import Event
 from sautikitd.flow.callbacks.log import CallbackEntry
@@ -18,6 +20,7 @@ from sautikitd.flow.journal import FlowEntry
 from sautikitd.ids import uuid7
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 _BATCH = 200
 _EVERY_S = 0.1
@@ -31,13 +34,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO N
 
 
 class JournalWriter:
-    """One for the node. `close` writes what is left."""
+    """One for the node. `flush` writes what is left."""
 
-    def __init__(self, database: Database, events: EventLog) -> None:
+    def __init__(self, database: Database, events: EventLog, *, most_waiting: int = _MOST_WAITING) -> None:
         self._database = database
         self._events = events
-        self._waiting: deque[Event] = deque(maxlen=_MOST_WAITING)
-        self._callbacks: deque[tuple[Any, ...]] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[Event] = deque(maxlen=most_waiting)
+        self._callbacks: deque[tuple[Any, ...]] = deque(maxlen=most_waiting)
         self._arrived = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -59,27 +62,37 @@ class JournalWriter:
 
     async def _flush(self) -> None:
         while self._waiting or self._callbacks:
-            events = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
-            callbacks = [self._callbacks[index] for index in range(min(_BATCH, len(self._callbacks)))]
+            events, callbacks = _first(self._waiting), _first(self._callbacks)
             try:
-                async with self._database.transaction() as connection:
-                    await self._write(connection, events, callbacks)
+                await self._write(events, callbacks)
             except DatabaseUnavailable as exc:
                 log.warning("node.journal_waits", waiting=len(self._waiting), error=repr(exc))
                 self._arrived.set()
                 return
-            for _ in events:
-                self._waiting.popleft()
-            for _ in callbacks:
-                self._callbacks.popleft()
+            except Exception:
+                log.exception("node.journal_refused", events=len(events), callbacks=len(callbacks))
+                await self._write_singly(events, callbacks)
+            _drop(self._waiting, events)
+            _drop(self._callbacks, callbacks)
 
-    async def _write(
-        self, connection: Connection, events: list[Event], callbacks: list[tuple[Any, ...]]
-    ) -> None:
-        if events:
-            await self._events.record_many(connection, [(event, ()) for event in events])
-        if callbacks:
-            await connection.executemany(_CALLBACK, callbacks)
+    async def _write(self, events: Sequence[Event], callbacks: Sequence[tuple[Any, ...]]) -> None:
+        """What is there already, since nobody knew whether it was committed, is left as it is."""
+        async with self._database.transaction() as connection:
+            if events:
+                await self._events.tell(connection, events)
+            if callbacks:
+                await connection.executemany(_CALLBACK, callbacks)
+
+    async def _write_singly(self, events: Sequence[Event], callbacks: Sequence[tuple[Any, ...]]) -> None:
+        """A line that the database refuses is lost, and logged; it does not stop the story of the other calls."""
+        lines: list[tuple[list[Event], list[tuple[Any, ...]]]] = [([event], []) for event in events]
+        lines += [([], [row]) for row in callbacks]
+        for one_event, one_callback in lines:
+            try:
+                await self._write(one_event, one_callback)
+            except Exception:
+                kind = one_event[0].kind if one_event else "callback"
+                log.exception("node.journal_line_lost", kind=kind)
 
     def add_event(self, event: Event) -> None:
         self._waiting.append(event)
@@ -94,6 +107,17 @@ class JournalWriter:
         )
         self._callbacks.append(row)
         self._arrived.set()
+
+
+def _first(waiting: deque[T]) -> list[T]:
+    return list(islice(waiting, _BATCH))
+
+
+def _drop(waiting: deque[T], written: Sequence[T]) -> None:
+    """Takes out of the front what was written, as far as an overflow has not pushed it out meanwhile."""
+    for line in written:
+        if waiting and waiting[0] is line:
+            waiting.popleft()
 
 
 class CallJournal:

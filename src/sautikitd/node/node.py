@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from sautikitd.calls import queue
-from sautikitd.calls.lifecycle import CallLifecycle, Ending
+from sautikitd.calls.claiming import Claimed
+from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
-from sautikitd.calls.queue import Claimed
+from sautikitd.calls.steps import Ending
 from sautikitd.clock import Clock
-from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.database.pool import Database
+from sautikitd.database.wake import Waker
 from sautikitd.node.books import Books
+from sautikitd.node.claims import Claiming
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.devices.calls import DeviceDesk
 from sautikitd.node.devices.identity import credential_of
@@ -32,8 +33,6 @@ from sautikitd.voice.media.client import MediaLost
 from sautikitd.voice.sip.inbound import InboundCall as SipCall
 
 log = structlog.get_logger(__name__)
-
-POLL_S = 0.25
 
 
 class VoiceNode:
@@ -58,6 +57,7 @@ class VoiceNode:
         reception: Reception,
         test_callers: TestCallers,
         clock: Clock,
+        waker: Waker,
         running: dict[UUID, RunningCall],
         devices: DeviceDesk,
     ) -> None:
@@ -78,9 +78,18 @@ class VoiceNode:
         self._calls = running
         self._devices = devices
         self._tasks: set[asyncio.Future[None]] = set()
-        self._woken = asyncio.Event()
         self._draining = False
         self.lease = Lease(node_id, database, clock, on_danger=self._hang_up_all, on_lapsed=self._lapsed)
+        self._claiming = Claiming(
+            node_id,
+            database=database,
+            lifecycle=lifecycle,
+            clock=clock,
+            waker=waker,
+            prepare=self._prepare,
+            room=self._room,
+            start=self._start,
+        )
         self.commander = Commander(node_id, database, clock, self._calls)
 
     @property
@@ -98,20 +107,11 @@ class VoiceNode:
 
     def look_for_calls(self) -> None:
         """A call was queued: that is told once a call, and the commands of other calls need not be read for it."""
-        self._woken.set()
+        self._claiming.look()
 
     async def run(self) -> None:
-        """Claims calls until drained or cancelled."""
-        while not self._draining:
-            try:
-                while await self._claim():
-                    continue
-            except DatabaseUnavailable as exc:
-                log.warning("node.claims_wait", error=repr(exc))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
-            self._woken.clear()
+        """Claims calls until cancelled."""
+        await self._claiming.run()
 
     async def receive(self, sip: SipCall) -> None:
         """An INVITE from a known source."""
@@ -130,7 +130,6 @@ class VoiceNode:
     async def drain(self, timeout_s: float) -> None:
         """Takes nothing new, ends what runs in good order, and waits for it to be in the books."""
         self._draining = True
-        self._woken.set()
         self._hang_up_all(HangupCause.NORMAL_CLEARING)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
@@ -138,28 +137,9 @@ class VoiceNode:
         if not self._calls:
             await self.lease.end()
 
-    async def _claim(self) -> bool:
-        """Claims and starts one call; whether there may be more."""
-        room = self.capacity - self._engine.legs
-        if room < 1 or self._draining:
-            return False
-        async with self._database.connection() as connection:
-            if not await queue.anything_waits(connection):
-                return False
-            async with connection.transaction():
-                claimed = await queue.claim(
-                    connection,
-                    self._lifecycle,
-                    node_id=self.node_id,
-                    room=room,
-                    now=self._clock.now(),
-                    prepare=self._prepare,
-                )
-        if claimed is None:
-            return False
-        if claimed.legs:
-            self._start(claimed)
-        return True
+    def _room(self) -> int:
+        """How many more legs can be taken."""
+        return 0 if self._draining else self.capacity - self._engine.legs
 
     def _prepare(self, call: CallRecord) -> dict[str, Any] | None:
         """What a CANCEL from another process needs, stored with the claim; None for a call that comes in."""
@@ -169,12 +149,17 @@ class VoiceNode:
         return self._engine.prepare(route, caller=call.from_address, callee=call.remote_e164)
 
     def _start(self, claimed: Claimed) -> None:
+        self._spawn(claimed.call.id, self._run(claimed))
+
+    async def _run(self, claimed: Claimed) -> None:
         if claimed.call.direction == "inbound":
-            self._spawn(claimed.call.id, self._ring_test_call(claimed.call))
+            await self._ring_test_call(claimed.call)
             return
         call = OutboundCall(claimed, books=self._books, conversations=self._conversations)
         self._calls[claimed.call.id] = call
-        self._spawn(claimed.call.id, call.run())
+        if self._draining:  # it was being claimed when that began
+            call.end(HangupCause.NORMAL_CLEARING)
+        await call.run()
 
     async def _ring_test_call(self, call: CallRecord) -> None:
         try:
@@ -226,9 +211,9 @@ class VoiceNode:
         except Exception:
             log.exception("node.call_failed", call_id=str(call_id))
             if running := self._calls.get(call_id):
-                running.end(HangupCause.MEDIA_LOST)
+                running.end(HangupCause.INTERNAL_ERROR)
             ending = Ending(
-                cause=HangupCause.MEDIA_LOST,
+                cause=HangupCause.INTERNAL_ERROR,
                 by=HangupBy.PLATFORM,
                 at=self._clock.now(),
                 status=CallStatus.FAILED,
@@ -236,7 +221,7 @@ class VoiceNode:
             await self._books.ended(call_id, ending)
         finally:
             self._calls.pop(call_id, None)
-            self._woken.set()  # a slot is free
+            self._claiming.look()  # a slot is free
 
     def _hang_up_all(self, cause: HangupCause = HangupCause.NODE_LOST) -> None:
         for call in list(self._calls.values()):

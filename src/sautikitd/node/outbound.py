@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from sautikitd.calls.lifecycle import Ending
+from sautikitd.calls.claiming import Claimed
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
-from sautikitd.calls.queue import Claimed
+from sautikitd.calls.steps import Ending
 from sautikitd.flow.port import LegGone
 from sautikitd.node.books import Books
 from sautikitd.node.conversation import Conversations

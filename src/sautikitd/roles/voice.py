@@ -253,6 +253,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             reception=Reception(database, receiving, test_callers, node_id, routes),
             test_callers=test_callers,
             clock=clock,
+            waker=platform.waker,
             running=running,
             devices=device_desk(platform, devices, dialling, speech, AudioFiles(cache, sounds)),
         )

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+
 from sautikitd.database.pool import Connection, Record
 from sautikitd.trunks.choice import Room, Way, assign, ranked
 from sautikitd.trunks.models import TrunkState
@@ -39,27 +41,61 @@ async def allocate(
 ) -> list[UUID | NoWay]:
     """A trunk for each of `numbers` (E.164), which are to ring together; those `without` are passed over.
 
-    Takes a token of each capped trunk that it gives out, unless one of the legs has to wait for room, since then
-    none should start. Call it in the transaction that commits the calls as `ringing` with these trunks: it is
-    those rows that fill the channels. Locks capped trunks in the order of their ids; lock calls before and
-    wallets after.
+    As `allocate_each` for one group.
+    """
+    return (await allocate_each(connection, [("", numbers)], now, without=without, chance=chance))[0]
+
+
+async def allocate_each(
+    connection: Connection,
+    groups: Sequence[tuple[object, Sequence[str]]],
+    now: datetime,
+    *,
+    without: Collection[UUID] = (),
+    chance: random.Random = _chance,
+) -> list[list[UUID | NoWay]]:
+    """Trunks for several groups of numbers that are to ring together, each group with the line it waits in.
+
+    Takes a token of each capped trunk that it gives out, unless one of a group's legs has to wait for room, since then
+    none of it should start, and nothing behind it in its line. Call it in the transaction that commits the calls as
+    `ringing` with these trunks: it is those rows that fill the channels. Locks capped trunks in the order of their
+    ids; lock calls before and wallets after.
     """
     ways = [_way(row) for row in await connection.fetch(_ENABLED)]
-    rankings = [ranked(ways, number, without=without, chance=chance) for number in numbers]
-    capped = {way.id: way for ranking in rankings for way in ranking if way.capped}
+    ranked_groups = [
+        [ranked(ways, number, without=without, chance=chance) for number in numbers] for _, numbers in groups
+    ]
+    capped = {
+        way.id: way for rankings in ranked_groups for ranking in rankings for way in ranking if way.capped
+    }
     rooms = await _rooms(connection, capped, now) if capped else {}
     before = {trunk_id: room.tokens for trunk_id, room in rooms.items()}
-    chosen = assign(rankings, rooms)
+    full: set[object] = set()
+    given = []
+    for (line, numbers), rankings in zip(groups, ranked_groups, strict=True):
+        found: list[UUID | NoWay] = [NoWay.FULL] * len(numbers)
+        if line not in full:
+            left = {trunk_id: msgspec.structs.replace(room) for trunk_id, room in rooms.items()}
+            found = _assigned(rankings, left, capped)
+            if NoWay.FULL in found:
+                full.add(line)
+            else:
+                rooms = left
+        given.append(found)
+    taken = {trunk_id: room.tokens for trunk_id, room in rooms.items() if room.tokens != before[trunk_id]}
+    if taken:
+        await connection.execute(_TAKE, list(taken), list(taken.values()), now)
+    return given
+
+
+def _assigned(
+    rankings: Sequence[Sequence[Way]], rooms: dict[UUID, Room], capped: dict[UUID, Way]
+) -> list[UUID | NoWay]:
     found = [
         way.id if way else (NoWay.FULL if ranking else NoWay.NONE)
-        for way, ranking in zip(chosen, rankings, strict=True)
+        for way, ranking in zip(assign(rankings, rooms), rankings, strict=True)
     ]
-    if NoWay.FULL in found:
-        found = _told_apart(found, rankings, capped)
-    taken = {trunk_id: room.tokens for trunk_id, room in rooms.items() if room.tokens != before[trunk_id]}
-    if taken and NoWay.FULL not in found:
-        await connection.execute(_TAKE, list(taken), list(taken.values()), now)
-    return found
+    return _told_apart(found, rankings, capped) if NoWay.FULL in found else found
 
 
 async def admit(connection: Connection, trunk_id: UUID, now: datetime) -> None:

@@ -6,7 +6,7 @@ it together. It is looked at when a call is placed, when it is dialled and whene
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -79,6 +79,10 @@ class Allowance(msgspec.Struct, frozen=True):
     which: str
 
 
+Guards: TypeAlias = dict[tuple[Account, UUID | None], tuple[str | None, bool]]
+"""Why outbound calls are paused, if they are, and whether anything is capped, by account and API key."""
+
+
 class SpendGuards:
     def __init__(self, events: EventRecorder, clock: Clock, notice: PauseNotice | None = None) -> None:
         self._events = events
@@ -99,10 +103,22 @@ class SpendGuards:
             raise SpendLimit(which=allowance.which)
 
     async def authorise_dial(
-        self, connection: Connection, account: Account, key_id: UUID | None, needed_minor: int
+        self,
+        connection: Connection,
+        account: Account,
+        key_id: UUID | None,
+        needed_minor: int,
+        known: Guards | None = None,
     ) -> None:
-        """The same for a hold about to be made; locks the wallet where there are caps. Raises `StoppedAtDial`, `PausedAtDial`."""
-        reason, capped = await repository.guards(connection, account, _keys(key_id))
+        """The same for a hold about to be made; locks the wallet where there are caps. Raises `StoppedAtDial`, `PausedAtDial`.
+
+        `known`: what was found in this transaction already, by account and key; filled here.
+        """
+        known = {} if known is None else known
+        place = account, key_id
+        if place not in known:
+            known[place] = await repository.guards(connection, account, _keys(key_id))
+        reason, capped = known[place]
         if reason is not None:
             raise PausedAtDial(needed_minor=needed_minor, available_minor=0)
         if not capped:

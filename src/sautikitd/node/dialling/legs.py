@@ -8,9 +8,9 @@ from uuid import UUID
 
 import structlog
 
-from sautikitd.calls.lifecycle import Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.calls.steps import Ending
 from sautikitd.clock import Clock
 from sautikitd.node.books import Books
 from sautikitd.node.dialling.failover import Failover

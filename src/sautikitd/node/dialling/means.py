@@ -10,10 +10,10 @@ import msgspec
 
 from sautikitd.calls.adding import AddLeg, LegWish
 from sautikitd.calls.addresses import is_device_address
-from sautikitd.calls.lifecycle import Ending
+from sautikitd.calls.claiming import Prepare
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupBy, HangupCause
-from sautikitd.calls.queue import Prepare
+from sautikitd.calls.steps import Ending
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
