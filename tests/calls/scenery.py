@@ -8,7 +8,7 @@ from uuid import UUID
 
 from factories import Platform
 from sautikitd.calls import claiming, leases, repository
-from sautikitd.calls.claiming import Claimed
+from sautikitd.calls.claiming import Claimed, Claims
 from sautikitd.calls.control import HangUp
 from sautikitd.calls.lifecycle import CallLifecycle, Covered
 from sautikitd.calls.models import CallRecord
@@ -100,16 +100,20 @@ class Scene:
             return await self.placing.place(connection, self.principal, wish)
 
     async def claim(self, *, room: int = 100) -> Claimed | None:
+        claims = await self.claims(room=room)
+        return claims.calls[0] if claims.calls else None
+
+    async def claims(self, *, most: int = 1, room: int = 100) -> Claims:
         async with self.platform.database.transaction() as connection:
-            claims = await claiming.claim(
+            return await claiming.claim(
                 connection,
                 self.lifecycle,
                 node_id=self.node_id,
                 room=room,
                 now=self.now,
                 prepare=lambda _: PREPARED,
+                most=most,
             )
-        return claims.calls[0] if claims.calls else None
 
     async def answer(self, call_id: UUID) -> CallRecord | None:
         async with self.platform.database.transaction() as connection:

@@ -127,3 +127,38 @@ async def test_a_node_asks_first_whether_anything_waits(scene: Scene) -> None:
         assert await queue.anything_waits(connection)
         await scene.claim()
         assert not await queue.anything_waits(connection)
+
+
+async def test_a_claim_of_several_shares_them_between_workspaces(database: Database) -> None:
+    busy, quiet = await Scene.on(database), await Scene.on(database, name="Kibanda")
+    for scene in (busy, quiet):
+        await scene.limit(calls_per_second=100.0, tokens=100.0)
+    first = [await busy.place() for _ in range(5)][:2]
+    only = await quiet.place()
+    claims = await busy.claims(most=4)
+    assert {claimed.call.id for claimed in claims.calls} == {first[0].id, first[1].id, only.id}
+    assert [len(claimed.legs) for claimed in claims.calls] == [1, 1, 1]
+
+
+async def test_a_claim_of_several_stops_at_tokens_slots_and_room(scene: Scene) -> None:
+    for _ in range(9):
+        await scene.place()
+    await scene.limit(calls_per_second=3.0, tokens=3.0, tokens_at=scene.now, max_concurrent_calls=5)
+    assert len((await scene.claims(most=20)).calls) == 3
+    await scene.limit(calls_per_second=100.0, tokens=100.0, tokens_at=scene.now)
+    assert len((await scene.claims(most=20)).calls) == 2
+    await scene.limit(max_concurrent_calls=100)
+    assert len((await scene.claims(most=20, room=1)).calls) == 1
+    assert len((await scene.claims(most=20)).calls) == 3
+
+
+async def test_a_claim_of_several_holds_for_each_until_the_money_is_out(scene: Scene) -> None:
+    await scene.limit(calls_per_second=9999.0, tokens=9999.0, max_concurrent_calls=1000)
+    balance, _ = await scene.balance()
+    affordable = balance // 300
+    placed = [await scene.place() for _ in range(affordable + 2)]
+    claims = await scene.claims(most=1000, room=1000)
+    ended = [claimed.call for claimed in claims.calls if not claimed.legs]
+    assert [call.id for call in ended] == [call.id for call in placed[affordable:]]
+    assert {call.failure_code for call in ended} == {"wallet.insufficient_funds"}
+    assert (await scene.balance())[1] == affordable * 300

@@ -69,13 +69,15 @@ class CallLifecycle:
         deliveries = await self._write(connection, [(call, EventKind.CALL_STARTED, now) for call in started])
         return started, deliveries
 
-    async def take(self, connection: Connection, steps: Sequence[Step]) -> tuple[list[Taken], int]:
+    async def take(
+        self, connection: Connection, steps: Sequence[Step], *, wait: bool = True
+    ) -> tuple[list[Taken], int]:
         """Takes steps of as many different calls, in few statements. Returns in their order what became of each, and
-        how many deliveries came of them.
+        how many deliveries came of them. Without `wait`, calls that somebody else has locked are taken for not there.
 
         Calls are locked first, in the order of their ids, then holds and wallets, in the order of accounts.
         """
-        found = await repository.lock_many(connection, [step.call_id for step in steps])
+        found = await repository.lock_many(connection, [step.call_id for step in steps], wait=wait)
         live = [
             (found[step.call_id], step.ending)
             for step in steps

@@ -53,10 +53,14 @@ async def update(
     return record_of(row)
 
 
-async def lock_many(connection: Connection, call_ids: Sequence[UUID]) -> dict[UUID, CallRecord]:
-    """These calls by id, as far as they exist, locked in the order of their ids."""
+async def lock_many(
+    connection: Connection, call_ids: Sequence[UUID], *, wait: bool
+) -> dict[UUID, CallRecord]:
+    """These calls by id, as far as they exist, locked in the order of their ids; without `wait` less those that
+    somebody else has locked."""
     rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM calls WHERE id = ANY ($1) ORDER BY id FOR UPDATE", list(call_ids)
+        f"SELECT {COLUMNS} FROM calls WHERE id = ANY ($1) ORDER BY id FOR UPDATE {'' if wait else 'SKIP LOCKED'}",
+        list(call_ids),
     )
     return {row["id"]: record_of(row) for row in rows}
 

@@ -21,7 +21,7 @@ GATHER_S = 0.008
 """Least time between the starts of two transactions: a step after a pause goes at once, those of a rush together."""
 
 _SLOW_S = 0.15
-"""A transaction that takes longer, since somebody holds one of its rows, does not keep the next one waiting."""
+"""A transaction that takes longer, since somebody holds a wallet of its calls, does not keep the next one waiting."""
 
 Waiting = tuple[Step, "asyncio.Future[Taken]"]
 
@@ -48,14 +48,17 @@ class Committer:
 
     async def _gather(self) -> None:
         while self._waiting:
-            batch = self._next_batch()
-            task = asyncio.create_task(self._write(batch))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+            task = self._begin(self._next_batch())
             pause = asyncio.create_task(asyncio.sleep(GATHER_S))
             await asyncio.wait({task}, timeout=_SLOW_S)
             await pause
         self._gathering = None
+
+    def _begin(self, batch: Sequence[Waiting]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(self._write(batch))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return task
 
     def _next_batch(self) -> Sequence[Waiting]:
         """Of one call one step, the oldest."""
@@ -81,13 +84,18 @@ class Committer:
             elif not batch[0][1].done():
                 batch[0][1].set_exception(fault)
             return
-        for (_, outcome), one_taken in zip(batch, taken, strict=True):
-            if not outcome.done():  # whoever waited was cancelled
-                outcome.set_result(one_taken)
+        for waiting, one_taken in zip(batch, taken, strict=True):
+            if one_taken.call is None and len(batch) > 1:  # somebody has it locked, or it does not exist
+                self._begin([waiting])
+            elif not waiting[1].done():  # else whoever waited was cancelled
+                waiting[1].set_result(one_taken)
 
     async def _insist(self, steps: Sequence[Step]) -> Sequence[Taken]:
+        """Of several steps none waits for a call that somebody else is at."""
         taken, deliveries = await persist(
-            self._database, self._clock, lambda connection: self._lifecycle.take(connection, steps)
+            self._database,
+            self._clock,
+            lambda connection: self._lifecycle.take(connection, steps, wait=len(steps) == 1),
         )
         if deliveries:
             await self._waker.wake(CHANNEL)
