@@ -1,10 +1,11 @@
 """How fast calls go through the whole path, beside two bare SIP user agents on the same machine in the same run.
 
-    python bench/calls.py [--calls 200] [--rate 20]
+    python bench/calls.py [--calls 200] [--rate 20] [--webhooks]
 
 An installation of its own is started; the far end is a trunk of ours in this process. Measured: from the POST to
 the INVITE on the wire, from our 200 OK to the first packet of sound, calls placed, answered and ended a second, and
-what each of our processes spends on a call (on a busy machine, the one of these figures that can be trusted).
+what each of our processes spends on a call, at the given rate and as fast as they go (on a busy machine, the ones of
+these figures that can be trusted). `--webhooks`: every call's events go to a receiver in this process too.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
+from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
@@ -145,11 +147,38 @@ def row(values: Sequence[float]) -> tuple[str, str]:
     return f"{statistics.median(ordered) * 1000:.1f}", f"{ordered[int(len(ordered) * 0.95)] * 1000:.1f}"
 
 
-async def measure(calls: int, rate: float) -> None:
+class Receiver:
+    """Takes webhooks and counts them."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> str:
+        """Where it listens."""
+        application = web.Application()
+        application.router.add_post("/hook", self._take)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        port = free_ports(1)[0]
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        return f"http://127.0.0.1:{port}/hook"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        await request.read()
+        self.taken += 1
+        return web.Response(status=204)
+
+
+async def measure(calls: int, rate: float, *, webhooks: bool) -> None:
     folder = Path(tempfile.mkdtemp(prefix="skb-"))
     installation = Installation(folder / "data")
-    far, agent = FarEnd(), None
-    console = Console()
+    far, agent, receiver = FarEnd(), None, Receiver()
+    console = Console(width=100)
     try:
         console.print("Starting an installation …")
         await installation.start()
@@ -163,24 +192,30 @@ async def measure(calls: int, rate: float) -> None:
         listing.write_text(f"e164,type,locality,monthly_price_minor\n{NUMBER},local,Nairobi,10000\n")
         await installation.command("inventory", "import", str(listing))
         customer = await installation.customer("Bench", funds_minor=100_000_000)
-        await installation.number(customer, NUMBER)
+        routing = {"events_url": await receiver.start()} if webhooks else {}
+        await installation.number(customer, NUMBER, **routing)
         limits = ("--calls-per-second", "1000", "--concurrent", "1000")
         await installation.command("workspace", "limit", customer.workspace_id, "--mode", "live", *limits)
         await platform_calls(installation, customer, far, 5, 5)  # warms the speech cache and the pools
         far.to_audio.clear()
         console.print(f"{calls} calls at {rate:g} a second …")
         bare_rate, bare_delays = await bare_calls(calls)
-        idle = await processor_time.read(installation)
+        idle_from = await processor_time.read(installation)
         await asyncio.sleep(IDLE_S)
-        before = await processor_time.read(installation)
+        before = idle_to = await processor_time.read(installation)
         gentle_rate, delays = await platform_calls(installation, customer, far, calls, rate)
         audio = list(far.to_audio)
         await asyncio.sleep(SETTLED_S)
         after = await processor_time.read(installation)
-        costs = processor_time.per_call(installation, (idle, before), (before, after), calls)
+        costs = processor_time.per_call(installation, (idle_from, idle_to), (before, after), calls)
         console.print(f"{calls} calls as fast as they go …")
+        before = await processor_time.read(installation)
         full_rate, full_delays = await platform_calls(installation, customer, far, calls, 1e9)
+        await asyncio.sleep(SETTLED_S)
+        after = await processor_time.read(installation)
+        full_costs = processor_time.per_call(installation, (idle_from, idle_to), (before, after), calls)
     finally:
+        await receiver.stop()
         await installation.stop()
         if agent is not None:
             await agent.stop()
@@ -193,7 +228,11 @@ async def measure(calls: int, rate: float) -> None:
     )
     console.print(table)
     median, high = row(audio)
-    console.print(costs)
+    for title, spent in ((f"at {rate:g} a second", costs), ("as fast as they go", full_costs)):
+        spent.title = f"Where the time of a call goes, {title}"
+        console.print(spent)
+    if webhooks:
+        console.print(f"webhooks received: {receiver.taken}")
     console.print(f"200 OK to the first packet of sound: p50 {median} ms, p95 {high} ms")
 
 
@@ -203,8 +242,9 @@ def main() -> None:
     )
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--rate", type=float, default=10)
+    parser.add_argument("--webhooks", action="store_true", help="the events of the calls are delivered too")
     arguments = parser.parse_args()
-    uvloop.run(measure(arguments.calls, arguments.rate))
+    uvloop.run(measure(arguments.calls, arguments.rate, webhooks=arguments.webhooks))
 
 
 if __name__ == "__main__":

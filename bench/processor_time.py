@@ -39,9 +39,13 @@ async def read(installation: Installation) -> Reading:
     return Reading(time.perf_counter(), spent, committed)
 
 
+LOAD = "this bench"
+"""The load and the far end: what runs in this process is no part of what an installation spends."""
+
+
 def roles_of(installation: Installation) -> dict[int, str]:
-    """The role of each process of the installation."""
-    roles = {}
+    """The role of each process of the installation, and of this one."""
+    roles = {os.getpid(): LOAD}
     for role in ("api", "voice", "worker", "carrier", "postgres"):
         for pid in installation.pids(role):
             roles[pid] = role
@@ -55,19 +59,27 @@ def per_call(
 ) -> Table:
     """A row for each role: what it spent on a call beyond what it spends anyway, and what it spends anyway."""
     roles = roles_of(installation)
-    table = Table("process", "CPU ms per call", "idle, ms per s")
-    total = 0.0
-    for role in sorted(set(roles.values())):
-        pids = [pid for pid, of in roles.items() if of == role]
-        rate = _spent(idle, pids) / (idle[1].at - idle[0].at)
-        each = (_spent(busy, pids) - rate * (busy[1].at - busy[0].at)) / calls
-        total += each
-        table.add_row(role, f"{each:.1f}", f"{rate:.1f}")
-    table.add_row("all", f"{total:.1f}", "")
+    table = Table("process", "CPU ms per call", "share", "idle, ms per s")
+    rates = {role: _rate(idle, [pid for pid, of in roles.items() if of == role]) for role in roles.values()}
+    seconds = busy[1].at - busy[0].at
+    each = {
+        role: (_spent(busy, [pid for pid, of in roles.items() if of == role]) - rate * seconds) / calls
+        for role, rate in rates.items()
+    }
+    total = sum(cost for role, cost in each.items() if role != LOAD)
+    for role in sorted(each, key=lambda role: (role == LOAD, -each[role])):
+        share = "" if role == LOAD else f"{each[role] / total:.0%}"
+        table.add_row(role, f"{each[role]:.1f}", share, f"{rates[role]:.1f}")
+    table.add_row("the installation", f"{total:.1f}", "100%", "")
     usual = (idle[1].committed - idle[0].committed) / (idle[1].at - idle[0].at)
-    committed = busy[1].committed - busy[0].committed - usual * (busy[1].at - busy[0].at)
-    table.add_row("transactions", f"{committed / calls:.1f} per call", f"{usual:.1f} per s")
+    committed = busy[1].committed - busy[0].committed - usual * seconds
+    table.add_row("transactions", f"{committed / calls:.1f}", "", f"{usual:.1f} per s")
     return table
+
+
+def _rate(span: tuple[Reading, Reading], pids: list[int]) -> float:
+    """CPU milliseconds a second."""
+    return _spent(span, pids) / (span[1].at - span[0].at)
 
 
 def _spent(span: tuple[Reading, Reading], pids: list[int]) -> float:
