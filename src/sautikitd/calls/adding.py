@@ -72,7 +72,7 @@ class AddLeg:
         await self._refuse_ended(connection, wish.for_leg or parent.id)
         if await connection.fetchval(_LIVE, parent.workspace_id, parent.mode) >= most:
             raise ConcurrencyReached(limit=most)
-        session = self._sessions.of(await repository.next_session_number(connection))
+        session = await self._sessions.take(connection)
         columns = self._columns(parent, wish, target) | {"session_id": session}
         leg = await repository.insert(connection, columns)
         return await self._ready(connection, leg, node_id, prepare, by_trunk=target.by_trunk)

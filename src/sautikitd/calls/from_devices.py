@@ -70,7 +70,7 @@ class PlaceDeviceCall:
         await self._refuse_short_wallet(connection, number, destination, now)
         await self._take_turn(connection, number, now)
         columns = _columns(number, destination, now)
-        columns["session_id"] = self._sessions.of(await repository.next_session_number(connection))
+        columns["session_id"] = await self._sessions.take(connection)
         call = await repository.insert(connection, columns)
         await self._lifecycle.hold(connection, call)
         return await self._lifecycle.start(connection, call, now=now, node_id=node_id)

@@ -150,7 +150,7 @@ class PlaceOutboundCall:
         to_address: str,
         parent: UUID | None,
     ) -> CallRecord:
-        session = self._sessions.of(await repository.next_session_number(connection))
+        session = await self._sessions.take(connection)
         own = {
             "id": uuid7(),
             "session_id": session,

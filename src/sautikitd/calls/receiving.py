@@ -46,7 +46,7 @@ class ReceiveInboundCall:
         if arrival.trunk_id is not None:
             await admit(connection, arrival.trunk_id, now)
         columns = inbound_columns(number, arrival.caller, arrival.country, now) | {
-            "session_id": self._sessions.of(await repository.next_session_number(connection)),
+            "session_id": await self._sessions.take(connection),
             "trunk_id": arrival.trunk_id,
         }
         call = await repository.insert(connection, columns)

@@ -11,9 +11,10 @@ from sautikitd.database.pool import Connection, Record
 from sautikitd.events.models import Mode
 
 
-async def next_session_number(connection: Connection) -> int:
-    number: int = await connection.fetchval("SELECT nextval('call_sessions')")
-    return number
+async def session_numbers(connection: Connection, count: int) -> list[int]:
+    """The next `count` numbers of calls, which nobody else gets, whether the transaction commits or not."""
+    rows = await connection.fetch("SELECT nextval('call_sessions') FROM generate_series(1, $1::int)", count)
+    return [row[0] for row in rows]
 
 
 async def insert(connection: Connection, values: dict[str, Any]) -> CallRecord:

@@ -8,10 +8,17 @@ function (Luby and Rackoff, 1988: four rounds make a strong pseudo-random permut
 import hashlib
 import hmac
 import re
+from collections import deque
+
+from sautikitd.calls import repository
+from sautikitd.database.pool import Connection
 
 _HALF = 24
 _MASK = (1 << _HALF) - 1
 _ROUNDS = 4
+_AT_A_TIME = 32
+"""Numbers a process takes from the sequence in one question; those it does not use are never used."""
+
 _FORM = re.compile(r"HD_[0-9a-f]{12}")
 
 
@@ -20,6 +27,13 @@ class SessionIds:
         self._keys = [
             hmac.digest(key, b"session id round %d" % number, hashlib.sha256) for number in range(_ROUNDS)
         ]
+        self._numbers: deque[int] = deque()
+
+    async def take(self, connection: Connection) -> str:
+        """The id of a new call."""
+        while not self._numbers:  # somebody else may have taken them all meanwhile
+            self._numbers.extend(await repository.session_numbers(connection, _AT_A_TIME))
+        return self.of(self._numbers.popleft())
 
     def of(self, number: int) -> str:
         """The id of the `number`-th call, 0 to 2**48 - 1."""

@@ -82,7 +82,7 @@ class TestCalls:
             connection, principal.workspace_id, principal.mode, wish.to, pointer="/to", principal=principal
         )
         columns = inbound_columns(number, caller.e164, caller.country, self._clock.now()) | {
-            "session_id": self._sessions.of(await repository.next_session_number(connection)),
+            "session_id": await self._sessions.take(connection),
             "test_script": [msgspec.to_builtins(step) for step in wish.script],
             "api_key_id": principal.id,
         }

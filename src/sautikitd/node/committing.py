@@ -23,6 +23,10 @@ GATHER_S = 0.008
 _SLOW_S = 0.15
 """A transaction that takes longer, since somebody holds a wallet of its calls, does not keep the next one waiting."""
 
+_AT_ONCE = 3
+"""Transactions under way at most, and as many of single steps that wait for a call somebody else is at: the node has
+few connections, and its lease needs one too."""
+
 Waiting = tuple[Step, "asyncio.Future[Taken]"]
 
 
@@ -37,6 +41,8 @@ class Committer:
         self._waiting: list[Waiting] = []
         self._gathering: asyncio.Task[None] | None = None
         self._writing: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def commit(self, step: Step) -> CallRecord | None:
         """The call after the step, or as it was found where it is past it. Raises what only this step raises."""
@@ -48,17 +54,15 @@ class Committer:
 
     async def _gather(self) -> None:
         while self._waiting:
-            task = self._begin(self._next_batch())
+            task = asyncio.create_task(self._write(self._next_batch()))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
             pause = asyncio.create_task(asyncio.sleep(GATHER_S))
             await asyncio.wait({task}, timeout=_SLOW_S)
             await pause
+            while len(self._writing) >= _AT_ONCE:
+                await asyncio.wait(self._writing, return_when=asyncio.FIRST_COMPLETED)
         self._gathering = None
-
-    def _begin(self, batch: Sequence[Waiting]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(self._write(batch))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        return task
 
     def _next_batch(self) -> Sequence[Waiting]:
         """Of one call one step, the oldest."""
@@ -72,10 +76,11 @@ class Committer:
         self._waiting = left
         return list(batch.values())
 
-    async def _write(self, batch: Sequence[Waiting]) -> None:
-        """One that the database refuses, or that cannot be taken, spoils none of the others."""
+    async def _write(self, batch: Sequence[Waiting], *, wait: bool = False) -> None:
+        """One that the database refuses, or that cannot be taken, spoils none of the others; and without `wait` nor
+        does a call that somebody else is at."""
         try:
-            taken = await self._insist([step for step, _ in batch])
+            taken = await self._insist([step for step, _ in batch], wait=wait)
         except Exception as fault:
             log.exception("node.steps_refused", calls=[str(step.call_id) for step, _ in batch])
             if len(batch) > 1:
@@ -85,17 +90,22 @@ class Committer:
                 batch[0][1].set_exception(fault)
             return
         for waiting, one_taken in zip(batch, taken, strict=True):
-            if one_taken.call is None and len(batch) > 1:  # somebody has it locked, or it does not exist
-                self._begin([waiting])
+            if one_taken.call is None and not wait:  # somebody has it locked, or it does not exist
+                task = asyncio.create_task(self._write_alone(waiting))
+                self._beside.add(task)
+                task.add_done_callback(self._beside.discard)
             elif not waiting[1].done():  # else whoever waited was cancelled
                 waiting[1].set_result(one_taken)
 
-    async def _insist(self, steps: Sequence[Step]) -> Sequence[Taken]:
-        """Of several steps none waits for a call that somebody else is at."""
+    async def _write_alone(self, waiting: Waiting) -> None:
+        async with self._turn:
+            await self._write([waiting], wait=True)
+
+    async def _insist(self, steps: Sequence[Step], *, wait: bool) -> Sequence[Taken]:
         taken, deliveries = await persist(
             self._database,
             self._clock,
-            lambda connection: self._lifecycle.take(connection, steps, wait=len(steps) == 1),
+            lambda connection: self._lifecycle.take(connection, steps, wait=wait),
         )
         if deliveries:
             await self._waker.wake(CHANNEL)
