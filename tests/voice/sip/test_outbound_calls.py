@@ -53,6 +53,7 @@ async def test_early_media_then_the_far_end_hangs_up(
         (486, 17, HangupCause.USER_BUSY),
         (603, 21, HangupCause.CALL_REJECTED),
         (480, 19, HangupCause.NO_ANSWER),
+        (404, 1, HangupCause.UNALLOCATED_NUMBER),
         (503, 1, HangupCause.UNALLOCATED_NUMBER),
     ],
 )

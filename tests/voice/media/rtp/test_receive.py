@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sautikitd.voice.media.protocol import FirstPacket, MediaResumed, MediaSilent
+from sautikitd.voice.media.protocol import FirstPacket, MediaResumed, MediaSilent, Tone
 from voice.media.call import Call, Calls
 from voice.media.rtp_peer import Samples, level, sine
 from voice.media.sound_file import read_wav
@@ -182,6 +182,13 @@ async def test_silence_of_the_line_is_told_and_its_end_too(calls: Calls) -> None
     await call.peer.say(sine(500, 0.1))
     await call.event(MediaResumed)
     assert len(call.all(MediaSilent)) == 1
+
+
+async def test_what_we_send_comes_from_the_port_that_we_announce(calls: Calls) -> None:
+    call = await calls.call()
+    await call.media.play(call.leg_id, "p", [Tone(frequencies=(500.0,), duration_ms=200)])
+    await call.until(lambda: len(call.peer.packets) > 5)
+    assert {packet.source for packet in call.peer.packets} == {(call.local.address, call.local.rtp_port)}
 
 
 async def test_a_leg_that_is_not_to_receive_hears_nothing(calls: Calls, tmp_path: Path) -> None:
