@@ -20,7 +20,7 @@ class NoDatabase(Database):
     """Says so when anybody asks it for a connection."""
 
     def __init__(self) -> None:
-        super().__init__(None)
+        pass  # no pool
 
     def connection(self) -> Any:
         raise AssertionError("the database was asked")

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 
+from sautikitd.database.lending import Lending
+
 # asyncpg's own classes are generic only to type checkers, and a pooled connection is a proxy: any of them will do.
 Connection: TypeAlias = Any
 Record: TypeAlias = Any
@@ -40,6 +42,7 @@ class Database:
 
     def __init__(self, pool: Any) -> None:
         self.pool = pool
+        self._lending = Lending(pool)
 
     @classmethod
     async def connect(
@@ -78,16 +81,16 @@ class Database:
         return cls(pool)
 
     async def close(self) -> None:
+        await self._lending.close()
         await self.pool.close()
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        acquired: AbstractAsyncContextManager[Connection] = self.pool.acquire()
-        return acquired
+        return self._lending.lend()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction, READ COMMITTED, committed when the block ends and rolled back when it raises."""
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with self._lending.lend() as connection, connection.transaction():
             yield connection
 
 
