@@ -1,227 +1,110 @@
-"""Reads and writes of the API a second, beside the smallest handler on the same server and database.
+"""Reads and writes of the API, beside the smallest handler on the same server and database.
 
-    PYTHONPATH=src python bench/api.py [--seconds 4] [--connections 32] [--profile] [--kept]
+    PYTHONPATH=src python bench/api/measure.py [--seconds 8] [--connections 16]
 
-One granian worker each: the API as it is served, and a bare ASGI function that takes a connection of an
-asyncpg pool and sends one row (or changes one, in a transaction). `--kept` gives the bare function our own pool,
-which saves a round trip after each use. A client in a process of its own keeps
-some connections busy. `--profile` prints where the API's worker spends its time.
+One granian worker each: the API as it is served, and bare ASGI functions on asyncpg's own pool that run one
+prepared query and send one row. Judged is processor time a request, of the worker and of PostgreSQL, all in
+one run and by turns: a busy machine slows down the clock on the wall, and all of them alike. The bare one that
+is judged against leaves out the pool's reset after each use (a round trip that we save as well); `stock` is asyncpg
+as it comes. The last table says where the API's worker spends its time.
 """
 
 import argparse
 import asyncio
-import cProfile
 import multiprocessing
-import os
-import pstats
 import shutil
 import socket
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-import msgspec
 import uvloop
+from http_load import Load, keep_busy
+from http_servers import key_of_a_new_workspace, serve_api, serve_bare
 
-from sautikitd.api import open_api
-from sautikitd.app import open_platform
 from sautikitd.database.embedded import EmbeddedPostgres
 from sautikitd.database.migrate import migrate
-from sautikitd.database.pool import Database
-from sautikitd.identity.audit import OPERATOR
-from sautikitd.identity.keys.models import NewKey
-from sautikitd.ids import uuid7
-from sautikitd.roles.api import InheritedSocketServer
 from sautikitd.secretbox import make_key_file
-from sautikitd.settings import from_environment
 
 _TURNS = 8
 _THRESHOLD = b'{"threshold_minor": 10000}'
+TARGET = 0.6
 
-
-@dataclass(frozen=True)
-class Load:
-    """One kind of request, as bytes on the wire, and what the answer's status line must say."""
-
-    name: str
-    method: str
-    path: str
-    body: bytes = b""
-
-    def wire(self, key: str) -> bytes:
-        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n"
-        if self.body:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
-        return head.encode() + b"\r\n" + self.body
-
-
-# Each load of the API, and the bare handler's of the same kind of database work.
+# Each load of the API, and the bare handlers' of the same kind of database work.
 PAIRS = (
-    (Load("read one row (balance)", "GET", "/v1/wallet/balance"), Load("", "GET", "/read")),
+    ("read one row (balance)", Load("GET", "/v1/wallet/balance"), Load("GET", "/read")),
     (
-        Load("write (threshold)", "PATCH", "/v1/wallet/threshold", _THRESHOLD),
-        Load("", "PATCH", "/write", _THRESHOLD),
+        "write (threshold)",
+        Load("PATCH", "/v1/wallet/threshold", _THRESHOLD),
+        Load("PATCH", "/write", _THRESHOLD),
+    ),
+    (
+        "write, idempotent (refill)",
+        Load("POST", "/v1/test/wallet/refill", keyed=True),
+        Load("PATCH", "/write", _THRESHOLD),
     ),
 )
 
 
-async def bare(scope: Any, receive: Any, send: Any, *, database: Database) -> None:
-    """One query by path, nothing else: no key, no checks, no limits, no log."""
-    if scope["type"] != "http":
-        return
-    if scope["path"] == "/read":
-        async with database.connection() as connection:
-            row = await connection.fetchrow("SELECT * FROM wallets LIMIT 1")
-    else:
-        body = msgspec.json.decode((await receive())["body"])
-        async with database.transaction() as connection:
-            row = await connection.fetchrow(
-                "UPDATE wallets SET low_balance_threshold_minor = $1 WHERE mode = 'test' RETURNING *",
-                body["threshold_minor"],
-            )
-    answer = msgspec.json.encode(dict(row))
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
+@dataclass
+class Server:
+    """A worker process and what it did over several turns of one load."""
 
+    name: str
+    port: int
+    pid: int
+    times: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    spent_seconds: float = 0.0
+    database_seconds: float = 0.0
 
-def serve_bare(url: str, opened: socket.socket, stop: Any, kept: bool) -> None:
-    async def run() -> None:
-        if kept:
-            database = await Database.connect(url, maximum=25)
-        else:
-            database = Database(await asyncpg.create_pool(url, min_size=1, max_size=25))
+    def start_over(self) -> None:
+        self.times, self.seconds, self.spent_seconds, self.database_seconds = [], 0.0, 0.0, 0.0
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await bare(scope, receive, send, database=database)
-
-        await _until(InheritedSocketServer(app, opened), stop)
-        await database.close()
-
-    uvloop.run(run())
-
-
-def serve_api(url: str, folder: Path, opened: socket.socket, stop: Any, profile: bool) -> None:
-    async def run() -> None:
-        async with (
-            open_platform(_settings(folder), "bench", url=url, connections=25) as platform,
-            open_api(platform) as app,
-        ):
-            await _until(InheritedSocketServer(app, opened), stop)
-
-    profiler = cProfile.Profile()
-    if profile:
-        profiler.enable()
-    uvloop.run(run())
-    if profile:
-        profiler.disable()
-        pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
-
-
-async def _until(server: InheritedSocketServer, stop: Any) -> None:
-    serving = asyncio.create_task(server.serve())
-    await asyncio.to_thread(stop.wait)
-    server.end()
-    await serving
-
-
-def _settings(folder: Path) -> Any:
-    return from_environment({"SAUTIKIT_DATA_DIR": str(folder), "SAUTIKIT_RATE_LIMIT": "1000000/1000000"})
-
-
-async def _key(folder: Path, url: str) -> str:
-    async with open_platform(_settings(folder), "bench", url=url, connections=2) as platform:
-        now = platform.clock.now()
-        async with platform.database.transaction() as connection:
-            workspace = await platform.workspaces.create(
-                connection, "Bench", "bench@example.co.ke", OPERATOR, now
-            )
-            new = NewKey(
-                workspace_id=workspace.id, mode="test", name=f"bench {uuid7()}", scopes=frozenset("*")
-            )
-            return (await platform.api_keys.create(connection, new, OPERATOR, now)).key
-
-
-class Requests(asyncio.Protocol):
-    """One connection that sends the next request when the answer is there."""
-
-    def __init__(self, wire: bytes, until: float) -> None:
-        self.wire, self.until = wire, until
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.times: list[float] = []
-        self._buffer = b""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._ask()
-
-    def _ask(self) -> None:
-        self._asked = time.perf_counter()
-        self._transport.write(self.wire)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        if len(rest) < length:
-            return
-        if not head.startswith(b"HTTP/1.1 200"):
-            self.done.set_exception(RuntimeError(head.decode() + rest.decode()))
-            return
-        now = time.perf_counter()
-        self.times.append(now - self._asked)
-        self._buffer = b""
-        if now < self.until:
-            self._ask()
-        else:
-            self._transport.close()
-            self.done.set_result(None)
-
-
-async def measure(port: int, wire: bytes, connections: int, seconds: float) -> list[float]:
-    """Keeps `connections` busy; the seconds that each request took."""
-    loop, started = asyncio.get_running_loop(), time.perf_counter()
-    made = [
-        await loop.create_connection(lambda: Requests(wire, started + seconds), "127.0.0.1", port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(protocol.done for _, protocol in made))
-    return [one for _, protocol in made for one in protocol.times]
-
-
-class Tally:
-    """What one worker did over several turns."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.seconds = 0.0
-        self.cpu_seconds = 0.0
-
-    async def add(self, port: int, pid: int, wire: bytes, connections: int, seconds: float) -> None:
-        started, cpu = time.perf_counter(), _cpu_seconds(pid)
-        self.times += await measure(port, wire, connections, seconds)
-        self.seconds += time.perf_counter() - started
-        self.cpu_seconds += _cpu_seconds(pid) - cpu
+    async def turn(self, load: Load, key: str, connections: int, seconds: float, postgres: int) -> None:
+        before = time.perf_counter(), spent(self.pid), spent_by_children(postgres)
+        self.times += await keep_busy(self.port, load, key, connections, seconds)
+        self.seconds += time.perf_counter() - before[0]
+        self.spent_seconds += spent(self.pid) - before[1]
+        self.database_seconds += spent_by_children(postgres) - before[2]
 
     @property
-    def rate(self) -> float:
-        return len(self.times) / self.seconds
+    def worker_us(self) -> float:
+        return self.spent_seconds / len(self.times) * 1e6
+
+    @property
+    def database_us(self) -> float:
+        return self.database_seconds / len(self.times) * 1e6
 
     def __str__(self) -> str:
         p99 = sorted(self.times)[int(len(self.times) * 0.99)] * 1000
-        return f"{self.rate:>7.0f}/s{p99:>8.1f}{self.cpu_seconds / len(self.times) * 1e6:>8.0f}"
+        rate = len(self.times) / self.seconds
+        return (
+            f"  {self.name:<10}{self.worker_us:>8.0f}{self.database_us:>12.0f}"
+            f"{self.worker_us + self.database_us:>8.0f}{rate:>10.0f}{p99:>9.1f}"
+        )
 
 
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far (proc(5), `stat`)."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+def spent(pid: int) -> float:
+    """Seconds on a processor so far, of all threads of a process (proc(5), `schedstat`; dead threads' are lost)."""
+    total = 0.0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        total += int((thread / "schedstat").read_text().split()[0]) / 1e9
+    return total
+
+
+def spent_by_children(pid: int) -> float:
+    total = 0.0
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            total += spent(int(child))
+        except OSError:  # it ended meanwhile
+            continue
+    return total
 
 
 async def bench(folder: Path, options: argparse.Namespace) -> None:
@@ -235,42 +118,83 @@ async def bench(folder: Path, options: argparse.Namespace) -> None:
 
 
 async def _bench(folder: Path, url: str, options: argparse.Namespace) -> None:
-    key = await _key(folder, url)
+    key = await key_of_a_new_workspace(folder, url)
     context = multiprocessing.get_context("fork")
-    stop = context.Event()
-    sockets = [socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(2)]
+    stop, sample, told = context.Event(), context.Value("i", -1), context.Queue()
+    sockets = [socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(3)]
     workers = [
-        context.Process(target=serve_api, args=(url, folder, sockets[0], stop, options.profile)),
-        context.Process(target=serve_bare, args=(url, sockets[1], stop, options.kept)),
+        context.Process(target=serve_api, args=(url, folder, sockets[0], stop, sample, told)),
+        context.Process(target=serve_bare, args=(url, sockets[1], stop, True)),
+        context.Process(target=serve_bare, args=(url, sockets[2], stop, False)),
     ]
     for worker in workers:
         worker.start()
-    served = [(opened.getsockname()[1], worker.pid) for opened, worker in zip(sockets, workers, strict=True)]
+    named = zip(("API", "bare", "stock"), sockets, workers, strict=True)
+    servers = [Server(name, opened.getsockname()[1], worker.pid or 0) for name, opened, worker in named]
     try:
-        print(
-            f"{'':<24}{'API':>9}{'p99 ms':>8}{'CPU µs':>8}{'bare':>9}{'p99 ms':>8}{'CPU µs':>8}{'ratio':>7}"
-        )
-        for pair in PAIRS:
-            tallies = [Tally(), Tally()]
-            for _ in range(_TURNS):  # in turns, so that what else the machine does falls on both
-                for (port, pid), load, tally in zip(served, pair, tallies, strict=True):
-                    await tally.add(
-                        port, pid or 0, load.wire(key), options.connections, options.seconds / _TURNS
-                    )
-            api, smallest = tallies
-            print(f"{pair[0].name:<24}{api}{smallest}{api.rate / smallest.rate:>7.0%}")
+        costs = await _compare(servers, key, options, postmaster_of(folder))
+        for number, (_, load, _) in enumerate(PAIRS):
+            sample.value = number
+            await keep_busy(servers[0].port, load, key, options.connections, options.seconds / 4)
+        sample.value = -1
     finally:
         stop.set()
+        counted = await asyncio.to_thread(told.get, timeout=30)
         for worker in workers:
             worker.join()
+    _say_where(counted, costs)
+
+
+async def _compare(
+    servers: list[Server], key: str, options: argparse.Namespace, postgres: int
+) -> list[float]:
+    costs = []
+    for name, asked, bare in PAIRS:
+        for server in servers:  # what happens once: connections, plans, caches
+            server.start_over()
+            load = asked if server is servers[0] else bare
+            await keep_busy(server.port, load, key, options.connections, 0.5)
+        for _ in range(_TURNS):
+            for server in servers:
+                load = asked if server is servers[0] else bare
+                await server.turn(load, key, options.connections, options.seconds / _TURNS, postgres)
+        print(f"{name}\n  {'CPU µs':<10}{'worker':>8}{'PostgreSQL':>12}{'both':>8}{'/s':>10}{'p99 ms':>9}")
+        print("\n".join(map(str, servers)))
+        api, smallest = servers[:2]
+        worker = smallest.worker_us / api.worker_us
+        both = (smallest.worker_us + smallest.database_us) / (api.worker_us + api.database_us)
+        print(f"  of the bare handler: worker {worker:.0%}, with PostgreSQL {both:.0%} (target {TARGET:.0%})")
+        costs.append(api.worker_us)
+    return costs
+
+
+def postmaster_of(folder: Path) -> int:
+    """The host's id of the database server: it may live in a namespace of its own, where it has another."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"/postgres") and str(folder).encode() in b" ".join(words):
+                return int(entry.name)
+    raise RuntimeError("the database server is not to be found")
+
+
+def _say_where(counted: dict[int, Counter[str]], costs: list[float]) -> None:
+    """Microseconds a request of the API's worker, by part. granian's threads count where they meet the loop's."""
+    print("\nwhere the API's worker spends them")
+    print(f"  {'':<34}" + "".join(f"{name.partition(' (')[0]:>20}" for name, _, _ in PAIRS))
+    met = sum((counted[number] for number in range(len(PAIRS))), Counter())
+    for part, _ in met.most_common(14):
+        shares = (counted[number][part] / counted[number].total() * cost for number, cost in enumerate(costs))
+        print(f"  {part:<34}" + "".join(f"{share:>20.0f}" for share in shares))
 
 
 def main(run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--kept", action="store_true")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--connections", type=int, default=16)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="skb-"))
     make_key_file(folder / "master.keys")
