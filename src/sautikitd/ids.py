@@ -17,16 +17,17 @@ def uuid7() -> UUID:
     millisecond (RFC 9562 §6.2, method 1), then 62 random bits.
     """
     global _last_ms, _counter
+    drawn = int.from_bytes(os.urandom(10), "big")  # one system call
     with _lock:
         now_ms = time.time_ns() // 1_000_000
         if now_ms > _last_ms:
             _last_ms = now_ms
-            _counter = int.from_bytes(os.urandom(2), "big") & 0x7FF
+            _counter = drawn >> 69
         else:
             _counter += 1
             if _counter > 0xFFF:
                 _last_ms += 1
                 _counter = 0
         stamp, counter = _last_ms, _counter
-    tail = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+    tail = drawn & ((1 << 62) - 1)
     return UUID(int=(stamp << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | tail)

@@ -45,7 +45,7 @@ async def test_lists_and_secrets_have_no_etag_and_are_never_stored(api: httpx.As
     ],
 )
 def test_an_accept_header_takes_json_or_not(accept: str, taken: bool) -> None:
-    assert accepts(accept, {"application/json"}) is taken
+    assert accepts(accept, frozenset({"application/json"})) is taken
 
 
 async def test_an_accept_that_takes_nothing_we_send_is_406(api: httpx.AsyncClient) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from sautikitd.http.endpoint import Answer
@@ -44,7 +44,8 @@ def preflight(methods: str) -> dict[str, str]:
     }
 
 
-def accepts(accept: str, offered: Collection[str]) -> bool:
+@lru_cache(maxsize=512)  # a client sends the same words with every request
+def accepts(accept: str, offered: frozenset[str]) -> bool:
     """Whether an Accept header takes any of the media types offered. None at all, and one we cannot read, take all."""
     ranges = dict(_media_range(part) for part in accept.split(",") if part.strip())
     if not ranges or not offered:
@@ -135,6 +136,7 @@ def _matches(if_none_match: str, tag: str) -> bool:
     return "*" in named or tag.removeprefix("W/") in named
 
 
+@lru_cache(maxsize=512)
 def _coding_for(accept_encoding: str) -> str | None:
     """The coding the client likes best of those we have; zstd where it likes both as much (RFC 9110 §12.5.3)."""
     if "zstd" not in accept_encoding and "gzip" not in accept_encoding:

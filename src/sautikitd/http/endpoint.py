@@ -88,16 +88,16 @@ class Endpoint:
     audited: bool
     timeout_seconds: float
 
-    @property
+    @cached_property
     def changes(self) -> bool:
         return self.method not in ("GET", "HEAD")
 
-    @property
+    @cached_property
     def records_act(self) -> bool:
         """Whether each success leaves a row in the audit log."""
         return self.changes and self.audited and self.needs_connection
 
-    @property
+    @cached_property
     def action(self) -> str:
         """What the audit log calls it where the room has no word of its own: `call.place`, `webhook.test`."""
         return f"{self.tag.lower().replace('-', '_').replace(' ', '_').rstrip('s')}.{self.name}"
@@ -111,7 +111,7 @@ class Endpoint:
             media_type for answer in self.answers.values() for media_type, _ in contents_of(answer)
         )
 
-    @property
+    @cached_property
     def is_single_object(self) -> bool:
         """A read of one thing, which a client may keep and ask about again (`ETag`)."""
         return self.method == "GET" and self.query is None and self.media_types != frozenset()

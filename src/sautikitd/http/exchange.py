@@ -133,11 +133,37 @@ def _content_type(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _field_name(name: str) -> bytes:
     return name.lower().encode("latin-1")
 
 
+@lru_cache(maxsize=512)
+def _standing_field(name: str, value: str) -> tuple[bytes, bytes]:
+    return _field_name(name), value.encode("latin-1")
+
+
 def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
-    encoded = [(_field_name(name), value.encode("latin-1")) for name, value in headers.items()]
+    encoded = [
+        _standing_field(name, value) if name in _STANDING else (_field_name(name), value.encode("latin-1"))
+        for name, value in headers.items()
+    ]
     return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+# Fields with so few values that each is made into bytes once.
+_STANDING = frozenset(
+    {
+        "Access-Control-Allow-Origin",
+        "Access-Control-Expose-Headers",
+        "Cache-Control",
+        "Content-Security-Policy",
+        "Content-Type",
+        "RateLimit-Limit",
+        "Referrer-Policy",
+        "Strict-Transport-Security",
+        "Vary",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+    }
+)

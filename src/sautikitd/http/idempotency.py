@@ -45,10 +45,17 @@ class Idempotency:
     ) -> StoredAnswer | None:
         """Takes the key for this transaction. Returns the stored answer where the request was answered before."""
         place = f"{principal.workspace_id}/{principal.mode}/{key}"
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _lock_of(place)):
+        row = await connection.fetchrow(
+            "SELECT * FROM take_idempotency_key($1, $2, $3, $4, $5)",
+            _lock_of(place),
+            principal.workspace_id,
+            principal.mode,
+            key,
+            now,
+        )
+        if not row["taken"]:
             raise IdempotencyInProgress
-        row = await connection.fetchrow(_FIND, principal.workspace_id, principal.mode, key, now)
-        if row is None:
+        if row["fingerprint"] is None:
             return None
         if row["fingerprint"] != fingerprint:
             raise IdempotencyConflict
@@ -78,12 +85,6 @@ class Idempotency:
 def _lock_of(place: str) -> int:
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big", signed=True)
 
-
-# A statement of its own, after the lock: its snapshot then has whatever a twin committed before it let go of the lock.
-_FIND = """
-SELECT fingerprint, principal, answer_encrypted FROM idempotency_keys
-WHERE workspace_id = $1 AND mode = $2 AND key = $3 AND expires_at > $4
-"""
 
 _STORE = """
 INSERT INTO idempotency_keys

@@ -4,7 +4,6 @@ Authenticate, limit the rate, check scope and suspension, read strictly, run the
 transaction with its idempotency record, answer in one shape.
 """
 
-import asyncio
 import ipaddress
 import random
 import re
@@ -40,6 +39,7 @@ from sautikitd.http.errors import (
 )
 from sautikitd.http.exchange import Disconnected, Exchange, Outgoing
 from sautikitd.http.idempotency import Idempotency, StoredAnswer
+from sautikitd.http.patience import Patience
 from sautikitd.http.rate_limit import RateLimiter
 from sautikitd.http.validation import read_body, read_query, unstorable
 from sautikitd.identity import audit
@@ -76,6 +76,7 @@ class Kernel:
     docs_base: str
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     security_headers: Mapping[str, str] = field(default_factory=lambda: SECURITY_HEADERS)
+    patience: Patience = field(default_factory=Patience)
 
     async def serve(self, endpoint: Endpoint, request: Exchange) -> Outgoing:
         started = perf_counter()
@@ -122,7 +123,7 @@ class Kernel:
         elif endpoint.browser_safe:
             self._limit(endpoint, source, headers)
         self._negotiate(endpoint, request)
-        raw = await self._body(endpoint, request)
+        raw = b"" if endpoint.method == "GET" else await self._body(endpoint, request)
         body = read_body(endpoint.body, raw) if endpoint.body else None
         query = read_query(endpoint.query, single_values(request)) if endpoint.query else None
         async with self._connection(endpoint) as connection:
@@ -139,7 +140,7 @@ class Kernel:
                 raw=raw,
             )
             key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
-            async with asyncio.timeout(endpoint.timeout_seconds):
+            with self.patience.at_most(endpoint.timeout_seconds):
                 if key is None or not endpoint.authenticated:
                     answer = await self._act(endpoint, call)
                 else:
@@ -213,10 +214,7 @@ class Kernel:
         if not accepts(request.headers.get("accept", ""), endpoint.media_types):
             raise NotAcceptable(offered=" or ".join(sorted(endpoint.media_types)))
 
-    @staticmethod
-    async def _body(endpoint: Endpoint, request: Exchange) -> bytes:
-        if request.method in ("GET", "HEAD"):
-            return b""
+    async def _body(self, endpoint: Endpoint, request: Exchange) -> bytes:
         most_read = max(endpoint.body_limit, _MOST_DISCARDED)
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > most_read:
@@ -224,7 +222,7 @@ class Kernel:
         chunks, size = [], 0
         patience = max(_BODY_SECONDS, endpoint.body_limit // _SLOWEST_BODY)
         try:
-            async with asyncio.timeout(patience):
+            with self.patience.at_most(patience):
                 async for chunk in request.body():
                     size += len(chunk)
                     if size > most_read:

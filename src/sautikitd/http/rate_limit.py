@@ -5,19 +5,20 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+import msgspec
+
 from sautikitd.clock import Clock
 
 _REMEMBERED = 10_000
 
 
-@dataclass
+@dataclass(slots=True)
 class _Bucket:
     tokens: float
     at: float
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True):
     allowed: bool
     limit: int
     remaining: int

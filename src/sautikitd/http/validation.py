@@ -81,7 +81,7 @@ def _is_storable_time(value: Any) -> bool:
 def _parse(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
-        plain = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        plain = _JSON.decode(text)
         if "\\u" in text and any(map(unstorable, _strings(plain))):
             raise ValueError(_UNSTORABLE)
         return plain
@@ -279,3 +279,6 @@ def _list_element(kind: Any) -> Any:
 
 def _escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)

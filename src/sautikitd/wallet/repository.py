@@ -94,6 +94,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     low_balance_threshold_minor: Minor
     fell_low: bool
 
+    def balance_of(self, account: Account) -> Balance:
+        return Balance(
+            workspace_id=account.workspace_id,
+            balance_minor=self.balance_minor,
+            held_minor=self.held_minor,
+            available_minor=Minor(self.balance_minor - self.held_minor),
+            low_balance_threshold_minor=self.low_balance_threshold_minor,
+        )
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """`change` is None when nothing was written: too little `available_minor`, or a cause that is not new."""

@@ -94,8 +94,8 @@ class WalletRoutes:
         `wallet.low_balance` is sent once when the balance falls below it, and again only after it has recovered.
         """
         account = _account(request.principal)
-        await self._wallets.set_threshold(request.connection, account, request.body.threshold_minor)
-        return Answer(body=await self._wallets.balance(request.connection, account))
+        threshold_minor = request.body.threshold_minor
+        return Answer(body=await self._wallets.set_threshold(request.connection, account, threshold_minor))
 
     @endpoint(
         "POST",

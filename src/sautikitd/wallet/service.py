@@ -261,14 +261,16 @@ class Wallets:
         details = Details(description=reason)
         return await self._post(connection, account, cause, sign, lines, details, may_overdraw=True)
 
-    async def set_threshold(self, connection: Connection, account: Account, threshold_minor: int) -> None:
+    async def set_threshold(self, connection: Connection, account: Account, threshold_minor: int) -> Balance:
         """From now on a balance below `threshold_minor` is low; one that is so already is told at once."""
         if not 0 <= threshold_minor <= LARGEST_THRESHOLD:
             problem = f"must be between 0 and {LARGEST_THRESHOLD}"
             raise InvalidAmount(fields=[FieldProblem("/threshold_minor", problem)])
         now = self._clock.now()
-        change = await repository.set_threshold(connection, account, threshold_minor, now)
-        await self._tell_if_low(connection, account, _existing(account, change))
+        found = await repository.set_threshold(connection, account, threshold_minor, now)
+        change = _existing(account, found)
+        await self._tell_if_low(connection, account, change)
+        return change.balance_of(account)
 
     async def refill_test_wallet(self, connection: Connection, workspace_id: UUID) -> Balance:
         """Brings the test wallet back up to KES 1,000; a fuller one is left alone."""

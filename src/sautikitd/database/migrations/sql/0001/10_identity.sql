@@ -64,9 +64,11 @@ CREATE TABLE signing_secrets (
 CREATE UNIQUE INDEX signing_secrets_current ON signing_secrets (workspace_id, mode) WHERE valid_until IS NULL;
 CREATE INDEX signing_secrets_workspace ON signing_secrets (workspace_id, mode, valid_until);
 
+-- Workspaces are never deleted, and whoever writes here acts in one: a foreign key would prove nothing, and would
+-- take a lock on the row of the workspace with every change in it.
 CREATE TABLE audit_log (
     id uuid PRIMARY KEY,
-    workspace_id uuid REFERENCES workspaces,
+    workspace_id uuid,
     mode text,
     actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'api_key', 'staff', 'system')),
     actor_id text NOT NULL,
@@ -86,8 +88,8 @@ CREATE TABLE instance_secrets (
     value_encrypted bytea NOT NULL
 );
 
-CREATE TABLE idempotency_keys (
-    workspace_id uuid NOT NULL REFERENCES workspaces,
+CREATE TABLE idempotency_keys (                  -- no foreign key, as above
+    workspace_id uuid NOT NULL,
     mode mode NOT NULL,
     key text NOT NULL,
     fingerprint bytea NOT NULL,                   -- SHA-256 of method, path, query and body
@@ -99,3 +101,18 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (workspace_id, mode, key)
 );
 CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
+
+-- Takes a key for the transaction, and finds what was answered under it. `taken` is false while another transaction has it.
+-- One call instead of two, and yet two statements: each statement of a volatile function has a snapshot of its own, so the
+-- second sees whatever a twin committed before it let go of the lock.
+CREATE FUNCTION take_idempotency_key(
+    place bigint, of_workspace uuid, of_mode mode, named text, at timestamptz,
+    OUT taken boolean, OUT fingerprint bytea, OUT principal text, OUT answer_encrypted bytea
+) LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+    taken := pg_try_advisory_xact_lock(place);
+    IF taken THEN
+        SELECT k.fingerprint, k.principal, k.answer_encrypted INTO fingerprint, principal, answer_encrypted
+        FROM idempotency_keys k
+        WHERE k.workspace_id = of_workspace AND k.mode = of_mode AND k.key = named AND k.expires_at > at;
+    END IF;
+END $$;
