@@ -34,6 +34,9 @@ class SettingInvalid(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path
     http: Address
+    https: Address | None = None  # the same over TLS
+    http_certificate: Path | None = None
+    http_key: Path | None = None  # None: in the file of the certificate
     sip: Address
     sip_advertise: str  # the address we give in Via and Contact
     media_advertise: tuple[str, ...]  # those we give in SDP, one of each IP family

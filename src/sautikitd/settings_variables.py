@@ -20,7 +20,34 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SAUTIKIT_DATA_DIR", "data_dir", readers.path, "Folder of everything kept on this machine.", "./data"
     ),
-    Variable("SAUTIKIT_HTTP", "http", readers.address, "Where the API listens.", "127.0.0.1:8080"),
+    Variable(
+        "SAUTIKIT_HTTP",
+        "http",
+        readers.address,
+        "Where the API listens, in the clear: HTTP/1.1, and HTTP/2 for a proxy that knows (h2c).",
+        "127.0.0.1:8080",
+    ),
+    Variable(
+        "SAUTIKIT_HTTPS",
+        "https",
+        readers.address,
+        "Where it listens by TLS, HTTP/2 and HTTP/1.1 by ALPN. Needs the certificate; not listened on unless set.",
+        "0.0.0.0:443",
+    ),
+    Variable(
+        "SAUTIKIT_HTTP_CERTIFICATE",
+        "http_certificate",
+        readers.path,
+        "The certificate that is shown there with its chain, PEM; read when the API starts.",
+        "/etc/letsencrypt/live/api.example.co.ke/fullchain.pem",
+    ),
+    Variable(
+        "SAUTIKIT_HTTP_KEY",
+        "http_key",
+        readers.path,
+        "The private key of that certificate, PEM, without a pass phrase; default in the same file.",
+        "/etc/letsencrypt/live/api.example.co.ke/privkey.pem",
+    ),
     Variable(
         "SAUTIKIT_SIP",
         "sip",

@@ -10,8 +10,6 @@ from http_probe import ProbeRoutes
 from sautikitd.identity.workspaces import Workspace
 from sautikitd.roles.api import InheritedSocketServer
 
-_EMPTY_SETTINGS = bytes(3) + b"\x04" + bytes(5)
-
 
 @pytest.fixture
 async def address(platform: Platform, probe: ProbeRoutes) -> AsyncIterator[str]:
@@ -67,28 +65,3 @@ async def test_a_request_is_audited_with_the_address_it_came_from(
         await api.post("/v1/api-keys", json={"name": "a", "scopes": ["calls.read"]})
         newest = (await api.get("/v1/audit-log?limit=1")).json()["data"][0]
     assert newest["source_address"] == "127.0.0.1"
-
-
-async def test_http_2_is_spoken_with_prior_knowledge(address: str) -> None:
-    """By hand (RFC 9113 §3.4, RFC 7541): the preface, SETTINGS, one GET; the answer's frames come back."""
-    host, port = address.removeprefix("http://").split(":")
-    authority, path = f"{host}:{port}".encode(), b"/healthz"
-    block = b"\x82\x86"  # :method GET, :scheme http, from the static table
-    block += b"\x04" + bytes([len(path)]) + path + b"\x01" + bytes([len(authority)]) + authority
-    headers = (
-        len(block).to_bytes(3, "big") + b"\x01\x05" + (1).to_bytes(4, "big") + block
-    )  # END_STREAM, END_HEADERS
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _EMPTY_SETTINGS + headers)
-    body = b""
-    async with asyncio.timeout(5):
-        while True:
-            head = await reader.readexactly(9)
-            payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
-            if head[3] == 0:  # DATA
-                body += payload
-                if head[4] & 1:  # END_STREAM
-                    break
-    writer.close()
-    await writer.wait_closed()
-    assert body == b'{"status":"ok"}'

@@ -8,7 +8,16 @@ import pytest
 
 from sautikitd.settings import Address
 from sautikitd.supervisor.folder import FolderLock, FolderTaken
-from sautikitd.supervisor.ports import AddressUnusable, PortTaken, holder_of, listen, require_free
+from sautikitd.supervisor.ports import (
+    AddressUnusable,
+    CertificateUnusable,
+    PortTaken,
+    holder_of,
+    listen,
+    require_certificate,
+    require_free,
+)
+from voice.sip.certificates import Authority
 
 
 def taken_tcp() -> socket.socket:
@@ -65,3 +74,16 @@ def test_a_lock_file_left_behind_by_a_killed_process_is_no_lock(tmp_path: Path) 
     lock = FolderLock(tmp_path)
     lock.take()
     lock.release()
+
+
+def test_a_certificate_that_cannot_be_shown_is_explained(tmp_path: Path) -> None:
+    ours, other = (Authority(tmp_path, name).options(name) for name in ("ours", "other"))
+    require_certificate(ours.certificate, ours.key)
+    for certificate, key, says in (
+        (None, None, "SAUTIKIT_HTTP_CERTIFICATE"),
+        (tmp_path / "missing.pem", None, "missing.pem"),
+        (ours.certificate, None, "cannot be used"),  # no key in it
+        (ours.certificate, other.key, "cannot be used"),
+    ):
+        with pytest.raises(CertificateUnusable, match=says):
+            require_certificate(certificate, key)

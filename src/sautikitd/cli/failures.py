@@ -9,6 +9,7 @@ _KNOWN: dict[str, tuple[str, Exit]] = {
     "FolderTaken": ("data_dir.taken", Exit.TAKEN),
     "PortTaken": ("port.taken", Exit.TAKEN),
     "AddressUnusable": ("settings.invalid", Exit.SETTINGS),
+    "CertificateUnusable": ("settings.invalid", Exit.SETTINGS),
     "MasterKeysMissing": ("master_keys.missing", Exit.SETTINGS),
     "MasterKeyInvalid": ("master_keys.invalid", Exit.SETTINGS),
     "WrongMasterKeys": ("master_keys.wrong", Exit.SETTINGS),

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 from pathlib import Path
 
 from sautikitd.settings import Address
@@ -11,6 +12,7 @@ from sautikitd.settings import Address
 BACKLOG = 1024
 # The variable that names a listening socket which a role inherits: `sautikitd api` accepts from it.
 HTTP_SOCKET = "SAUTIKIT_HTTP_SOCKET"
+HTTPS_SOCKET = "SAUTIKIT_HTTPS_SOCKET"
 
 
 class PortTaken(Exception):
@@ -27,6 +29,27 @@ class PortTaken(Exception):
 
 class AddressUnusable(Exception):
     """An address that is not of this machine, or a port we may not open."""
+
+
+class CertificateUnusable(Exception):
+    """A certificate or key that is missing, unreadable, or not the other's."""
+
+
+def require_certificate(certificate: Path | None, key: Path | None) -> None:
+    """Raises `CertificateUnusable`, so that it is a sentence now and not a process that ends again and again."""
+    if certificate is None:
+        raise CertificateUnusable(
+            "SAUTIKIT_HTTPS is set, and there is no certificate to show there. Set SAUTIKIT_HTTP_CERTIFICATE to a PEM file "
+            "with its chain, and SAUTIKIT_HTTP_KEY where its private key is in another."
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as exc:  # SSLError is an OSError
+        files = f"SAUTIKIT_HTTP_CERTIFICATE={certificate}" + (f" and SAUTIKIT_HTTP_KEY={key}" if key else "")
+        raise CertificateUnusable(
+            f"{files} cannot be used: {exc}. Wanted are PEM files of a certificate with its chain and of its "
+            "private key without a pass phrase, readable by us."
+        ) from exc
 
 
 def listen(address: Address, purpose: str, variable: str) -> socket.socket:

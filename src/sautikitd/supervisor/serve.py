@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from sautikitd.database.access import application_url
@@ -15,7 +15,7 @@ from sautikitd.settings import Settings
 from sautikitd.supervisor.child import RoleSpec
 from sautikitd.supervisor.folder import FolderLock
 from sautikitd.supervisor.output import Output
-from sautikitd.supervisor.ports import HTTP_SOCKET, listen, require_free
+from sautikitd.supervisor.ports import HTTP_SOCKET, HTTPS_SOCKET, listen, require_certificate, require_free
 from sautikitd.supervisor.postgres import GuardedPostgres
 from sautikitd.supervisor.supervision import Supervision
 
@@ -30,24 +30,24 @@ async def serve(settings: Settings, output: Output, *, once_ready: OnceReady | N
     """Runs the whole platform until SIGINT, SIGTERM or SIGHUP.
 
     `once_ready` gets the database's URL and runs beside it when every role is ready. Raises `FolderTaken`, `PortTaken`,
-    `AddressUnusable`, `MasterKeysMissing` or `GaveUp`; nothing is left running then.
+    `AddressUnusable`, `CertificateUnusable`, `MasterKeysMissing` or `GaveUp`; nothing is left running then.
     """
     with ExitStack() as held:
         lock = FolderLock(settings.data_dir)
         lock.take()
         held.callback(lock.release)
-        http = held.enter_context(_take_ports(settings))
+        listening = {name: held.enter_context(opened) for name, opened in _take_ports(settings).items()}
         _require_master_keys(settings)
         if settings.database_url:
             await migrate_async(settings.database_url)
-            await _supervise(settings, settings.database_url, None, http, output, once_ready)
+            await _supervise(settings, settings.database_url, None, listening, output, once_ready)
             return
         postgres = GuardedPostgres(settings.database_folder)
         output.say("starting PostgreSQL", folder=str(settings.database_folder))
         try:
             await postgres.start()
             await migrate_async(postgres.server.url("sautikit_owner"))
-            await _supervise(settings, postgres.server.url(), postgres, http, output, once_ready)
+            await _supervise(settings, postgres.server.url(), postgres, listening, output, once_ready)
         finally:
             await postgres.stop()
 
@@ -70,7 +70,7 @@ async def _supervise(
     settings: Settings,
     database_url: str,
     postgres: GuardedPostgres | None,
-    http: socket.socket,
+    listening: Mapping[str, socket.socket],
     output: Output,
     once_ready: OnceReady | None,
 ) -> None:
@@ -78,7 +78,7 @@ async def _supervise(
         **os.environ,
         **settings.environment(),
         "DATABASE_URL": application_url(database_url),
-        HTTP_SOCKET: str(http.fileno()),
+        **{name: str(opened.fileno()) for name, opened in listening.items()},
         "PYTHONUNBUFFERED": "1",
     }
     supervision = Supervision(
@@ -86,7 +86,7 @@ async def _supervise(
         environment=environment,
         output=output,
         postgres=postgres,
-        descriptors=(http.fileno(),),
+        descriptors=tuple(opened.fileno() for opened in listening.values()),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -120,14 +120,22 @@ def _command(role: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "sautikitd.cli.main", role)
 
 
-def _take_ports(settings: Settings) -> socket.socket:
-    """The listening socket of the API. The others are only looked at: their roles open them."""
+def _take_ports(settings: Settings) -> dict[str, socket.socket]:
+    """The listening sockets of the API, by the variable that hands each on. Other ports are only looked at."""
     require_free(settings.sip, "SIP", "SAUTIKIT_SIP")
     require_free(settings.carrier, "the simulated carrier", "SAUTIKIT_CARRIER")
     require_free(settings.daraja_simulator, "the simulated M-Pesa", "SAUTIKIT_DARAJA_SIMULATOR")
     if settings.dev:
         require_free(settings.mail_simulator, "the page of mails", "SAUTIKIT_MAIL_SIMULATOR")
-    return listen(settings.http, "the API", "SAUTIKIT_HTTP")
+    if settings.https is None:
+        return {HTTP_SOCKET: listen(settings.http, "the API", "SAUTIKIT_HTTP")}
+    require_certificate(settings.http_certificate, settings.http_key)
+    by_tls = listen(settings.https, "the API by TLS", "SAUTIKIT_HTTPS")
+    try:
+        return {HTTPS_SOCKET: by_tls, HTTP_SOCKET: listen(settings.http, "the API", "SAUTIKIT_HTTP")}
+    except Exception:
+        by_tls.close()
+        raise
 
 
 def _require_master_keys(settings: Settings) -> None:
