@@ -81,6 +81,10 @@ def _collect(event: Any, found: Findings) -> None:
     for interaction in recorder.interactions.values():
         if interaction.response is not None:
             found.statuses[interaction.response.status_code] += 1
+    for case_id, interaction in recorder.interactions.items():
+        if interaction.response is not None and interaction.response.status_code >= 400:
+            case = recorder.cases[case_id].value
+            found.failures += _undeclared(case.operation, case.method, interaction.response)
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.failure_info is None:
@@ -99,6 +103,16 @@ def _collect(event: Any, found: Findings) -> None:
             found.failures.append(
                 f"{failure.operation}: {kind} {text} | {check.failure_info.code_sample} | {body!r}"
             )
+
+
+def _undeclared(operation: Any, method: str, response: Any) -> Iterator[str]:
+    """A code that the document does not name there. What another method gets is the router's answer, not the operation's."""
+    if method.upper() != operation.method.upper() or not response.content:
+        return
+    code = response.json()["error"]["code"]
+    answers = operation.definition.raw["responses"]
+    if code not in answers.get(str(response.status_code), {}).get("x-error-codes", ()):
+        yield f"{operation.label}: {response.status_code} {code} is not in the document"
 
 
 def _has_reason(response: Any) -> bool:

@@ -1,6 +1,7 @@
 """The one hierarchy of refusals. A room's own are in its `errors.py`; each says what to do."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
 import msgspec
 
@@ -12,6 +13,14 @@ class FieldProblem(msgspec.Struct, frozen=True):
     problem: str
 
 
+class ToldBy(StrEnum):
+    """Where a code is met."""
+
+    ANSWER = "answer"  # of the API
+    CALL = "call"  # why a leg or a device's call was not placed: in events, callbacks and SIP
+    OPERATOR = "operator"  # by the commands of those who run the platform
+
+
 class Refusal(Exception):
     """A request refused: nothing was changed. Shown to clients as `{"error": {code, message, …}}`.
 
@@ -20,6 +29,7 @@ class Refusal(Exception):
     keyword arguments.
     """
 
+    told_by = ToldBy.ANSWER
     code = "internal_error"
     status = 500
     message = (

@@ -1,6 +1,6 @@
 """What the calls room refuses."""
 
-from sautikitd.errors import Refusal
+from sautikitd.errors import Refusal, ToldBy
 
 
 class CallNotFound(Refusal):
@@ -64,6 +64,7 @@ class Controlled(Refusal):
 
 
 class ConcurrencyReached(Refusal):
+    told_by = ToldBy.CALL
     code = "calls.concurrency_reached"
     status = 429
     message = (
@@ -72,12 +73,14 @@ class ConcurrencyReached(Refusal):
 
 
 class CallsPerSecondReached(Refusal):
+    told_by = ToldBy.CALL
     code = "calls.rate_reached"
     status = 429
     message = "{limit} calls a second are the most this workspace may start. Try again in a moment."
 
 
 class ForwardToOurselves(Refusal):
+    told_by = ToldBy.CALL
     code = "calls.forward_to_ourselves"
     status = 403
     message = "{number} is a number of this platform; calls forwarded to it would go round in circles."

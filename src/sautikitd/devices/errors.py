@@ -1,6 +1,6 @@
 """What the devices room refuses."""
 
-from sautikitd.errors import Refusal
+from sautikitd.errors import Refusal, ToldBy
 
 
 class CredentialNotFound(Refusal):
@@ -16,18 +16,21 @@ class TooManyCredentials(Refusal):
 
 
 class ClientNotRegistered(Refusal):
+    told_by = ToldBy.CALL
     code = "calls.client_not_registered"
     status = 404
     message = "No device is registered as {name}, so nothing could ring."
 
 
 class SipHostForbidden(Refusal):
+    told_by = ToldBy.CALL
     code = "calls.sip_host_forbidden"
     status = 403
     message = "SIP addresses at {host} may not be dialled. Dial a device of your own, or ask support to have the host allowed."
 
 
 class SipHostUnreachable(Refusal):
+    told_by = ToldBy.CALL
     code = "calls.sip_host_unreachable"
     status = 403
     message = "{host} has no address that may be called: its name does not resolve, or to a private address."

@@ -129,5 +129,10 @@ class ServiceUnavailable(Refusal):
 
 
 def envelope(refusal: Refusal, request_id: str, docs_base: str) -> ErrorEnvelope:
-    docs_url = f"{docs_base}/developers/errors/{refusal.code}"
+    docs_url = docs_url_of(refusal.code, docs_base)
     return ErrorEnvelope(ErrorBody(refusal.code, refusal.text, request_id, docs_url, refusal.fields))
+
+
+def docs_url_of(code: str, docs_base: str) -> str:
+    """The page about an error."""
+    return f"{docs_base}/developers/errors/{code}"

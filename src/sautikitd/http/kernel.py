@@ -51,7 +51,7 @@ ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", sco
 _BODY_SECONDS = 30
 _SLOWEST_BODY = 64 * 1024  # bytes a second of a large one: an upload over a telephone's connection
 _MOST_DISCARDED = (
-    1024 * 1024
+    16 * 1024 * 1024
 )  # read and forgotten of a body that is too large, so that the connection can live on
 _LONGEST_PATH_VALUE = 2048
 _CHANCE = (

@@ -19,6 +19,7 @@ from sautikitd.http.errors import (
     IdempotencyConflict,
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
+    InvalidCursor,
     MalformedJson,
     NotAcceptable,
     NotFound,
@@ -27,6 +28,7 @@ from sautikitd.http.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
+from sautikitd.http.openapi_errors import codes_of, table_of_codes
 from sautikitd.http.openapi_examples import examples_of
 from sautikitd.http.openapi_files import file_contents
 from sautikitd.http.openapi_glossary import describe
@@ -68,6 +70,7 @@ def document(endpoints: Sequence[Endpoint], server: str) -> dict[str, Any]:
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
         "webhooks": webhooks(),
+        "x-error-codes": table_of_codes(server),
         "components": {
             "schemas": components,
             "headers": _HEADERS,
@@ -164,6 +167,7 @@ def _responses(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
     for status, errors in sorted(refusals.items()):
         responses[str(status)] = {
             "description": "\n\n".join(f"`{error.code}`: {error.message}" for error in errors),
+            "x-error-codes": codes_of(errors),
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="ErrorEnvelope")}}},
             "headers": _headers_of(endpoint, status),
         }
@@ -209,6 +213,7 @@ def _refusals(endpoint: Endpoint) -> Iterable[type[Refusal]]:
         seen += [BodyTooLarge, BodyTooSlow]
     if endpoint.query:
         seen += [Invalid]
+        seen += [InvalidCursor] if "cursor" in getattr(endpoint.query, "__struct_fields__", ()) else []
     if endpoint.method == "POST" and endpoint.authenticated:
         seen += [IdempotencyKeyInvalid, IdempotencyConflict, IdempotencyInProgress]
     return dict.fromkeys(seen)

@@ -1,9 +1,10 @@
 """Refusals of workspaces, signing secrets and the audit log."""
 
-from sautikitd.errors import Refusal
+from sautikitd.errors import Refusal, ToldBy
 
 
 class WorkspaceNotFound(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "accounts.workspace_not_found"
     status = 404
     message = "There is no workspace with this id."

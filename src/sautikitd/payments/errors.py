@@ -1,6 +1,6 @@
 """What the room refuses."""
 
-from sautikitd.errors import Refusal
+from sautikitd.errors import Refusal, ToldBy
 
 
 class TopUpNotFound(Refusal):
@@ -40,30 +40,35 @@ class TopUpsUnavailable(Refusal):
 
 
 class TopUpNotPending(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "topups.not_pending"
     status = 409
     message = "The top-up is {status}: only a pending one can be given up."
 
 
 class CaseNotFound(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "suspense.not_found"
     status = 404
     message = "There is no suspense case {case_id}. `sautikitd suspense list` shows the open ones."
 
 
 class CaseClosed(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "suspense.closed"
     status = 409
     message = "The case is {state} already; money in suspense moves once."
 
 
 class CaseNotReversible(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "suspense.not_reversible"
     status = 409
     message = "Most of this payment is in a wallet, so it cannot be sent back from suspense. Assign the difference instead."
 
 
 class ReversalUnderWay(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "suspense.reversal_under_way"
     status = 409
     message = (
@@ -72,6 +77,7 @@ class ReversalUnderWay(Refusal):
 
 
 class DarajaRefused(Refusal):
+    told_by = ToldBy.OPERATOR
     code = "daraja.refused"
     status = 502
     message = "Daraja did not do it: {why}"

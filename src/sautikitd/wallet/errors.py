@@ -1,6 +1,6 @@
 """What the wallet refuses, and what only a fault of ours can bring about."""
 
-from sautikitd.errors import Invalid, Refusal
+from sautikitd.errors import Invalid, Refusal, ToldBy
 from sautikitd.wallet.models import Account, Cause
 from sautikitd.wallet.money import written
 
@@ -17,6 +17,7 @@ class InsufficientFunds(Refusal):
 
 
 class InvalidAmount(Invalid):
+    told_by = ToldBy.OPERATOR
     code = "wallet.invalid_amount"
     message = (
         "The amount is not valid: give whole minor units (100 = KES 1.00) within the range `fields` names."
