@@ -220,6 +220,7 @@ _SPECIFIC: dict[str, str] = {
     "Spending.by": "How the sums were made.",
     "SpendQuery.by": "How to make the sums.",
     "Spent.calls": "How many calls.",
+    "Spent.destination": "What the tariff called the prefix; null unless asked by destination.",
     "Stats.failed": "Calls that were not completed.",
     "Stats.since": "Where the window begins.",
     "StatsPoint.completed": "Calls that were answered and ended well.",
