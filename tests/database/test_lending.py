@@ -33,6 +33,8 @@ async def test_no_more_are_lent_than_there_are_and_the_rest_wait_their_turn(two:
             await connection.fetchval("SELECT 1")
             lent -= 1
 
+    async with two.connection(), two.connection():
+        pass  # both are there now
     await asyncio.gather(*(use() for _ in range(50)))
     assert most == 2
 
