@@ -129,6 +129,8 @@ class Ivr(_OnPlane):
         await media.start_recording(leg, leg, self._folder / f"{leg}.wav", max_ms=_HOUR_MS)
 
     def wrong(self, load: Load) -> tuple[int, int] | None:
+        if not load.key_frames:
+            return None
         pressed = {index: keys_of(index, load) for index in self._heard}
         wrong = sum(_differences(self._heard[index], keys) for index, keys in pressed.items())
         return wrong, sum(map(len, pressed.values()))

@@ -5,6 +5,7 @@ Each namespace has a TUN device; this process carries the packets from one to th
 a failure can be had again.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import heapq
@@ -110,6 +111,9 @@ class BadNetwork:
         self.far.close()
 
     def _carry(self) -> None:
+        with contextlib.suppress(OSError):
+            # What this thread came too late for would all be taken at once, and be shuffled by its jitter.
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         across = {self.near.device: self.far.device, self.far.device: self.near.device}
         while not self._stopping.is_set():
             now = time.monotonic()

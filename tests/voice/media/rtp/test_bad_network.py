@@ -29,8 +29,8 @@ KINDS = {
     "150 ms delay": Impairment(delay=150),
     "all of it": Impairment(loss=0.03, delay=150, jitter=30, overtaken=0.05, doubled=0.05),
 }
-KEYS = "159#0"
-SENT_KEYS = "27*84"
+KEYS = "1599#00*44781236#55D"  # the same key again is another press
+SENT_KEYS = "27*8400#1133659AB772"
 KEY_S = 0.3
 
 
@@ -126,7 +126,8 @@ async def test_speech_is_still_understood(outcomes: dict[str, Outcome], kind: st
 async def test_no_key_is_lost_or_doubled_either_way(outcomes: dict[str, Outcome], kind: str) -> None:
     outcome = outcomes[kind]
     assert outcome.received == KEYS
-    assert "".join(key for _, key in outcome.peer.presses()) == SENT_KEYS
+    # A press is where its timestamp says (RFC 4733 section 2.5.1.2), whichever packet of two presses came first.
+    assert "".join(key for _, key in sorted(outcome.peer.presses())) == SENT_KEYS
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,7 +140,9 @@ async def test_the_figures_say_what_the_network_did(outcomes: dict[str, Outcome]
     stats = {kind: outcome.stats for kind, outcome in outcomes.items()}
     assert 1.0 < stats["5 % loss"].loss_percent < 10
     assert stats["30 ms jitter"].loss_percent == 0
-    assert 5 < stats["30 ms jitter"].jitter_ms < 20
+    assert stats["30 ms jitter"].jitter_ms > max(
+        5, stats["150 ms delay"].jitter_ms
+    )  # this machine has its own
     assert stats["doubling"].packets_received <= stats["150 ms delay"].packets_received + 1
     assert stats["150 ms delay"].mos > stats["5 % loss"].mos > stats["all of it"].mos - 0.3
     for kind, one in stats.items():

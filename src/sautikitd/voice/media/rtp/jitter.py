@@ -51,7 +51,7 @@ def anchor(rows: Rows, row: int, timestamp: int) -> None:
 
 def block_of(rows: Rows, row: RowIndex, timestamp: NDArray[np.int64]) -> NDArray[np.int64]:
     """The block each timestamp falls in, across wraps of the 32 bits; odd offsets go to the nearest block."""
-    offset = ((timestamp - rows.in_start[row] + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+    offset = ((timestamp - rows.in_start.take(row) + 0x80000000) & 0xFFFFFFFF) - 0x80000000
     blocks: NDArray[np.int64] = (offset + BLOCK_SAMPLES // 2) // BLOCK_SAMPLES
     return blocks
 
@@ -64,13 +64,13 @@ def block_at(rows: Rows, row: int, timestamp: int) -> int:
 
 def put_frames(rows: Rows, row: RowIndex, block: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
     """Puts one 20 ms frame for each of `row`, which are distinct; the blocks are within the ring, none is late."""
-    first, second = block & _MASK, (block + 1) & _MASK
-    rows.ring[row, first] = codes[:, :BLOCK_SAMPLES]
-    rows.ring[row, second] = codes[:, BLOCK_SAMPLES:]
-    heard = rows.listening[row]
-    rows.have[row, first] = heard
-    rows.have[row, second] = heard
-    rows.slack[row, np.minimum(block - rows.playout[row] + _EARLIEST_BIN, SLACK_BINS - 1)] += 1
+    place = row * RING_BLOCKS
+    first, second = place + (block & _MASK), place + (block + 1 & _MASK)
+    ring, have = rows.ring.reshape(-1, BLOCK_SAMPLES), rows.have.reshape(-1)
+    ring[first], ring[second] = codes[:, :BLOCK_SAMPLES], codes[:, BLOCK_SAMPLES:]
+    have[first] = have[second] = rows.listening.take(row)
+    bins = np.minimum(block - rows.playout.take(row) + _EARLIEST_BIN, SLACK_BINS - 1)
+    rows.slack.reshape(-1)[row * SLACK_BINS + bins] += 1
     rows.late_streak[row] = 0
 
 

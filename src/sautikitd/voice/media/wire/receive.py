@@ -39,7 +39,7 @@ class Receiver:
         self._by_row: list[Leg | None] = [None] * rows.capacity
         self._lined = np.zeros(rows.capacity, np.bool_)  # whether a line is between
         self._views = [memoryview(arrived.data) for arrived in wire.arrived]
-        self._heads = wire.arrived[:, :PACKET_SIZE]
+        self._payloads = wire.arrived[:, HEADER_SIZE:PACKET_SIZE]
         self._starts = wire.arrived.view(f"V{_EVENT_SIZE}")[:, 0]
 
     def add(self, leg: Leg) -> None:
@@ -80,8 +80,9 @@ class Receiver:
 
     def _round(self, ready: Numbers, now: float) -> None:
         row, sizes, arrivals, known = self._wire.take(ready)
-        if self._lined[row].any():
-            for index in np.flatnonzero(self._lined[row]).tolist():
+        lined = self._lined.take(row)
+        if lined.any():
+            for index in np.flatnonzero(lined).tolist():
                 size, usual = int(sizes[index]), bool(known[index])
                 sizes[index], known[index] = self._through_line(int(row[index]), size, usual, now)
         ordinary = known & self._batch(row, sizes, arrivals, known, now)
@@ -116,25 +117,26 @@ class Receiver:
     ) -> Chosen:
         """Takes the ordinary packets, and says which those were."""
         rows = self._rows
-        starts = self._starts[row]
-        octets = starts.view(np.uint8).reshape(-1, _EVENT_SIZE)
+        octets = self._starts[row].view(np.uint8).reshape(-1, _EVENT_SIZE)
         shorts, words = octets.view(">u2"), octets.view(">u4")
         sequence = shorts[:, 1].astype(np.int64)
         timestamp = words[:, 1].astype(np.int64)
         kind = octets[:, 1]
-        step = (sequence - rows.in_highest[row]) & 0xFFFF
-        stream = known & (octets[:, 0] == 0x80) & (words[:, 2] == rows.in_ssrc[row]) & rows.started[row]
+        step = (sequence - rows.in_highest.take(row)) & 0xFFFF
+        stream = known & (octets[:, 0] == 0x80) & (words[:, 2] == rows.in_ssrc.take(row))
+        stream &= rows.started.take(row)
         stream &= self._fresh(row, step)
         block = jitter.block_of(rows, row, timestamp)
-        depth = block - rows.playout[row]
-        audio = stream & (sizes == PACKET_SIZE) & (kind == rows.in_type[row])
+        depth = block - rows.playout.take(row)
+        audio = stream & (sizes == PACKET_SIZE) & (kind == rows.in_type.take(row))
         audio &= (depth >= 0) & (depth < RING_BLOCKS - 4)
-        events = stream & (sizes == _EVENT_SIZE) & (kind & 0x7F == rows.event_type[row])
+        events = stream & (sizes == _EVENT_SIZE) & (kind & 0x7F == rows.event_type.take(row))
         if audio.any():
             at = slice(None) if audio.all() else np.flatnonzero(audio)
-            self._count(row[at], step[at], FRAME_SAMPLES, now)
-            self._measure(row[at], timestamp[at], arrivals[at])
-            jitter.put_frames(rows, row[at], block[at], self._heads[row[at], HEADER_SIZE:])
+            which = row[at]
+            self._count(which, step[at], FRAME_SAMPLES, now)
+            self._measure(which, timestamp[at], arrivals[at])
+            jitter.put_frames(rows, which, block[at], self._payloads[which])
         if events.any():
             at = np.flatnonzero(events)
             self._count(row[at], step[at], _EVENT_SIZE - HEADER_SIZE, now)
@@ -159,7 +161,7 @@ class Receiver:
         """Whether each packet is a little ahead of the highest, or behind it and not seen yet."""
         back = (0x10000 - step) & 0xFFFF
         near = np.minimum(back, SEEN_PACKETS).astype(np.uint64)
-        seen = (self._rows.in_seen[row] >> near & np.uint64(1)).astype(np.bool_)
+        seen = (self._rows.in_seen.take(row) >> near & np.uint64(1)).astype(np.bool_)
         fresh: Chosen = ((step >= 1) & (step <= _FORWARD)) | ((back >= 1) & (back <= SEEN_PACKETS) & ~seen)
         return fresh
 
@@ -175,7 +177,7 @@ class Receiver:
     def _count(self, row: Numbers, step: Numbers, size: int, now: float) -> None:
         rows = self._rows
         ahead = step <= _FORWARD
-        seen = rows.in_seen[row]
+        seen = rows.in_seen.take(row)
         one = np.uint64(1)
         forward = np.minimum(step, SEEN_PACKETS).astype(np.uint64)
         back = np.where(ahead, 0, 0x10000 - step).astype(np.uint64)
@@ -191,11 +193,13 @@ class Receiver:
     def _measure(self, row: Numbers, timestamp: Numbers, arrival: NDArray[np.float64]) -> None:
         """Interarrival jitter: RFC 3550 appendix A.8."""
         rows = self._rows
-        transit = arrival * 8000 - (rows.in_start[row] + ((timestamp - rows.in_start[row]) & 0xFFFFFFFF))
-        change = np.abs(transit - rows.in_transit[row])
+        start = rows.in_start.take(row)
+        transit = arrival * 8000 - (start + ((timestamp - start) & 0xFFFFFFFF))
+        change = np.abs(transit - rows.in_transit.take(row))
         change[~(change < 80000)] = 0  # the first packet of a stream, or a jump of its clock
         rows.in_transit[row] = transit
-        rows.in_jitter[row] += (change - rows.in_jitter[row]) / 16
+        before = rows.in_jitter.take(row)
+        rows.in_jitter[row] = before + (change - before) / 16
 
     def _take_rtcp(self, row: int) -> None:
         leg = self._by_row[row]
