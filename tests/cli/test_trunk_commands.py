@@ -147,6 +147,21 @@ def test_a_tls_trunk_takes_the_port_of_tls(sautikitd: Command) -> None:
     assert sautikitd("trunk", "show", "ke", "--json").data["trunk"]["port"] == 5061
 
 
+def test_a_name_without_a_port_is_looked_up_by_srv_and_an_address_or_a_port_is_not(
+    sautikitd: Command,
+) -> None:
+    for name, *where in (
+        ("by-name", "--host", "sip.example.co.ke"),
+        ("by-port", "--host", "sip.example.co.ke", "--port", "5070"),
+        ("by-address", "--host", "192.0.2.7"),
+        ("by-proxy", "--host", "sip.example.co.ke", "--proxy", "192.0.2.8:5060"),
+        ("not-so", "--host", "sip.example.co.ke", "--no-srv"),
+    ):
+        sautikitd("trunk", "add", name, *where)
+    shown = {one["name"]: one["srv"] for one in sautikitd("trunk", "list", "--json").data["trunks"]}
+    assert [name for name, srv in shown.items() if srv] == ["by-name"]
+
+
 def test_the_place_of_a_proxy_is_read_in_all_its_forms() -> None:
     places = {
         "proxy.example": ("proxy.example", 5060),
@@ -155,5 +170,5 @@ def test_the_place_of_a_proxy_is_read_in_all_its_forms() -> None:
         "[2001:db8::1]:5080": ("2001:db8::1", 5080),
     }
     for text, (host, port) in places.items():
-        assert terms_of({"proxy": text}) == {"proxy_host": host, "proxy_port": port}
+        assert terms_of({"proxy": text}) == {"proxy_host": host, "proxy_port": port, "srv": False}
     assert terms_of({"proxy": "proxy.example"}, transport="tls")["proxy_port"] == 5061
