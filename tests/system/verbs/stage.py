@@ -114,6 +114,13 @@ async def until_hears(phone: Baresip, hertz: float, *, call: int = 0) -> None:
             await asyncio.sleep(0.1)
 
 
+async def until_quiet(phone: Baresip) -> None:
+    """Waits until the phone has heard nothing for half a second."""
+    async with asyncio.timeout(20):
+        while loud(heard(phone)[-RATE // 2 :]):
+            await asyncio.sleep(0.1)
+
+
 def share(phone: Baresip, hertz: float, *, seconds: float = 1.0) -> float:
     """How much of what a phone heard last was that tone."""
     return power_at(heard(phone)[-int(seconds * RATE) :], RATE, hertz)
