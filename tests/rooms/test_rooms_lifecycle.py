@@ -92,9 +92,27 @@ async def test_what_a_dead_node_left_is_given_back(hall: Hall) -> None:
     assert await hall.sweep() == 2
     assert await hall.sweep() == 0
     rooms = await hall.rows("SELECT name, node_id, end_reason FROM rooms ORDER BY id")
-    assert [(row["name"], row["end_reason"]) for row in rooms] == [("board", "node_lost"), ("other", None)]
-    assert rooms[1]["node_id"] == living
+    assert [(row["name"], row["end_reason"]) for row in rooms] == [("board", None), ("other", None)]
+    assert {row["node_id"] for row in rooms} == {living}
+    left = await hall.rows("SELECT call_id, leave_reason FROM room_seats WHERE left_at IS NOT NULL")
+    assert [tuple(row.values()) for row in left] == [(gone.id, "node_lost")]
     assert (await hall.told("queue"))[-1]["result"] == "hangup"
+
+
+@pytest.mark.parametrize(("alone", "ends"), [(True, False), (False, True)])
+async def test_a_room_of_a_dead_node_ends_where_nobody_is_left_or_its_host_is_lost(
+    hall: Hall, alone: bool, ends: bool
+) -> None:
+    dead = hall.scene.node_id
+    await hall.enter(await hall.call(), ends=ends)
+    await hall.scene.new_node()
+    if not alone:
+        await hall.enter(await hall.call())
+    await hall.stop_node(dead)
+    assert await hall.sweep() == 1
+    (room,) = await hall.rows("SELECT status, end_reason FROM rooms")
+    assert tuple(room.values()) == ("ended", "node_lost")
+    assert (await hall.told("conference"))[-1]["reason"] == "node_lost"
 
 
 async def test_seats_of_calls_that_have_ended_are_given_back_after_a_while(hall: Hall) -> None:

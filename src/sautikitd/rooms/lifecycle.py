@@ -103,6 +103,40 @@ class Rooms:
         if room is not None and room.status is not RoomStatus.ENDED:
             await self._end(connection, room, reason, now)
 
+    async def leave_node(self, connection: Connection, room_id: UUID, gone: UUID, now: datetime) -> None:
+        """The node that the room is at home on is gone, and the calls that it ran. Who is on another node stays: the
+        conference is at home from now on where its longest participant is. It ends where nobody is left, or somebody
+        was lost whose leaving ends it; a bridge always. Harmless to repeat."""
+        room = await repository.lock(connection, room_id)
+        if room is None or room.status is RoomStatus.ENDED or room.node_id != gone:
+            return
+        seats = await repository.seats(connection, room_id)
+        living = await repository.living_nodes(connection, {seat.node_id for seat in seats} - {gone})
+        staying = [seat for seat in seats if seat.node_id in living]
+        ending = any(seat.ends for seat in seats if seat.node_id not in living)
+        if room.kind is RoomKind.BRIDGE or not staying or ending:
+            await self._end(connection, room, EndReason.NODE_LOST, now)
+            return
+        for seat in seats:
+            if seat.node_id not in living:
+                await self._lose(connection, room, seat, now)
+        await repository.unlink(connection, room_id)
+        await repository.update(connection, room_id, node_id=staying[0].node_id)
+
+    async def _lose(self, connection: Connection, room: Room, seat: Seat, now: datetime) -> None:
+        left = await repository.update_seat(
+            connection, seat.id, left_at=now, leave_reason=LeaveReason.NODE_LOST
+        )
+        await self._story.tell(
+            connection,
+            room,
+            EventKind.CONFERENCE_PARTICIPANT_LEFT,
+            now,
+            seat=left,
+            reason=LeaveReason.NODE_LOST,
+            duration_seconds=seconds_since(left.joined_at, now),
+        )
+
     async def set_muted(
         self, connection: Connection, room: Room, seat: Seat, muted: bool, now: datetime
     ) -> Seat:

@@ -126,9 +126,23 @@ async def adrift(connection: Connection, now: datetime, limit: int) -> list[tupl
     return [(row["room_id"], row["id"]) for row in await connection.fetch(_ADRIFT, now, limit)]
 
 
-async def homeless(connection: Connection, limit: int) -> list[UUID]:
-    """Rooms whose node is dead."""
-    return [row["id"] for row in await connection.fetch(_HOMELESS, limit)]
+async def homeless(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]:
+    """Rooms whose node is dead (room, node)."""
+    return [(row["id"], row["node_id"]) for row in await connection.fetch(_HOMELESS, limit)]
+
+
+async def living_nodes(connection: Connection, node_ids: Iterable[UUID]) -> set[UUID]:
+    rows = await connection.fetch(
+        "SELECT id FROM voice_nodes WHERE id = ANY ($1) AND stopped_at IS NULL", list(node_ids)
+    )
+    return {row["id"] for row in rows}
+
+
+async def unlink(connection: Connection, room_id: UUID) -> None:
+    """Forgets how the seats of a locked room were connected."""
+    await connection.execute(
+        "UPDATE room_seats SET link = '{}', seated_at = NULL WHERE room_id = $1 AND left_at IS NULL", room_id
+    )
 
 
 async def numbers_of(connection: Connection, call_ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -187,6 +201,6 @@ LIMIT $2
 """
 
 _HOMELESS = """
-SELECT rooms.id FROM rooms JOIN voice_nodes ON voice_nodes.id = rooms.node_id
+SELECT rooms.id, rooms.node_id FROM rooms JOIN voice_nodes ON voice_nodes.id = rooms.node_id
 WHERE rooms.ended_at IS NULL AND voice_nodes.stopped_at IS NOT NULL LIMIT $1
 """

@@ -5,7 +5,7 @@ from datetime import datetime
 from sautikitd.database.pool import Connection
 from sautikitd.rooms import repository
 from sautikitd.rooms.lifecycle import Rooms
-from sautikitd.rooms.models import EndReason, LeaveReason
+from sautikitd.rooms.models import LeaveReason
 from sautikitd.rooms.queues import repository as queue_repository
 from sautikitd.rooms.queues.lifecycle import CallerQueues
 from sautikitd.rooms.queues.models import QueueResult
@@ -19,13 +19,13 @@ class Sweeper:
         self._queues = queues
 
     async def sweep(self, connection: Connection, now: datetime) -> int:
-        """Ends rooms of dead nodes, and takes callers who are gone out of rooms and queues; returns how many.
+        """Moves or ends rooms of dead nodes, and takes callers who are gone out of rooms and queues; returns how many.
 
         In one transaction of the caller's, after the calls of dead nodes were ended.
         """
         homeless = await repository.homeless(connection, _AT_ONCE)
-        for room_id in homeless:
-            await self._rooms.end(connection, room_id, EndReason.NODE_LOST, now)
+        for room_id, node_id in homeless:
+            await self._rooms.leave_node(connection, room_id, node_id, now)
         adrift = await repository.adrift(connection, now, _AT_ONCE)
         for room_id, seat_id in adrift:
             await self._rooms.leave(connection, room_id, seat_id, LeaveReason.HANGUP, now)

@@ -1,16 +1,18 @@
 """Rooms and queues whose parties are on different nodes, or on different media processes of one node."""
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from flow.doubles import callback_server
-from node.exchange import hung_up
+from node.exchange import PATIENCE_S, hung_up
 from node.room_party import call_in, nothing_left, rows, speak_together, until_rows, until_seated
 from node.second_node import second_node
 from node.switchboard import PARTIES, Switchboard, switchboard
 from sautikitd.roles import voice
+from sautikitd.roles.voice import Parts
 from sautikitd.voice.media_pool import MediaPool
 from sautikitd.voice.sip.hops import Hop
 from simulators.carrier.far_side import Phone
@@ -92,32 +94,70 @@ async def test_an_agent_takes_a_caller_who_waits_on_another_node(board: Switchbo
     assert heard == [{900.0}, {500.0}]
 
 
-async def test_a_conference_whose_node_dies_ends_and_the_guests_flow_goes_on(
+async def _dies(board: Switchboard, parts: Parts) -> None:
+    """As everybody else sees it once the lease of a node has lapsed."""
+    async with board.platform.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1", parts.node.node_id, board.clock.now()
+        )
+    await board.parts.reaper.reap()
+
+
+async def _until_told(board: Switchboard, verb: str) -> None:
+    """Until the story of some call says that this verb has begun."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await rows(
+            board, "SELECT FROM events WHERE kind = 'flow.verb_started' AND data ->> 'verb' = $1", verb
+        ):
+            await board.parts.journal.flush()  # it writes by the clock that the test holds
+            await asyncio.sleep(0.02)
+
+
+async def test_a_conference_whose_node_dies_goes_on_where_its_participants_are(
     board: Switchboard, tmp_path: Path
 ) -> None:
-    flow: list[object] = [*ROOM, {"pause": {"length": 300}}]
-    async with callback_server(voice=[flow]) as server:
+    async with callback_server(voice=[ROOM]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
-        async with second_node(board, tmp_path / "second") as (parts, there):
+        async with (
+            second_node(board, tmp_path / "second") as (dying, there),
+            second_node(board, tmp_path / "third") as (_, elsewhere),
+        ):
+            await _call_at(board, there, FIRST)
+            staying = [await call_in(board, SECOND), await _call_at(board, elsewhere, THIRD)]
+            await until_seated(board, 3)
+            await _dies(board, dying)
+            seats = await until_seated(board, 2)
+            assert await speak_together(staying, TONES[1:]) == [{1300.0}, {900.0}]
+            (room,) = await rows(board, "SELECT node_id, status FROM rooms")
+            for phone in staying:
+                await phone.sip.bye()
+            await nothing_left(board)
+        left = await rows(board, "SELECT leave_reason FROM room_seats ORDER BY id")
+    assert (room["node_id"], room["status"]) == (board.parts.node.node_id, "live")
+    assert {seat["room_id"] for seat in seats} == {seats[0]["room_id"]}
+    assert [row["leave_reason"] for row in left] == ["node_lost", "hangup", "hangup"]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_conference_ends_with_its_node_when_it_cannot_go_on_and_the_flows_do(
+    board: Switchboard, tmp_path: Path, ends: bool
+) -> None:
+    """Who was lost may have been the one that ends it; a node that stops in good order lets go of its rooms as well."""
+    host: list[object] = [{"conference": {"name": "board", "endOnExit": ends}}]
+    flow: list[object] = [*ROOM, {"pause": {"length": 300}}]
+    async with callback_server(voice=[host, flow]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        async with second_node(board, tmp_path / "second") as (dying, there):
             await _call_at(board, there, FIRST)
             guest = await call_in(board, SECOND)
             await until_seated(board, 2)
-            async with board.platform.database.transaction() as connection:
-                await connection.execute(
-                    "UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1",
-                    parts.node.node_id,
-                    board.clock.now(),
-                )
-            await board.parts.reaper.reap()
-            await until_rows(board, 0, "SELECT FROM room_seats WHERE left_at IS NULL")
-            await board.parts.journal.flush()
-            room = (await rows(board, "SELECT end_reason FROM rooms"))[0]
-            seats = await rows(board, "SELECT leave_reason FROM room_seats")
-            await until_rows(
-                board,
-                1,
-                "SELECT FROM events WHERE kind = 'flow.verb_started' AND data ->> 'verb' = 'pause'",
-            )
+            if ends:
+                await _dies(board, dying)
+                await _until_told(board, "pause")
+            else:
+                await dying.rooms.close()
+                await until_seated(board, 1)
             await guest.sip.bye()
-    assert room["end_reason"] == "node_lost"
-    assert {seat["leave_reason"] for seat in seats} == {"node_lost"}
+        await nothing_left(board)
+        (room,) = await rows(board, "SELECT end_reason FROM rooms")
+    assert room["end_reason"] == ("node_lost" if ends else "everybody_left")

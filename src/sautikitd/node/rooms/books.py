@@ -64,6 +64,12 @@ class RoomBooks:
     async def end_room(self, room_id: UUID, reason: EndReason) -> None:
         await self._persist(lambda connection, now: self._rooms.end(connection, room_id, reason, now))
 
+    async def leave_room(self, room_id: UUID) -> None:
+        """This node stops, or has lost the room: it moves to where somebody still is, or ends."""
+        await self._persist(
+            lambda connection, now: self._rooms.leave_node(connection, room_id, self.node_id, now)
+        )
+
     async def recording_started(self, room_id: UUID, recording_id: UUID) -> None:
         await self._persist(
             lambda connection, now: self._rooms.recording_started(connection, room_id, recording_id, now)

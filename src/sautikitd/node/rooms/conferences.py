@@ -119,6 +119,8 @@ class Attendance:
         if self._spec.num_digits is not None:
             self._keys = asyncio.ensure_future(self._gather(self._spec.num_digits))
         while (row := seat.now) is not None:
+            if seat.moved:
+                await seat.follow(self._call)
             seen, room = board.version, seat.room
             if row.held:
                 await self._player.play(row.hold_url)

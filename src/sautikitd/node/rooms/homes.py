@@ -73,7 +73,8 @@ class RoomHomes:
         while True:
             seen = await board.beyond(seen)
             for room_id, (home, _) in list(self._homes.items()):
-                if room := board.room(room_id):
+                room = board.room(room_id)
+                if room is not None and room.node_id == self._books.node_id:
                     await self._update(home, room)
                 else:
                     await self._close(home)
@@ -81,9 +82,9 @@ class RoomHomes:
                 await self._carry_out()
 
     async def close(self) -> None:
-        """The node stops: its rooms end, for whoever of other nodes is still in them."""
+        """The node stops: its rooms go on where somebody of another node is still in them."""
         for room_id, (home, _) in list(self._homes.items()):
-            await self._books.end_room(room_id, EndReason.NODE_LOST)
+            await self._books.leave_room(room_id)
             await self._close(home)
 
     async def _update(self, home: RoomHome, room: Room) -> None:

@@ -63,6 +63,19 @@ class TakenSeat:
         """The seat as the board knows it; None when it was given back or the room has ended."""
         return self._books.board.seats(self._room_id).get(self.id)
 
+    @property
+    def moved(self) -> bool:
+        """Whether the room is at home on another node by now: the one it was on is gone."""
+        room = self.room
+        return room is not None and room.node_id != self._home_id
+
+    async def follow(self, call: CallRecord) -> None:
+        """Connects the sound again, where the room is now. Raises `SeatFailed`."""
+        await self._disconnect()
+        if (room := self.room) is not None:
+            self._room, self._home_id = room, room.node_id
+            await self.connect(call)
+
     async def connect(self, call: CallRecord) -> None:
         """Raises `SeatFailed`; the seat stays taken until `leave`."""
         try:
@@ -86,12 +99,15 @@ class TakenSeat:
 
     async def leave(self, reason: LeaveReason) -> Seat | None:
         """Takes the leg out and gives the seat back; the seat as it was left. Harmless to repeat."""
+        await self._disconnect()
+        return await self._books.leave(self._room_id, self.id, reason)
+
+    async def _disconnect(self) -> None:
         await self._homes.release(self._room_id, self.id)
         if self._guest is not None:
             guest, self._guest = self._guest, None
             with suppress(MediaLost):
                 await guest.close()
-        return await self._books.leave(self._room_id, self.id, reason)
 
     async def _connect_far(self) -> None:
         """Offers our end of a link; the node of the room answers with its own."""
@@ -106,6 +122,8 @@ class TakenSeat:
                 row = self.now
                 if row is None:
                     raise SeatFailed("the room has ended")
+                if self.moved:
+                    return  # whoever has taken the seat follows
                 if row.link.home is not None:
                     await guest.connect(row.link.home.address, row.link.home.port)
                     return
