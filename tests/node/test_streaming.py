@@ -107,7 +107,7 @@ async def test_a_stream_beside_the_flow_hears_what_is_played_until_it_is_stopped
         stream = {"url": bot.url, "connect": False, "track": "outbound_track", "name": "ear"}
         actions = [
             {"stream": stream},
-            {"play": {"tone": "dial"}},
+            {"play": {"tone": "dial", "loop": 3}},  # so long that the socket is open before its end
             {"stopStream": {"name": "ear"}},
             {"play": {"tone": "beep"}},
         ]

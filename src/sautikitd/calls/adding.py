@@ -68,6 +68,30 @@ class AddLeg:
         Locks the workspace's limits, then the call, then the wallet, as a claim from the queue does.
         """
         target = await self._target(connection, parent, wish)
+        return await self._enter(connection, parent, wish, target, node_id, prepare)
+
+    async def add_stream(
+        self, connection: Connection, parent: CallRecord, leg_id: UUID, address: str, *, node_id: UUID
+    ) -> CallRecord | None:
+        """The leg of a stream to a WebSocket, as `add` has it, where the tariff has a price for streams. None where they
+        are free: then there is no leg."""
+        rate = await rate_for(connection, parent.workspace_id, "stream", "", self._clock.now())
+        if rate is None or rate.per_minute_minor == 0:
+            return None
+        longest = parent.max_duration_seconds
+        wish = LegWish(leg_id=leg_id, to=address, timeout_s=_CONNECTS_WITHIN_S, max_duration_s=longest)
+        target = _Target(address=address, country=None, caller=parent.local_e164, rate=rate, by_trunk=False)
+        return await self._enter(connection, parent, wish, target, node_id, None)
+
+    async def _enter(
+        self,
+        connection: Connection,
+        parent: CallRecord,
+        wish: LegWish,
+        target: _Target,
+        node_id: UUID,
+        prepare: Prepare | None,
+    ) -> CallRecord:
         most = await connection.fetchval(_LOCK_LIMITS, parent.workspace_id, parent.mode)
         await self._refuse_ended(connection, wish.for_leg or parent.id)
         if await connection.fetchval(_LIVE, parent.workspace_id, parent.mode) >= most:
@@ -135,7 +159,7 @@ class AddLeg:
         connection: Connection,
         leg: CallRecord,
         node_id: UUID,
-        prepare: Prepare,
+        prepare: Prepare | None,
         *,
         by_trunk: bool,
     ) -> CallRecord:
@@ -150,7 +174,7 @@ class AddLeg:
                 await self._lifecycle.hold(connection, leg)
         except InsufficientFunds as exc:
             return await self._fail(connection, leg, queue.refusal_cause(exc))
-        dialog = prepare(msgspec.structs.replace(leg, trunk_id=trunk_id))
+        dialog = prepare(msgspec.structs.replace(leg, trunk_id=trunk_id)) if prepare else None
         return await self._lifecycle.start(
             connection, leg, now=now, node_id=node_id, trunk_id=trunk_id, dialog=dialog
         )
@@ -186,6 +210,8 @@ class AddLeg:
             "updated_at": now,
         }
 
+
+_CONNECTS_WITHIN_S = 10
 
 _LOCK_LIMITS = """
 SELECT max_concurrent_calls FROM call_queues WHERE workspace_id = $1 AND mode = $2 FOR UPDATE

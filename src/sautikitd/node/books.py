@@ -34,7 +34,7 @@ class Books:
     async def alerting(self, call_id: UUID, at: datetime) -> None:
         await self._committer.commit(Alerting(call_id=call_id, at=at))
 
-    async def answered(self, call_id: UUID, at: datetime, dialog: dict[str, Any]) -> CallRecord | None:
+    async def answered(self, call_id: UUID, at: datetime, dialog: dict[str, Any] | None) -> CallRecord | None:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
         return await self._committer.commit(Answering(call_id=call_id, at=at, dialog=dialog))
 

@@ -32,6 +32,7 @@ from sautikitd.node.live.controllers import Controllers
 from sautikitd.node.live.flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
 from sautikitd.node.rooms.rooms import NodeRooms
+from sautikitd.node.stream_legs import StreamLegs
 from sautikitd.node.streaming import CallStreams
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaRefused
@@ -138,6 +139,7 @@ class Conversations:
         dialler = CallDialler(self.dialling, call, leg)
         streamer = CallStreams(
             client=self.streams,
+            legs=StreamLegs(self.dialling),
             call=call,
             leg=leg,
             callbacks=client,

@@ -1,18 +1,32 @@
 """Keeps an answered leg within what is held for it, and within its longest duration (contract §12, Holds)."""
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.clock import Clock
 from sautikitd.node.books import Books
-from sautikitd.voice.leg import MediaLeg
 
 GROW_BY_S = 60
 GROW_WHEN_LEFT_S = 35
 WARN_WHEN_LEFT_S = 30
 _TRY_AGAIN_S = 1.0
+
+
+class PaidLeg(Protocol):
+    """What runs on money: a leg of a call, or a stream."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def partner(self) -> "PaidLeg | None": ...
+
+    async def warn(self) -> None: ...
+
+    def end(self, cause: HangupCause, *, at: datetime) -> None: ...
 
 
 class MoneyWatch:
@@ -22,7 +36,7 @@ class MoneyWatch:
     def __init__(
         self,
         call: CallRecord,
-        leg: MediaLeg,
+        leg: PaidLeg,
         answered_at: datetime,
         books: Books,
         clock: Clock,

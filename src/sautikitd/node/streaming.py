@@ -22,6 +22,7 @@ from sautikitd.flow.context import FlowContext
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal
 from sautikitd.flow.streams import Streamed, StreamEnd, StreamEvent, StreamProtocol, StreamSpec, StreamTrack
 from sautikitd.ids import uuid7
+from sautikitd.node.stream_legs import StreamLeg, StreamLegs, StreamRefused
 from sautikitd.timestamps import rfc3339
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused
@@ -42,6 +43,7 @@ class CallStreams:
     """The `Streamer` of one call. Streams that run beside the flow outlive it, and end with the leg."""
 
     client: StreamClient
+    legs: StreamLegs
     call: CallRecord
     leg: MediaLeg
     callbacks: CallbackClient
@@ -127,6 +129,22 @@ class RunningStream:
         )
 
     async def _stream(self) -> StreamEnded:
+        """Where streams cost something, with a leg of its own in the books, from before it opens to after its end."""
+        try:
+            leg = await self._of.legs.begin(self._of.call, self._of.leg, self.spec.url, self.stop)
+        except StreamRefused as refused:
+            return self._failed(str(refused))
+        if leg is None:
+            return await self._carry(None)
+        failed = True
+        try:
+            ended = await self._carry(leg)
+            failed = ended.end is StreamEnd.FAILED
+            return ended
+        finally:
+            await leg.close(failed=failed, by_us=self._stopping)
+
+    async def _carry(self, leg: StreamLeg | None) -> StreamEnded:
         try:
             self._opened = stream = await self._of.client.open(await self._order())
         except DatabaseUnavailable:
@@ -139,6 +157,8 @@ class RunningStream:
         deafen = self._of.leg.hear_digits(stream.press)
         try:
             if await stream.opened:
+                if leg is not None:
+                    await leg.answered()
                 await self._join(stream)
             return await stream.ended
         finally:

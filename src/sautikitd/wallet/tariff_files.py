@@ -170,7 +170,7 @@ def _row(raw: dict[str, str], now: datetime) -> TariffRow | str:
     raw = {name: value.strip() for name, value in raw.items()}
     price = raw["per_minute_minor"]
     if raw["direction"] not in get_args(Direction):
-        return "direction: inbound, outbound, sip or browser"
+        return "direction: inbound, outbound, sip, browser or stream"
     if not _PREFIX.fullmatch(raw["prefix"]):
         return "prefix: up to 15 digits without +, like 2547"
     if not 1 <= len(raw["destination"]) <= _WRITTEN or not raw["destination"].isprintable():

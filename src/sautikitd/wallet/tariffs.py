@@ -11,8 +11,8 @@ from sautikitd.database.pool import Connection
 from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.money import CURRENCY, Minor
 
-Direction = Literal["inbound", "outbound", "sip", "browser"]
-"""The last two are legs to devices, which are free where no tariff has them."""
+Direction = Literal["inbound", "outbound", "sip", "browser", "stream"]
+"""The last three are legs to devices and to the WebSockets of streams, which are free where no tariff has them."""
 
 Tax = Literal["inclusive", "exclusive"]
 

@@ -119,7 +119,7 @@ CREATE CONSTRAINT TRIGGER entered AFTER UPDATE ON wallets DEFERRABLE INITIALLY D
 CREATE TABLE tariffs (
     id uuid PRIMARY KEY,
     workspace_id uuid REFERENCES workspaces,      -- null: the platform's price list
-    direction text NOT NULL CHECK (direction IN ('inbound', 'outbound', 'sip', 'browser')),  -- sip, browser: legs to devices
+    direction text NOT NULL CHECK (direction IN ('inbound', 'outbound', 'sip', 'browser', 'stream')),  -- sip, browser: legs to devices
     prefix text NOT NULL CHECK (prefix ~ '^[0-9]{0,15}$'),  -- leading digits of the far number, without '+'; '' is every number
     destination text NOT NULL,
     per_minute_minor bigint NOT NULL CHECK (per_minute_minor >= 0),  -- VAT included
