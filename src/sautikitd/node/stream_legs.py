@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sautikitd.calls.lifecycle import Ending
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupBy, HangupCause
+from sautikitd.calls.steps import Ending
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.errors import Refusal
 from sautikitd.ids import uuid7
