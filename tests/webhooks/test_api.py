@@ -299,6 +299,10 @@ async def test_a_replay_of_failures_sends_what_was_missed_and_nothing_else(
     assert (
         await api.post(f"/v1/webhooks/{webhook_id}/replay", json={"from": "2026-11-23T09:00:00"})
     ).status_code == 422
+    too_far = {"from": "2026-10-01T00:00:00Z", "only_failed": True}
+    refused = await api.post(f"/v1/webhooks/{webhook_id}/replay", json=too_far)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["fields"][0]["pointer"] == "/from"
 
 
 async def test_events_are_listed_as_they_are_delivered_without_the_steps_of_flows(

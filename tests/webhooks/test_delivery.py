@@ -7,6 +7,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from sautikitd.egress.signatures import verify
+from sautikitd.webhooks.disabling import discard_waiting
 from sautikitd.webhooks.jobs import purge_delivery_log
 from webhooks.dispatching import Dispatch, Until
 from webhooks.sink import Behaviour, Sink, answering, endless, resetting
@@ -241,18 +242,52 @@ async def test_a_delivery_to_a_private_address_fails_without_a_connection(
     assert sink.received == []
 
 
-async def test_the_log_forgets_attempts_after_thirty_days(
+async def test_the_log_forgets_deliveries_and_their_attempts_after_thirty_days_and_never_what_waits(
     workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
 ) -> None:
     await workspace.subscribe(sink.url("/hook"))
+    unheard, _ = await workspace.subscribe("https://unheard.example", "call.started")
+    await workspace.subscribe(sink.behave("/broken", answering(500)), "wallet.low_balance")
+    await workspace.emit(
+        "wallet.low_balance"
+    )  # delivered to one, waiting for its second attempt at the other
+    await workspace.emit("call.started")
+    async with workspace.database.transaction() as connection:
+        await discard_waiting(connection, [unheard], workspace.clock.now(), "disabled by the test")
     running = await dispatch()
-    await workspace.emit()
-    await sink.wait_for(1)
+    await sink.wait_for(3)
     await running.stopped()
     now = workspace.clock.now()
+    assert sorted(await statuses(workspace)) == ["discarded", "pending", "succeeded", "succeeded"]
 
     assert await purge_delivery_log(workspace.database, now + timedelta(days=29)) == 0
-    assert await purge_delivery_log(workspace.database, now + timedelta(days=31)) == 1
+    assert len(await statuses(workspace)) == 4
+    assert await purge_delivery_log(workspace.database, now + timedelta(days=31)) == 3
 
     assert await workspace.attempts() == []
-    assert await statuses(workspace) == ["succeeded"]
+    assert await statuses(workspace) == ["pending"]
+
+
+async def test_the_purge_takes_secrets_that_sign_no_more_and_the_health_of_forgotten_urls(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch
+) -> None:
+    webhook_id, _ = await workspace.subscribe(sink.behave("/broken", answering(500)))
+    now = workspace.clock.now()
+    async with workspace.database.transaction() as connection:
+        await workspace.secrets.rotate(connection, webhook_id, now)
+    await workspace.emit("wallet.top_up", sink.behave("/url", answering(500)))
+    running = await dispatch()
+    await sink.wait_for(2)
+    await running.stopped()
+
+    async def left() -> tuple[int, int]:
+        async with workspace.database.connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT (SELECT count(*) FROM webhook_secrets), (SELECT count(*) FROM webhook_health)"
+            )
+        return tuple(row)
+
+    await purge_delivery_log(workspace.database, now + timedelta(hours=23))
+    assert await left() == (2, 2)
+    await purge_delivery_log(workspace.database, now + timedelta(days=31))
+    assert await left() == (1, 1)  # the present secret, and the webhook's own failures

@@ -1,26 +1,71 @@
 """Background work of the webhooks room."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sautikitd.database.pool import Database
+from sautikitd.webhooks.models import LOG_KEPT
 
-LOG_KEPT = timedelta(days=30)
 _AT_ONCE = 5_000
 
 
 async def purge_delivery_log(database: Database, now: datetime) -> int:
-    """Removes attempts older than 30 days; returns how many. Deliveries and events stay. Run it daily."""
-    removed = 0
-    while True:
-        async with database.connection() as connection:
-            rows = await connection.fetch(_PURGE, now - LOG_KEPT, _AT_ONCE)
-        removed += len(rows)
-        if len(rows) < _AT_ONCE:
-            return removed
+    """Removes deliveries that ended, and attempts, older than 30 days; returns how many attempts. Run it daily.
+
+    With them goes what serves nothing any more: secrets whose overlap is over or whose webhook was deleted, and the
+    health of URLs that are no subscription and have not been heard of for as long. Events stay.
+    """
+    removed, found = 0, _AT_ONCE
+    while found == _AT_ONCE:
+        async with database.transaction() as connection:
+            found = await connection.fetchval(_PURGE_ATTEMPTS, now - LOG_KEPT, _AT_ONCE)
+        removed += found
+    for statement in (_PURGE_UNTRIED, _PURGE_SECRETS, _PURGE_HEALTH):
+        found = _AT_ONCE
+        while found == _AT_ONCE:
+            async with database.transaction() as connection:
+                found = await connection.fetchval(statement, now, LOG_KEPT, _AT_ONCE)
+    return removed
 
 
-_PURGE = """
-DELETE FROM webhook_attempts WHERE (delivery_id, attempt) IN (
-    SELECT delivery_id, attempt FROM webhook_attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)
-RETURNING attempt
+# A delivery goes with the last of its attempts.
+_PURGE_ATTEMPTS = """
+WITH old AS (
+    DELETE FROM webhook_attempts WHERE (delivery_id, attempt) IN (
+        SELECT delivery_id, attempt FROM webhook_attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)
+    RETURNING delivery_id
+), ended AS (
+    DELETE FROM webhook_deliveries
+    WHERE id = ANY (ARRAY(SELECT delivery_id FROM old)) AND finished_at IS NOT NULL AND last_attempt_at < $1
+)
+SELECT count(*) FROM old
+"""
+
+_PURGE_UNTRIED = """
+WITH old AS (
+    DELETE FROM webhook_deliveries WHERE id = ANY (ARRAY(
+        SELECT id FROM webhook_deliveries WHERE attempts = 0 AND finished_at < $1::timestamptz - $2::interval LIMIT $3))
+    RETURNING id
+)
+SELECT count(*) FROM old
+"""
+
+_PURGE_SECRETS = """
+WITH old AS (
+    DELETE FROM webhook_secrets WHERE id = ANY (ARRAY(
+        SELECT s.id FROM webhook_secrets s JOIN webhooks w ON w.id = s.webhook_id
+        WHERE s.valid_until < $1 OR w.deleted_at < $1::timestamptz - $2::interval LIMIT $3))
+    RETURNING id
+)
+SELECT count(*) FROM old
+"""
+
+_PURGE_HEALTH = """
+WITH old AS (
+    DELETE FROM webhook_health WHERE endpoint_id = ANY (ARRAY(
+        SELECT endpoint_id FROM webhook_health
+        WHERE webhook_id IS NULL AND (disabled_until IS NULL OR disabled_until < $1)
+          AND (failing_since IS NULL OR failing_since < $1::timestamptz - $2::interval) LIMIT $3))
+    RETURNING endpoint_id
+)
+SELECT count(*) FROM old
 """

@@ -1,7 +1,7 @@
 """Deliveries: their states, what a claim hands out, what an attempt leaves behind."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,9 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.events.models import Mode
+
+LOG_KEPT = timedelta(days=30)
+"""How long ended deliveries and their attempts are kept (contract §6)."""
 
 
 class DeliveryStatus(StrEnum):

@@ -43,7 +43,8 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """Sends the events that happened in [from, to) again; `to` is now when left out."""
+    """Sends the events that happened in [from, to) again; `to` is now when left out. `only_failed`: those that were
+    never delivered and are not on their way, back to 30 days."""
 
     from_: Time
     to: Time | None = None

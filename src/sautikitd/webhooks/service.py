@@ -13,6 +13,7 @@ from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.events.kinds import SUBSCRIBABLE, EventKind
 from sautikitd.events.models import Event, Mode
 from sautikitd.ids import uuid7
+from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks import repository
 from sautikitd.webhooks.disabling import discard_waiting
 from sautikitd.webhooks.errors import (
@@ -22,6 +23,7 @@ from sautikitd.webhooks.errors import (
     WebhookDisabled,
     WebhookNotFound,
 )
+from sautikitd.webhooks.models import LOG_KEPT
 from sautikitd.webhooks.repository import Place
 from sautikitd.webhooks.requests import ChangeWebhook, CreateWebhook, Replay
 from sautikitd.webhooks.secrets import SubscriptionSecrets
@@ -144,6 +146,12 @@ class Webhooks:
     ) -> ReplayAnswer:
         """Queues the events of a span of time that match the subscription as it is now, missed ones too."""
         await self._find_enabled(connection, place, webhook_id)
+        if wish.only_failed and wish.from_ < now - LOG_KEPT:
+            # What was delivered before is not known any more, and would be sent again.
+            reason = (
+                f"with `only_failed` not before {rfc3339(now - LOG_KEPT)}: the delivery log keeps 30 days"
+            )
+            raise Invalid(fields=[FieldProblem("/from", reason)])
         queued, go_on = await repository.replay(
             connection,
             webhook_id,
