@@ -20,7 +20,6 @@ PARTS = (
     ("/webhooks/attempt", "building and judging"),
     ("/events/", "building and judging"),
     ("/webhooks/", "dispatcher"),
-    ("/bench/", "the bench itself"),
 )
 
 
@@ -58,8 +57,8 @@ class Spent:
 
     def __init__(self, postmaster: int) -> None:
         self._postmaster = postmaster
-        self._own = time.process_time()
         self._children = _children(postmaster)
+        self._own = time.process_time()
 
     def own(self) -> float:
         return (time.process_time() - self._own) * 1e6

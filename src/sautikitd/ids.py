@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -31,3 +32,8 @@ def uuid7() -> UUID:
         stamp, counter = _last_ms, _counter
     tail = drawn & ((1 << 62) - 1)
     return UUID(int=(stamp << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | tail)
+
+
+def first_uuid7_of(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of a moment: what was made before it has a smaller id."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

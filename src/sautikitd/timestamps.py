@@ -8,7 +8,7 @@ import msgspec
 
 def rfc3339(moment: datetime) -> str:
     """`2026-11-23T09:30:00.000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def shown(moment: datetime | None) -> str | None:

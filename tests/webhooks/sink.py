@@ -53,13 +53,13 @@ class Sink:
     def at(self, path: str) -> list[Received]:
         return [r for r in self.received if r.path == path]
 
-    async def wait_for(self, count: int, path: str | None = None) -> list[Received]:
+    async def wait_for(self, count: int, path: str | None = None, *, within_s: float = 10) -> list[Received]:
         """Returns once `count` requests have arrived (at `path`)."""
 
         def seen() -> list[Received]:
             return self.received if path is None else self.at(path)
 
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(within_s), self._changed:
             await self._changed.wait_for(lambda: len(seen()) >= count)
         return seen()
 

@@ -13,6 +13,7 @@ import msgspec
 from yarl import URL
 
 from sautikitd.egress.connecting import ConnectFailed, Connector, ConnectTimeout, NameUnknown
+from sautikitd.egress.deadline import Deadline
 from sautikitd.egress.failures import EgressFailure, EgressFailureKind
 from sautikitd.egress.guard import AddressRefused, EgressGuard
 from sautikitd.egress.pool import ConnectionPool, Host
@@ -117,7 +118,7 @@ class EgressClient:
         started = time.monotonic()
         reader = ReplyReader(method, body_bytes=limits.body_bytes, truncate=limits.truncate)
         try:
-            async with asyncio.timeout(limits.total_s):
+            with Deadline(limits.total_s):
                 await self._exchange(method, url, headers or {}, body, limits, reader)
         except (TimeoutError, OSError, ValueError) as error:
             kind, message = _verdict(error, limits)

@@ -1,6 +1,7 @@
 """The worker process: webhooks, payments, calls of dead nodes ended, the queue's leftovers and old rows cleared away."""
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack, suppress
 
 from sautikitd.app import open_platform
@@ -22,6 +23,9 @@ from sautikitd.transcription.composition import open_transcription
 from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets
+
+_COLLECT_AFTER = 20_000
+"""Objects made, less those gone, between two looks for cycles: hundreds of deliveries are under way at a time."""
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:
@@ -77,6 +81,9 @@ async def run(settings: Settings, process: RoleProcess) -> None:
         beside.append(asyncio.create_task(AutoTopUps(topups, platform.database, platform.clock).run()))
         stopping = asyncio.create_task(process.until_stopped())
         process.ready()
+        gc.collect()
+        gc.freeze()  # what the program is made of stays: the collector need not look at it again and again
+        gc.set_threshold(_COLLECT_AFTER, 20, 20)
         try:
             done, _ = await asyncio.wait([delivering, stopping, *beside], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:

@@ -15,6 +15,7 @@ import msgspec
 
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database
+from sautikitd.ids import first_uuid7_of
 
 SETTLED_AFTER = timedelta(seconds=60)
 """How old a transaction is at least when it is sealed: more than clocks of machines differ, or a statement may take."""
@@ -60,7 +61,7 @@ class NotedSeal(msgspec.Struct, frozen=True):
 
 async def seal_settled(database: Database, clock: Clock) -> int:
     """Seals what is settled and not yet sealed; returns how many transactions. Harmless to repeat, or to run twice at once."""
-    horizon = _first_id_of(clock.now() - SETTLED_AFTER)
+    horizon = first_uuid7_of(clock.now() - SETTLED_AFTER)
     if not await _all_over(database, clock):
         return 0
     sealed = 0
@@ -183,11 +184,6 @@ def _first_difference(seal: Seal, leaves: Sequence[Leaf]) -> BrokenSeal | None:
         where = f"{place} of {seal.transaction_count} in seal {seal.sequence}, of {seal.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
         return BrokenSeal("ledger_transactions", row, f"{problem} ({where})")
     return None
-
-
-def _first_id_of(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 _OVER = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8"

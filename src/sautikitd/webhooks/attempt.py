@@ -9,7 +9,7 @@ from sautikitd.clock import Clock
 from sautikitd.egress.client import EgressLimits, Exchange
 from sautikitd.egress.failures import EgressFailure
 from sautikitd.egress.signatures import SIGNATURE_HEADER, sign, standard_webhooks_headers
-from sautikitd.events.envelope import Envelope, body_of
+from sautikitd.events.envelope import SealedEnvelope, without_spaces
 from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks.models import Attempt, ClaimedDelivery, DeliveryStatus, Outcome
 from sautikitd.webhooks.schedule import next_attempt
@@ -122,16 +122,14 @@ class Sender:
 
 def body_for(delivery: ClaimedDelivery) -> bytes:
     """The same bytes for every delivery and attempt of one event."""
-    return body_of(
-        Envelope(
-            kind=delivery.kind,
-            event_id=delivery.event_id,
-            workspace_id=delivery.workspace_id,
-            mode=delivery.mode,
-            occurred_at=rfc3339(delivery.occurred_at),
-            data=delivery.data,
-        )
-    )
+    return SealedEnvelope(
+        kind=delivery.kind,
+        event_id=delivery.event_id,
+        workspace_id=delivery.workspace_id,
+        mode=delivery.mode,
+        occurred_at=rfc3339(delivery.occurred_at),
+        data=without_spaces(delivery.data),
+    ).body()
 
 
 def headers_for(

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sautikitd.database.pool import Database
+from sautikitd.ids import first_uuid7_of
 from sautikitd.webhooks.models import LOG_KEPT
 
 _AT_ONCE = 5_000
@@ -14,36 +15,34 @@ async def purge_delivery_log(database: Database, now: datetime) -> int:
     With them goes what serves nothing any more: secrets whose overlap is over or whose webhook was deleted, and the
     health of URLs that are no subscription and have not been heard of for as long. Events stay.
     """
-    removed, found = 0, _AT_ONCE
-    while found == _AT_ONCE:
-        async with database.transaction() as connection:
-            found = await connection.fetchval(_PURGE_ATTEMPTS, now - LOG_KEPT, _AT_ONCE)
-        removed += found
-    for statement in (_PURGE_UNTRIED, _PURGE_SECRETS, _PURGE_HEALTH):
+    bound = first_uuid7_of(now - LOG_KEPT)
+    removed = 0
+    for statement in (_PURGE_ATTEMPTS, _PURGE_DELIVERIES, _PURGE_SECRETS, _PURGE_HEALTH):
         found = _AT_ONCE
         while found == _AT_ONCE:
             async with database.transaction() as connection:
-                found = await connection.fetchval(statement, now, LOG_KEPT, _AT_ONCE)
+                found = await connection.fetchval(statement, now, LOG_KEPT, _AT_ONCE, bound)
+            removed += found if statement is _PURGE_ATTEMPTS else 0
     return removed
 
 
-# A delivery goes with the last of its attempts.
+# Ids tell when a delivery was made ($4), so that the old ones stand first in the primary keys: these two need no
+# index on a time, which every delivery would pay for.
 _PURGE_ATTEMPTS = """
 WITH old AS (
     DELETE FROM webhook_attempts WHERE (delivery_id, attempt) IN (
-        SELECT delivery_id, attempt FROM webhook_attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)
-    RETURNING delivery_id
-), ended AS (
-    DELETE FROM webhook_deliveries
-    WHERE id = ANY (ARRAY(SELECT delivery_id FROM old)) AND finished_at IS NOT NULL AND last_attempt_at < $1
+        SELECT delivery_id, attempt FROM webhook_attempts
+        WHERE delivery_id < $4 AND started_at < $1::timestamptz - $2::interval ORDER BY delivery_id LIMIT $3)
+    RETURNING attempt
 )
 SELECT count(*) FROM old
 """
 
-_PURGE_UNTRIED = """
+_PURGE_DELIVERIES = """
 WITH old AS (
     DELETE FROM webhook_deliveries WHERE id = ANY (ARRAY(
-        SELECT id FROM webhook_deliveries WHERE attempts = 0 AND finished_at < $1::timestamptz - $2::interval LIMIT $3))
+        SELECT id FROM webhook_deliveries
+        WHERE id < $4 AND finished_at < $1::timestamptz - $2::interval ORDER BY id LIMIT $3))
     RETURNING id
 )
 SELECT count(*) FROM old
@@ -56,7 +55,7 @@ WITH old AS (
         WHERE s.valid_until < $1 OR w.deleted_at < $1::timestamptz - $2::interval LIMIT $3))
     RETURNING id
 )
-SELECT count(*) FROM old
+SELECT count(*) FROM old WHERE $4::uuid IS NOT NULL
 """
 
 _PURGE_HEALTH = """
@@ -67,5 +66,5 @@ WITH old AS (
           AND (failing_since IS NULL OR failing_since < $1::timestamptz - $2::interval) LIMIT $3))
     RETURNING endpoint_id
 )
-SELECT count(*) FROM old
+SELECT count(*) FROM old WHERE $4::uuid IS NOT NULL
 """

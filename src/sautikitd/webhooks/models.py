@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -58,7 +57,7 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     call_id: UUID | None
     occurred_at: datetime
-    data: dict[str, Any]
+    data: str  # JSON
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,7 +129,7 @@ WITH RECURSIVE lane AS (
     FROM webhooks w WHERE w.id = ANY (ARRAY(SELECT DISTINCT webhook_id FROM claimed))
 )
 SELECT d.id, d.lease_id, d.endpoint_id, d.workspace_id, d.mode, d.webhook_id,
-       coalesce(w.url, d.url) AS url, d.attempts, d.event_id, e.kind, d.call_id, e.occurred_at, e.data,
+       coalesce(w.url, d.url) AS url, d.attempts, d.event_id, e.kind, d.call_id, e.occurred_at, e.data::text AS data,
        CASE WHEN d.webhook_id IS NULL
             THEN NOT EXISTS (SELECT FROM webhook_health h
                              WHERE h.endpoint_id = d.endpoint_id AND h.disabled_until > $1)

@@ -162,6 +162,7 @@ class WebhookRoutes:
         """Send a `webhook.test` event to this webhook alone."""
         webhook_id = _id(request, "webhook_id", WebhookNotFound)
         made = await self._webhooks.test(request.connection, _place(request), webhook_id, request.now)
+        await _audit(request, "webhook.test", webhook_id)
         return self._queued(request, made)
 
     @endpoint(
@@ -207,9 +208,11 @@ class WebhookRoutes:
     )
     async def redeliver(self, request: ApiRequest[None, None]) -> Answer:
         """Deliver an event once more: a new delivery of the same event, with the same `event_id`."""
+        webhook_id, delivery_id = _delivery_ids(request)
         made = await self._webhooks.redeliver(
-            request.connection, _place(request), *_delivery_ids(request), now=request.now
+            request.connection, _place(request), webhook_id, delivery_id, now=request.now
         )
+        await _audit(request, "webhook.redeliver", webhook_id)
         return self._queued(request, made)
 
     @endpoint(
@@ -229,6 +232,7 @@ class WebhookRoutes:
         answer = await self._webhooks.replay(
             request.connection, _place(request), webhook_id, request.body, request.now
         )
+        await _audit(request, "webhook.replay", webhook_id)
         request.after_commit.append(lambda: self._waker.wake(CHANNEL))
         return Answer(status=202, body=answer)
 

@@ -90,8 +90,6 @@ CREATE INDEX webhook_deliveries_order ON webhook_deliveries (endpoint_id, call_i
     WHERE attempts = 0 AND status IN ('pending', 'delivering') AND call_id IS NOT NULL;
 CREATE INDEX webhook_deliveries_event ON webhook_deliveries (event_id);
 CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
-CREATE INDEX webhook_deliveries_untried ON webhook_deliveries (finished_at)
-    WHERE attempts = 0 AND finished_at IS NOT NULL;   -- the others are found by their attempts when they are purged
 
 -- The same edges as `DELIVERY_EDGES`. In the condition, not in the function: it is asked twice a delivery.
 CREATE FUNCTION refuse_delivery_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -119,4 +117,3 @@ CREATE TABLE webhook_attempts (
     started_at timestamptz NOT NULL,
     PRIMARY KEY (delivery_id, attempt)
 );
-CREATE INDEX webhook_attempts_age ON webhook_attempts (started_at);
