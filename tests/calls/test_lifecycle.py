@@ -23,6 +23,20 @@ async def test_an_answered_call_is_charged_by_the_second_once(scene: Scene) -> N
     assert await scene.events(call.id) == ["call.started", "call.answered", "call.completed"]
 
 
+async def test_the_last_event_names_the_ledger_entry_that_charged_the_call(scene: Scene) -> None:
+    call = await scene.place()
+    await scene.claim()
+    await scene.answer(call.id)
+    await scene.end(call.id, after_s=36)
+    async with scene.platform.database.connection() as connection:
+        data = await connection.fetchval(
+            "SELECT data FROM events WHERE call_id = $1 AND kind = 'call.completed'", call.id
+        )
+        entry = await connection.fetchval("SELECT id FROM ledger_transactions WHERE call_id = $1", call.id)
+    (line,) = data["call"]["cost_breakdown"]
+    assert (line["amount_minor"], line["ledger_entry_id"]) == (180, str(entry))
+
+
 async def test_an_unanswered_call_costs_nothing(scene: Scene) -> None:
     call = await scene.place()
     await scene.claim()

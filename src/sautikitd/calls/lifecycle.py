@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -66,7 +66,9 @@ class CallLifecycle:
             _next(call, status=CallStatus.RINGING, started_at=now, updated_at=now, **columns)
             for call, columns in calls
         ]
-        deliveries = await self._write(connection, [(call, EventKind.CALL_STARTED, now) for call in started])
+        deliveries = await self._write(
+            connection, [_Change(call, EventKind.CALL_STARTED, now) for call in started]
+        )
         return started, deliveries
 
     async def take(
@@ -88,7 +90,7 @@ class CallLifecycle:
         for step in steps:
             call = found.get(step.call_id)
             after = _after(call, step, bills) if call else None
-            taken.append(Taken(after[0] if after else call, after is not None))
+            taken.append(Taken(after.call if after else call, after is not None))
             if after:
                 changes.append(after)
         return taken, await self._write(connection, changes)
@@ -234,19 +236,17 @@ class CallLifecycle:
             description=description, reference=call.session_id, call_id=call.id, number_id=call.number_id
         )
         entry = await self._wallets.settle(connection, cause_of(call.id), cost, details)
-        return _Bill(seconds, -entry.amount_minor if entry else 0)
+        return _Bill(seconds, -entry.amount_minor, entry.id) if entry else _Bill(seconds, 0)
 
     async def emit(self, connection: Connection, call: CallRecord, kind: EventKind, at: datetime) -> None:
-        await self._events.record_many(connection, [_event(call, kind, at)])
+        await self._events.record_many(connection, [_event(_Change(call, kind, at))])
 
-    async def _write(
-        self, connection: Connection, changes: Sequence[tuple[CallRecord, EventKind, datetime]]
-    ) -> int:
+    async def _write(self, connection: Connection, changes: Sequence["_Change"]) -> int:
         """Stores calls as they are now, each with the event that tells of it; how many deliveries that makes."""
         if not changes:
             return 0
-        await repository.store(connection, [call for call, _, _ in changes])
-        return await self._events.record_many(connection, [_event(*change) for change in changes])
+        await repository.store(connection, [change.call for change in changes])
+        return await self._events.record_many(connection, [_event(change) for change in changes])
 
 
 @dataclass(frozen=True)
@@ -255,6 +255,16 @@ class _Bill:
 
     seconds: int | None
     cost_minor: int
+    entry_id: UUID | None = None
+
+
+class _Change(NamedTuple):
+    """A call after a step, and the event that tells of it; `entry_id` where money was taken."""
+
+    call: CallRecord
+    kind: EventKind
+    at: datetime
+    entry_id: UUID | None = None
 
 
 def _next(call: CallRecord, **columns: Any) -> CallRecord:
@@ -262,14 +272,12 @@ def _next(call: CallRecord, **columns: Any) -> CallRecord:
     return replace(call, event_sequence=call.event_sequence + 1, **columns)
 
 
-def _after(
-    call: CallRecord, step: Step, bills: dict[UUID, _Bill]
-) -> tuple[CallRecord, EventKind, datetime] | None:
+def _after(call: CallRecord, step: Step, bills: dict[UUID, _Bill]) -> _Change | None:
     """The call once the step is taken, and the event of that; None for a call that is past it."""
     if isinstance(step, Alerting):
         if call.status is not CallStatus.RINGING or call.ringing_at is not None:
             return None
-        return _next(call, ringing_at=step.at, updated_at=step.at), EventKind.CALL_RINGING, step.at
+        return _Change(_next(call, ringing_at=step.at, updated_at=step.at), EventKind.CALL_RINGING, step.at)
     if isinstance(step, Answering):
         if call.status is not CallStatus.RINGING:
             return None
@@ -277,11 +285,11 @@ def _after(
         answered = _next(
             call, status=CallStatus.ANSWERED, answered_at=step.at, updated_at=step.at, dialog=dialog
         )
-        return answered, EventKind.CALL_ANSWERED, step.at
+        return _Change(answered, EventKind.CALL_ANSWERED, step.at)
     return _closed(call, step, bills[call.id]) if call.id in bills else None
 
 
-def _closed(call: CallRecord, step: Closing, bill: _Bill) -> tuple[CallRecord, EventKind, datetime]:
+def _closed(call: CallRecord, step: Closing, bill: _Bill) -> _Change:
     ending = step.ending
     status = _final_status(call, ending)
     ended = _next(
@@ -299,20 +307,21 @@ def _closed(call: CallRecord, step: Closing, bill: _Bill) -> tuple[CallRecord, E
         dialog=call.dialog if step.keep_dialog else None,
     )
     kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
-    return ended, kind, ending.at
+    return _Change(ended, kind, ending.at, bill.entry_id)
 
 
-def _event(call: CallRecord, kind: EventKind, at: datetime) -> tuple[Event, Sequence[Endpoint]]:
+def _event(change: _Change) -> tuple[Event, Sequence[Endpoint]]:
+    call = change.call
     event = Event(
         id=uuid7(),
         workspace_id=call.workspace_id,
         mode=call.mode,
-        kind=kind,
+        kind=change.kind,
         call_id=call.id,
         number_id=call.number_id,
         sequence=call.event_sequence,
-        data={**event_data(call), "sequence": call.event_sequence},
-        occurred_at=at,
+        data={**event_data(call, change.entry_id), "sequence": call.event_sequence},
+        occurred_at=change.at,
     )
     urls = dict.fromkeys(url for url in (call.webhook_url, call.events_url) if url)
     return event, [Endpoint(url=url) for url in urls]

@@ -85,8 +85,9 @@ def show_event(row: Record) -> CallEvent:
     return CallEvent(row["id"], row["call_id"], row["kind"], payload, occurred, created)
 
 
-def event_data(call: CallRecord) -> dict[str, Any]:
-    """`data` of a call event (contract §6): the flat fields, and the whole call under `call`.
+def event_data(call: CallRecord, entry_id: UUID | None = None) -> dict[str, Any]:
+    """`data` of a call event (contract §6): the flat fields, and the whole call under `call`. `entry_id` is the ledger
+    entry that charged it.
 
     `status` is that of the call, but for `call.started`, where it is `started`: nothing rings yet.
     """
@@ -114,6 +115,6 @@ def event_data(call: CallRecord) -> dict[str, Any]:
         "hangup_by": call.hangup_by,
         "sip_code": call.sip_code,
         "answered_by": call.answered_by,
-        "call": show_call(call),
+        "call": show_call(call, entries={call.id: entry_id} if entry_id else None),
     }
     return data
