@@ -31,7 +31,7 @@ class FlowRemark(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FlowVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`flow` is the normalised form, with every default filled in; null when the flow is not valid."""
+    """`flow` is the normalised form, without what is at its default; null when the flow is not valid."""
 
     valid: bool
     flow: dict[str, Any] | None

@@ -67,7 +67,7 @@ def _section(element: Element) -> Iterator[str]:
             yield f"#### `<{child.element.name}>` in `<{element.name}>`{_meaning(child)}\n"
             if child.element.note:
                 yield f"{child.element.note[0].upper()}{child.element.note[1:]}.\n"
-            yield from _rows(child.element)
+            yield from _rows(child.element, inner=True)
             if child.keeps:
                 kept = ", ".join(
                     f"`{old}`" + ("" if old == new else f" (as `{new}`)") for old, new in child.keeps.items()
@@ -97,7 +97,8 @@ def _meaning(child: Child) -> str:
             return " is passed over"
 
 
-def _rows(element: Element) -> Iterator[str]:
+def _rows(element: Element, *, inner: bool = False) -> Iterator[str]:
+    """`inner`: what stands in the element has no section of its own."""
     rows: list[str] = []
     if element.text is not None:
         rows.append(f"| text | `{element.text}` | | |")
@@ -108,6 +109,10 @@ def _rows(element: Element) -> Iterator[str]:
     for child in element.children:
         if child.role is Role.TARGET and child.element.name == "Identity":
             rows.append("| `<Identity>` | its text, instead of the element's own | | |")
+        elif inner and child.role is Role.PARAMETER:
+            rows.append(f"| `<{child.element.name}>` | a name and a value of `{child.field}` | | |")
+        elif inner and child.role is Role.IGNORED:
+            rows.append(f"| `<{child.element.name}>` | passed over | | {child.element.note} |")
     if rows:
         yield "\n".join(["| attribute | field | default | notes |", "|---|---|---|---|", *rows, ""])
 

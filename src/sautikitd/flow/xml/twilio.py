@@ -197,7 +197,7 @@ _DIAL = Element(
                     Child(
                         element=Element(
                             name="Parameter",
-                                            note="parameters are not passed on to clients",
+                            note="parameters are not passed on to clients",
                         ),
                         role=Role.IGNORED,
                     ),
