@@ -36,6 +36,10 @@ class ScriptedDialler:
         self._leg = leg
         self._outcome = outcome
 
+    @property
+    def last(self) -> Dialled | None:
+        return self._outcome if self.asked else None
+
     async def dial(self, spec: DialSpec) -> Dialled:
         self.asked.append((spec, self._leg.answered))
         if self._outcome is None:

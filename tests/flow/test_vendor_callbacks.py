@@ -1,6 +1,7 @@
 """Handlers written for Twilio and for Africa's Talking, asked over real HTTP in their own vocabularies."""
 
 import importlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+import sautikitd
 from flow.doubles import (
     SECRET,
     Answer,
@@ -37,6 +39,8 @@ from sautikitd.flow.callbacks.vocabulary import Asking
 from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext
 from sautikitd.flow.interpreter import FlowRunner
 from sautikitd.flow.journal import EntryKind
+from sautikitd.flow.port import Dialled, DialStatus
+from sautikitd.flow.verbs.registry import VERBS
 from sautikitd.flow.xml.values import call_id_of, call_sid_of
 
 CLOCK: Clock = SystemClock()
@@ -387,16 +391,39 @@ async def test_json_is_understood_from_handlers_of_every_vocabulary() -> None:
     assert server.asked[0].headers["Accept"] == "*/*"
 
 
-@pytest.mark.parametrize("wanted", [CallbackFormat.TWILIO, CallbackFormat.AFRICASTALKING])
+def test_the_start_of_a_dial_is_told_as_africas_talking_writes_times() -> None:
+    results = {"dialStartTime": "2026-11-23T12:00:00.000Z", "dialNumber": "+254711000002"}
+    question = Question(url="https://e.test/", results=results)
+    asking = Asking(context=a_context(), question=question, state=SessionState.DIAL_COMPLETED)
+    form = dict(vocabulary_of(CallbackFormat.AFRICASTALKING).parameters(asking))
+    assert form["dialStartTime"] == "2026-11-23+12:00:00"
+
+
+@pytest.mark.parametrize("wanted", list(CallbackFormat))
 def test_the_page_of_the_documentation_names_every_parameter(wanted: CallbackFormat) -> None:
     page = (Path(__file__).parents[2] / "docs" / "voice-callbacks.md").read_text(encoding="utf-8")
     section = page.partition(f"## `{wanted.value}`")[2].partition("\n## ")[0]
-    outcome = CallOutcome(duration_seconds=1, cost_minor=5, hangup_cause="normal_clearing", recording_url="x")
+    dialled = Dialled(status=DialStatus.COMPLETED, cause="", answered_at=CLOCK.now(), number="+254711000002")
+    outcome = CallOutcome(
+        duration_seconds=1, cost_minor=5, hangup_cause="x", recording_url="x", dialled=dialled
+    )
     context = a_context(
         workspace_id=WORKSPACE, started_at=CLOCK.now(), answered_by="human", client_request_id="c"
     )
-    results = {"recordingId": "7", "recordingUrl": "/r", "recordingDuration": "3", "dialStatus": "busy"}
-    question = Question(url="https://e.test/", digits="1", results=results | {"dialDuration": "1"})
+    results = dict.fromkeys(_told_by_verbs(), "1") | {"dialStartTime": "2026-11-23T12:00:00.000Z"}
+    question = Question(url="https://e.test/", digits="1", results=results)
     asking = Asking(context=context, question=question, state=SessionState.COMPLETED, outcome=outcome)
     names = [name for name, _ in vocabulary_of(wanted).parameters(asking)]
     assert [name for name in names if f"`{name}`" not in section] == []
+
+
+def _told_by_verbs() -> set[str]:
+    """The names of all that a verb tells its callbacks, as they stand in the sources."""
+    sources = Path(sautikitd.__file__).parent
+    told = [*(sources / "flow" / "verbs").glob("*.py"), *(sources / "node" / "rooms").glob("queueing.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in told)
+    prefixes = "dial|recording|queue|current|average|conference|stream|transfer"
+    return set(re.findall(rf'"((?:{prefixes})[A-Z][A-Za-z]+)"', text)) - set(_FIELDS_OF_VERBS)
+
+
+_FIELDS_OF_VERBS = [field.encode_name for verb in VERBS.values() for field in msgspec.structs.fields(verb)]

@@ -8,6 +8,7 @@ import msgspec
 
 from sautikitd.flow.callbacks.question import Method
 from sautikitd.flow.document import Flow
+from sautikitd.flow.port import Dialled
 
 
 class Direction(StrEnum):
@@ -58,12 +59,14 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended, for the final report. `cost_minor` in cents; `hangup_cause` of `calls.models`."""
+    """How a call ended, for the final report. `cost_minor` in cents; `hangup_cause` of `calls.models`; `dialled` is
+    what became of the last dial."""
 
     duration_seconds: int
     cost_minor: int
     hangup_cause: str
     recording_url: str = ""
+    dialled: Dialled | None = None
 
     @property
     def amount(self) -> str:

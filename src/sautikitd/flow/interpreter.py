@@ -105,6 +105,8 @@ class FlowRunner:
         such a URL. For the node to call once the call is settled; takes up to ten seconds and never raises
         `CallbackFailed`."""
         if self._control is None:
+            dialled = self._dialler.last if self._dialler is not None else None
+            outcome = msgspec.structs.replace(outcome, dialled=dialled)
             await self._asker.report_end(self.voice_callback, outcome)
 
     @property

@@ -162,6 +162,11 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
 class Dialler(Protocol):
     """Rings others on behalf of one leg. Each of them is a call of its own, with its record and its price."""
 
+    @property
+    def last(self) -> Dialled | None:
+        """What became of the newest dial, also of one that the end of the leg cut short; None before the first."""
+        ...
+
     async def dial(self, spec: DialSpec) -> Dialled:
         """Rings, puts the two together, and returns when their conversation is over.
 

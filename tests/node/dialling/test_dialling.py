@@ -1,15 +1,18 @@
 """`dial` and `forward_to` on a voice node: who hears whom, who pays what, and how it ends."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from flow.doubles import CallbackServer, callback_server
 from node.exchange import hears, holds_tone, hung_up
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.voice.sip.events import Answered, Progress
+from simulators.carrier.far_side import eventually
 
 ANSWERED, COMPLETED, FAILED = CallStatus.ANSWERED, CallStatus.COMPLETED, CallStatus.FAILED
 FIRST, SECOND, THIRD = PARTIES
@@ -73,6 +76,35 @@ async def test_when_the_party_hangs_up_the_action_hears_of_it_and_the_flow_goes_
     assert (form["dialStatus"], form["dialDuration"]) == ("completed", "7")
     assert (form["dialCallId"], form["dialNumber"]) == (str(leg.id), FIRST)
     assert (leg.cost_minor, leg.hangup_by, root.status) == (35, "callee", COMPLETED)
+
+
+async def test_a_handler_of_africas_talking_hears_of_its_dial_in_the_final_notification(
+    board: Switchboard,
+) -> None:
+    """Its `Dial` has no callback, and the caller who hangs up first is the commonest end of all."""
+
+    async def dial(_: object) -> web.StreamResponse:
+        reply = f'<Response><Dial phoneNumbers="{FIRST}"/></Response>'
+        return web.Response(text=reply, content_type="text/plain")
+
+    async with callback_server(voice=[dial, {}]) as server:
+        await board.route(voice_callback_url=server.url("/voice"), callback_format="africastalking")
+        caller = await board.exchange.call(NUMBER)
+        callee = await (await board.exchange.ringing(FIRST)).answer()
+        await caller.answered()
+        await board.until_legs(ANSWERED)
+        await board.talk(30)
+        await caller.sip.bye()
+        await hung_up(callee)
+        await board.over()
+        await eventually(lambda: len(server.asked) == 2)
+    last = server.asked[-1].form
+    assert (last["isActive"], last["dialDestinationNumber"], last["dialDurationInSeconds"]) == (
+        "0",
+        FIRST,
+        "30",
+    )
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d\+\d\d:\d\d:\d\d", last["dialStartTime"])
 
 
 async def test_of_two_rung_together_the_first_answer_is_connected_and_the_other_costs_nothing(

@@ -8,6 +8,7 @@ import phonenumbers
 from sautikitd.egress.signatures import SIGNATURE_HEADER, sign
 from sautikitd.flow.callbacks.vocabulary import Asking, EndReport, Parameters, Prepared
 from sautikitd.flow.context import CallbackFormat, Direction
+from sautikitd.flow.port import Dialled
 from sautikitd.flow.xml.element import Dialect
 
 RESULTS: Mapping[str, str] = {
@@ -39,6 +40,7 @@ HANGUP_CAUSES: Mapping[str, str] = {
     "congestion": "NORMAL_TEMPORARY_FAILURE",
     "network_error": "NORMAL_TEMPORARY_FAILURE",
     "protocol_error": "NORMAL_TEMPORARY_FAILURE",
+    "internal_error": "NORMAL_TEMPORARY_FAILURE",
     "node_lost": "NORMAL_TEMPORARY_FAILURE",
     "media_lost": "NORMAL_TEMPORARY_FAILURE",
     "trunk_failure": "SERVICE_UNAVAILABLE",
@@ -85,7 +87,11 @@ class AfricasTalkingVocabulary:
             ("callStartTime", _told_time(context.started_at)),
             ("dtmfDigits", question.digits),
             ("clientRequestId", context.client_request_id or ""),
-            *((RESULTS[name], value) for name, value in question.results.items() if name in RESULTS),
+            *(
+                (RESULTS[name], _result(name, value))
+                for name, value in question.results.items()
+                if name in RESULTS
+            ),
             *_ending(asking),
         ]
         return [(name, value) for name, value in fields if value]
@@ -106,7 +112,23 @@ def _ending(asking: Asking) -> Parameters:
         ("amount", outcome.amount),
         ("recordingUrl", outcome.recording_url),
         ("hangupCause", HANGUP_CAUSES.get(outcome.hangup_cause, "UNSPECIFIED")),
+        *_dial(outcome.dialled),
     ]
+
+
+def _dial(dialled: Dialled | None) -> Parameters:
+    """Its `Dial` has no callback of its own: what became of it is in the final notification."""
+    if dialled is None:
+        return []
+    return [
+        ("dialDestinationNumber", dialled.number),
+        ("dialDurationInSeconds", str(dialled.duration_s)),
+        ("dialStartTime", _told_time(dialled.answered_at)),
+    ]
+
+
+def _result(name: str, value: str) -> str:
+    return _told_time(datetime.fromisoformat(value)) if name == "dialStartTime" and value else value
 
 
 def _told_time(moment: datetime | None) -> str:

@@ -132,7 +132,7 @@ def _results(results: Mapping[str, str]) -> Parameters:
 def _result(name: str, value: str) -> str:
     if name in _SIDS:
         return _SIDS[name] + value.replace("-", "")
-    return value.replace("_", "-") if name == "DialCallStatus" else value
+    return value.replace("_", "-") if name.endswith("CallStatus") else value
 
 
 def _ending(outcome: CallOutcome | None) -> Parameters:

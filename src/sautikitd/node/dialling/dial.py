@@ -56,9 +56,15 @@ class CallDialler:
         self._dialling = dialling
         self._call = call
         self._leg = leg
+        self._newest: Dial | None = None
+
+    @property
+    def last(self) -> Dialled | None:
+        return self._newest.became if self._newest is not None else None
 
     async def dial(self, spec: DialSpec) -> Dialled:
-        return await self._leg.until_gone(Dial(self._dialling, self._call, self._leg, spec).run())
+        self._newest = dial = Dial(self._dialling, self._call, self._leg, spec)
+        return await self._leg.until_gone(dial.run())
 
 
 class Dial:
@@ -335,6 +341,14 @@ class Dial:
         """Of a dialled leg the party on the near side is the caller, whoever called whom there."""
         near_hung_up = self._near.ended and (await self._near.gone()).by is not HangupBy.PLATFORM
         return HangupBy.CALLER if near_hung_up else HangupBy.PLATFORM
+
+    @property
+    def became(self) -> Dialled:
+        """What has become of it so far, also where the caller's end has cut it short."""
+        if (winner := self._winner) is None:
+            return self._unanswered()
+        ended = next((one for one in self._ended if one and one.id == winner.record.id), winner.record)
+        return self._outcome(ended, DialStatus.COMPLETED if self._party else DialStatus.NO_ANSWER)
 
     def _unanswered(self) -> Dialled:
         if telling := most_telling(self._ended):
