@@ -1,11 +1,16 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from calls.scenery import Scene
+from factories import client
 from node.switchboard import Switchboard, switchboard
+from sautikitd.api import open_api
 from sautikitd.database.pool import Database
+from sautikitd.identity.audit import OPERATOR
+from sautikitd.identity.keys.models import NewKey
 
 
 @pytest.fixture
@@ -19,3 +24,13 @@ async def board(database_url: str, tmp_path: Path) -> AsyncIterator[Switchboard]
     """A node with a customer who has KES 100."""
     async with switchboard(database_url, tmp_path, funds=10_000) as made:
         yield made
+
+
+@pytest.fixture
+async def api(board: Switchboard) -> AsyncIterator[httpx.AsyncClient]:
+    """The API, with a key of the customer's that may do everything."""
+    new = NewKey(workspace_id=board.workspace_id, mode="live", name="desk", scopes=frozenset("*"))
+    async with board.platform.database.transaction() as connection:
+        made = await board.platform.api_keys.create(connection, new, OPERATOR, board.platform.clock.now())
+    async with open_api(board.platform) as app, client(app, made.key) as asking:
+        yield asking

@@ -12,7 +12,7 @@ from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.voice.sip.events import Answered, Progress
 from simulators.carrier.far_side import Phone, eventually
-from voice.media.rtp_peer import level
+from voice.media.rtp_peer import level, sine
 
 ANSWERED, COMPLETED = CallStatus.ANSWERED, CallStatus.COMPLETED
 FIRST = PARTIES[0]
@@ -116,6 +116,28 @@ async def test_a_recording_holds_the_caller_left_and_the_party_right(
     assert form["recordingId"] in form["recordingUrl"]
     assert (holds_tone(left, 440), holds_tone(right, 1000)) == (True, True)
     assert (holds_tone(left, 1000), holds_tone(right, 440)) == (False, False)
+
+
+async def test_a_recording_from_the_ringing_on_holds_what_the_caller_says_before_the_answer(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    dial = {"number": FIRST, "record": "record-from-ringing", "answerOnBridge": False, "action": "/after"}
+    async with callback_server(voice=[[{"dial": dial}]], after=[[{"hangup": {}}]]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        caller = await board.exchange.call(NUMBER)
+        await caller.answered()
+        ringing = await board.exchange.ringing(FIRST)
+        await eventually(lambda: hears_tone(caller.peer, RINGBACK_HZ))
+        await caller.peer.say(sine(700, 0.6))
+        callee = await ringing.answer()
+        assert await hears(caller.peer, callee.peer, 1000)
+        await callee.sip.bye()
+        await hung_up(caller)
+        await board.over()
+    form = next(asked.form for asked in server.asked if asked.path == "/after")
+    content = await _stored(board, form["recordingId"], tmp_path)
+    left, right = content[:, 0].astype(float), content[:, 1].astype(float)
+    assert (holds_tone(left, 700), holds_tone(right, 1000)) == (True, True)
 
 
 async def _stored(board: Switchboard, recording_id: str, folder: Path) -> "np.typing.NDArray[np.int16]":

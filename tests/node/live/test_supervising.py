@@ -219,3 +219,16 @@ async def test_the_agent_alone_is_told_when_only_he_is_to_be(board: Switchboard)
     await boss.sip.bye()
     await caller.sip.bye()
     await board.over()
+
+
+async def test_both_are_told_when_both_are_to_be(board: Switchboard) -> None:
+    caller, agent, watched = await _bridged(board)
+    await watched.begin("listen", announce="both")
+    boss = await _supervisor(board, watched)
+    async with asyncio.timeout(PATIENCE_S):
+        for party in (agent, caller):
+            while not (abs(party.peer.heard()) > 1000).any():
+                await asyncio.sleep(0.02)
+    await boss.sip.bye()
+    await caller.sip.bye()
+    await board.over()

@@ -8,38 +8,17 @@ from typing import Any
 
 import httpx
 import numpy as np
-import pytest
 
-from factories import client
 from flow.doubles import callback_server
 from node.exchange import hears_tone, hung_up
 from node.room_party import call_in, call_of, kinds, nothing_left, speak_together, until_rows, until_seated
 from node.switchboard import PARTIES, Switchboard
-from sautikitd.api import open_api
-from sautikitd.identity.audit import OPERATOR
-from sautikitd.identity.keys.models import NewKey
 from voice.media.rtp_peer import LINEAR, Packet, Samples, level, sine
 
 FIRST, SECOND, THIRD = PARTIES
 TONES = (500.0, 900.0)
 ROOM: list[object] = [{"conference": {"name": "board"}}]
 BOARD = "/v1/conferences/board"
-
-
-@asynccontextmanager
-async def _api(board: Switchboard) -> AsyncIterator[httpx.AsyncClient]:
-    now = board.platform.clock.now()
-    new = NewKey(workspace_id=board.workspace_id, mode="live", name="desk", scopes=frozenset("*"))
-    async with board.platform.database.transaction() as connection:
-        made = await board.platform.api_keys.create(connection, new, OPERATOR, now)
-    async with open_api(board.platform) as app, client(app, made.key) as api:
-        yield api
-
-
-@pytest.fixture
-async def api(board: Switchboard) -> AsyncIterator[httpx.AsyncClient]:
-    async with _api(board) as made:
-        yield made
 
 
 async def _post(api: httpx.AsyncClient, path: str, body: Any = None, status: int = 200) -> Any:
