@@ -87,6 +87,10 @@ class FickleEngine:
         self._pass(spec.max_length_s)
         return Recorded(recording_id=uuid4(), duration_ms=1000, end=self._random.choice(list(RecordEnd)))
 
+    @property
+    def last(self) -> Dialled | None:
+        return None
+
     async def dial(self, spec: DialSpec) -> Dialled:
         assert 1 <= len(spec.numbers) <= 10
         status = self._random.choice(list(DialStatus))
