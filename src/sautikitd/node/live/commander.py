@@ -97,7 +97,9 @@ class Commander:
 
     @staticmethod
     async def _record(call: RunningCall, command: Command) -> str:
+        """By whichever leg holds the recording: of several that were rung, the one that took the call."""
         recording_id = str(command.payload.get("recording_id", ""))
+        outcome = "done"
         for leg in call.legs:
             act = {
                 CommandKind.RECORDING_PAUSE: leg.recordings.pause,
@@ -108,6 +110,7 @@ class Commander:
                 return "unknown"
             try:
                 await act(recording_id)
+                return "done"
             except (MediaRefused, MediaLost) as exc:
-                return str(exc)
-        return "done"
+                outcome = str(exc)
+        return outcome
