@@ -90,6 +90,10 @@ class Conversations:
                     log.error("node.beside_failed", call_id=str(call.id), exc_info=problem)
         return flow.runner
 
+    def unbegun(self, call: CallRecord, leg: MediaLeg) -> FlowRunner:
+        """The runner of a call that nobody answered: it has the last report alone to give."""
+        return self._flow(call, leg).runner
+
     async def report(self, runner: FlowRunner, ended: CallRecord, leg: MediaLeg) -> None:
         """Tells the voice callback how the call ended, and where its newest recording is."""
         newest = leg.recordings.newest

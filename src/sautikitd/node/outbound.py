@@ -64,8 +64,8 @@ class OutboundCall:
             log.debug("node.unanswered", call_id=str(record.id), cause=gone.cause)
         finally:
             ended = await self._dialled.close(record, leg)
-        if runner and ended:
-            await self._conversations.report(runner, ended, leg)
+        if ended:
+            await self._conversations.report(runner or self._conversations.unbegun(record, leg), ended, leg)
 
     async def _run_group(self) -> None:
         """Everybody rings; the first answer that is committed wins, and the others are called off."""
@@ -95,7 +95,10 @@ class OutboundCall:
             record, leg = won.result()
             await self._hold_winner(record, leg)
         else:
-            await self._books.ended(self.call.id, self._nobody(list(ends.values())))
+            ended = await self._books.ended(self.call.id, self._nobody(list(ends.values())))
+            if ended and (legs := self.legs):
+                runner = self._conversations.unbegun(self.call, legs[0])
+                await self._conversations.report(runner, ended, legs[0])
 
     async def _hold_winner(self, record: CallRecord, leg: OutboundLeg) -> None:
         try:

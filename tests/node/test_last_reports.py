@@ -1,0 +1,36 @@
+"""The last report to the voice callback: of a call that nobody answered it is the only one."""
+
+from typing import Any
+
+import pytest
+
+from flow.doubles import callback_server
+from node.switchboard import NUMBER, PARTIES, Switchboard
+from sautikitd.calls.requests import PlaceCall
+from sautikitd.identity.audit import OPERATOR
+from sautikitd.identity.keys.models import NewKey
+from sautikitd.identity.principal import Principal
+from simulators.carrier.far_side import eventually
+
+
+@pytest.mark.parametrize("to", [PARTIES[0], [*PARTIES[:2]]], ids=["one", "several"])
+async def test_a_busy_callee_is_reported_to_the_voice_callback_once(board: Switchboard, to: Any) -> None:
+    async with callback_server(voice=[[]]) as server:
+        await _place(board, to, server.url("/voice"))
+        for number in [to] if isinstance(to, str) else to:
+            (await board.exchange.ringing(number)).refuse(486)
+        ended = await board.over()
+        await eventually(lambda: len(server.asked) > 0)
+    (last,) = [asked.form for asked in server.asked]
+    assert (last["callId"], last["callSessionState"], last["isActive"]) == (str(ended.id), "Completed", "0")
+    assert (last["durationInSeconds"], last["amount"], last["hangupCause"]) == ("0", "0.00", "user_busy")
+
+
+async def _place(board: Switchboard, to: Any, url: str) -> None:
+    async with board.platform.database.transaction() as connection:
+        new = NewKey(workspace_id=board.workspace_id, mode="live", name="k", scopes=frozenset("*"))
+        key = (await board.platform.api_keys.create(connection, new, OPERATOR, board.clock.now())).record
+        principal = Principal(id=key.id, workspace_id=board.workspace_id, mode="live", scopes=frozenset("*"))
+        wish = PlaceCall(from_=NUMBER, to=to, voice_callback_url=url)
+        await board.platform.placing.place(connection, principal, wish)
+    board.parts.node.wake()
