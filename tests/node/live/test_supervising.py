@@ -8,6 +8,7 @@ import pytest
 
 from flow.doubles import callback_server
 from node.exchange import PATIENCE_S, hears, hears_tone, hung_up
+from node.softphone import softphone
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.live import lock_live
 from sautikitd.calls.live_control import ControlCall
@@ -232,3 +233,22 @@ async def test_both_are_told_when_both_are_to_be(board: Switchboard) -> None:
     await boss.sip.bye()
     await caller.sip.bye()
     await board.over()
+
+
+@pytest.mark.parametrize("kind", ["sip", "client"])
+async def test_a_supervisor_on_a_desk_phone_costs_nothing(board: Switchboard, kind: str) -> None:
+    caller, agent, watched = await _bridged(board)
+    async with softphone(board) as desk:
+        await desk.register()
+        address = f"{desk.username}@127.0.0.1" if kind == "sip" else desk.username
+        await watched.begin("listen", supervisor_type=kind, supervisor_address=address)
+        boss = await (await desk.ringing()).answer()
+        await watched.until(SupervisionState.CONNECTED)
+        assert await hears(boss.peer, caller.peer, 440)
+        assert await hears(boss.peer, agent.peer, 1000)
+        await boss.sip.bye()
+        await watched.until(SupervisionState.ENDED)
+        await caller.sip.bye()
+        await board.over()
+    (leg,) = [call for call in await board.calls() if desk.username in call.to_address]
+    assert (leg.status, leg.cost_minor) == (COMPLETED, 0)
