@@ -131,6 +131,13 @@ RULES: dict[HangupCause, CauseRule] = {
         _FAILED, (), (), False, "The number's flow refused the caller, or had no answer."
     ),
     HangupCause.SUSPENDED: CauseRule(_FAILED, (), (), False, "The workspace is suspended. Write to support."),
+    HangupCause.INTERNAL_ERROR: CauseRule(
+        _FAILED,
+        (),
+        (),
+        True,
+        "A fault of ours, of this call alone. Try again, and report it with the call id.",
+    ),
 }
 
 _BY_SIP = {code: cause for cause, rule in RULES.items() for code in rule.sip}
