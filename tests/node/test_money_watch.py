@@ -126,3 +126,11 @@ async def test_a_free_leg_asks_for_no_money_and_still_ends(call: CallRecord) -> 
     purse = Purse(0)
     line = await _talk(free, purse, 100)
     assert (purse.asked, line.ended) == ([], (HangupCause.MAX_DURATION, 90))
+
+
+async def test_a_call_that_came_in_goes_on_without_money(call: CallRecord) -> None:
+    inbound = msgspec.structs.replace(call, direction="inbound", max_duration_seconds=200)
+    purse = Purse(70)
+    line = await _talk(inbound, purse, 210)
+    assert purse.asked == [120, 180, 200]
+    assert (line.warned_at, line.ended) == (None, (HangupCause.MAX_DURATION, 200))

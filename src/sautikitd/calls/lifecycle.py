@@ -23,7 +23,7 @@ from sautikitd.events.kinds import EventKind
 from sautikitd.events.log import EventLog
 from sautikitd.events.models import Endpoint, Event
 from sautikitd.ids import uuid7
-from sautikitd.wallet.errors import CostAboveHold
+from sautikitd.wallet.errors import CostAboveHold, InsufficientFunds, NoHold
 from sautikitd.wallet.limits import Guards, SpendGuards
 from sautikitd.wallet.models import Account, Cause, Details, EntryType
 from sautikitd.wallet.prices import affordable_seconds, call_cost, hold_amount
@@ -80,12 +80,12 @@ class CallLifecycle:
         Calls are locked first, in the order of their ids, then holds and wallets, in the order of accounts.
         """
         found = await repository.lock_many(connection, [step.call_id for step in steps], wait=wait)
-        live = [
-            (found[step.call_id], step.ending)
+        due = [
+            (found[step.call_id], step)
             for step in steps
-            if isinstance(step, Closing) and step.call_id in found and not found[step.call_id].status.terminal
+            if step.call_id in found and _moves_money(found[step.call_id], step)
         ]
-        bills = await self._settle_many(connection, live)
+        bills = await self._move_money(connection, due)
         taken, changes = [], []
         for step in steps:
             call = found.get(step.call_id)
@@ -178,7 +178,7 @@ class CallLifecycle:
         if rate == 0:
             return Covered(seconds=wanted_seconds)
         allowed = wanted_seconds
-        if self._guards:
+        if self._guards and call.direction == "outbound":  # what comes in is not the owner's choice
             held = await self._wallets.held(connection, cause_of(call_id))
             allowed = await self._guards.seconds_allowed(
                 connection,
@@ -188,21 +188,28 @@ class CallLifecycle:
                 wanted_seconds=wanted_seconds,
                 rate_per_minute=rate,
             )
-        coverage = await self._wallets.extend_hold(connection, cause_of(call_id), allowed, rate)
+        try:
+            coverage = await self._wallets.extend_hold(connection, cause_of(call_id), allowed, rate)
+        except NoHold:  # an inbound call on a wallet below zero
+            return Covered(seconds=0)
         capped = coverage.seconds >= allowed  # the wallet would have borne more
         return Covered(
             seconds=coverage.seconds,
             short_of=HangupCause.SPEND_LIMIT if capped else HangupCause.INSUFFICIENT_FUNDS,
         )
 
-    async def _settle_many(
-        self, connection: Connection, ends: Sequence[tuple[CallRecord, Ending]]
+    async def _move_money(
+        self, connection: Connection, due: Sequence[tuple[CallRecord, Step]]
     ) -> dict[UUID, "_Bill"]:
-        """Settles or releases what was held for each of these calls, and counts what that comes to."""
+        """Settles or releases what was held for the calls that end, and counts what that comes to; holds for those
+        that came in and are answered, where that costs something."""
         bills = {}
         spent: dict[tuple[Account, UUID | None], int] = {}
-        for call, ending in sorted(ends, key=lambda end: (account_of(end[0]), end[0].id)):
-            bill = bills[call.id] = await self._settle(connection, call, ending)
+        for call, step in sorted(due, key=lambda one: (account_of(one[0]), one[0].id)):
+            if not isinstance(step, Closing):
+                await self._hold_inbound(connection, call)
+                continue
+            bill = bills[call.id] = await self._settle(connection, call, step.ending)
             if bill.cost_minor:
                 place = account_of(call), call.api_key_id
                 spent[place] = spent.get(place, 0) + bill.cost_minor
@@ -211,6 +218,15 @@ class CallLifecycle:
             await self._guards.record_spent(connection, account, key_id, cost)
         return bills
 
+    async def _hold_inbound(self, connection: Connection, call: CallRecord) -> None:
+        """Holds for the first minute as far as the wallet reaches: a call that comes in is taken at any balance."""
+        try:
+            await self._wallets.hold(connection, account_of(call), cause_of(call.id), 0)
+        except InsufficientFunds:
+            return  # it is below zero
+        seconds = first_seconds(call.max_duration_seconds)
+        await self._wallets.extend_hold(connection, cause_of(call.id), seconds, call.rate_per_minute_minor)
+
     async def _settle(self, connection: Connection, call: CallRecord, ending: Ending) -> "_Bill":
         """Charges the leg what its seconds cost. Never more than was held: seconds that nothing was held for are not
         billed."""
@@ -218,20 +234,24 @@ class CallLifecycle:
             await self._wallets.release(connection, cause_of(call.id))
             return _Bill(None, 0)
         spoken = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
-        if call.direction == "inbound" or call.is_parent:
+        if call.is_parent:
             return _Bill(spoken, 0)
         if call.rate_per_minute_minor == 0:  # a free leg need not have been held for
-            await self._wallets.release(connection, cause_of(call.id))
+            if call.direction == "outbound":
+                await self._wallets.release(connection, cause_of(call.id))
             return _Bill(spoken, 0)
         try:
             return await self._charge(connection, call, spoken)
+        except NoHold:  # an inbound call on a wallet below zero
+            return _Bill(0, 0)
         except CostAboveHold as short:
             covered = affordable_seconds(short.held_minor, call.rate_per_minute_minor) or 0
             return await self._charge(connection, call, covered)
 
     async def _charge(self, connection: Connection, call: CallRecord, seconds: int) -> "_Bill":
         cost = call_cost(seconds, call.rate_per_minute_minor)
-        description = f"Call {call.session_id} to {call.to_address}, {seconds} s"
+        way = f"from {call.from_address}" if call.direction == "inbound" else f"to {call.to_address}"
+        description = f"Call {call.session_id} {way}, {seconds} s"
         details = Details(
             description=description, reference=call.session_id, call_id=call.id, number_id=call.number_id
         )
@@ -265,6 +285,14 @@ class _Change(NamedTuple):
     kind: EventKind
     at: datetime
     entry_id: UUID | None = None
+
+
+def _moves_money(call: CallRecord, step: Step) -> bool:
+    """Whether a step settles or releases a hold, or is the answer of an inbound call that costs something."""
+    if isinstance(step, Closing):
+        return not call.status.terminal
+    priced = call.direction == "inbound" and call.rate_per_minute_minor > 0
+    return priced and isinstance(step, Answering) and call.status is CallStatus.RINGING
 
 
 def _next(call: CallRecord, **columns: Any) -> CallRecord:

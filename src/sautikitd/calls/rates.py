@@ -17,6 +17,11 @@ async def outbound_rate(connection: Connection, workspace_id: UUID, e164: str, a
     return rate
 
 
+async def inbound_rate(connection: Connection, workspace_id: UUID, caller: str, at: datetime) -> Rate | None:
+    """What a minute with a caller costs the workspace: by default nothing, an operator's tariff may differ (§4.6)."""
+    return await rate_for(connection, workspace_id, "inbound", caller, at)
+
+
 def frozen(rate: Rate | None) -> dict[str, Any]:
     """The columns of a call that keep its rate, and the prefix and the name of its destination. None: it is free."""
     if rate is None:

@@ -10,6 +10,7 @@ from sautikitd.calls import repository
 from sautikitd.calls.errors import WorkspaceSuspended
 from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.models import CallRecord
+from sautikitd.calls.rates import frozen, inbound_rate
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection
@@ -17,6 +18,7 @@ from sautikitd.ids import uuid7
 from sautikitd.numbers.lookup import number_called
 from sautikitd.numbers.models import NumberRecord
 from sautikitd.trunks.allocation import admit
+from sautikitd.wallet.tariffs import Rate
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,8 @@ class ReceiveInboundCall:
         now = self._clock.now()
         if arrival.trunk_id is not None:
             await admit(connection, arrival.trunk_id, now)
-        columns = inbound_columns(number, arrival.caller, arrival.country, now) | {
+        rate = await inbound_rate(connection, number.workspace_id, arrival.caller, now)
+        columns = inbound_columns(number, arrival.caller, arrival.country, rate, now) | {
             "session_id": await self._sessions.take(connection),
             "trunk_id": arrival.trunk_id,
         }
@@ -53,8 +56,10 @@ class ReceiveInboundCall:
         return await self._lifecycle.start(connection, call, now=now, node_id=node_id)
 
 
-def inbound_columns(number: NumberRecord, caller: str, country: str | None, now: datetime) -> dict[str, Any]:
-    """What an inbound call takes from the number it arrives at."""
+def inbound_columns(
+    number: NumberRecord, caller: str, country: str | None, rate: Rate | None, now: datetime
+) -> dict[str, Any]:
+    """What an inbound call takes from the number it arrives at, and its price."""
     return {
         "id": uuid7(),
         "workspace_id": number.workspace_id,
@@ -73,6 +78,7 @@ def inbound_columns(number: NumberRecord, caller: str, country: str | None, now:
         "callback_format": number.callback_format,
         "forward_to": number.forward_to,
         "record": "mono" if number.record_calls else None,
+        **frozen(rate),
         "created_at": now,
         "updated_at": now,
     }

@@ -8,6 +8,7 @@ import msgspec
 
 from sautikitd.calls import repository
 from sautikitd.calls.models import Call, CallRecord
+from sautikitd.calls.rates import inbound_rate
 from sautikitd.calls.receiving import inbound_columns
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
@@ -81,7 +82,9 @@ class TestCalls:
         number = await number_for_call(
             connection, principal.workspace_id, principal.mode, wish.to, pointer="/to", principal=principal
         )
-        columns = inbound_columns(number, caller.e164, caller.country, self._clock.now()) | {
+        now = self._clock.now()
+        rate = await inbound_rate(connection, principal.workspace_id, caller.e164, now)
+        columns = inbound_columns(number, caller.e164, caller.country, rate, now) | {
             "session_id": await self._sessions.take(connection),
             "test_script": [msgspec.to_builtins(step) for step in wish.script],
             "api_key_id": principal.id,

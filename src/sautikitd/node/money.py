@@ -55,10 +55,22 @@ class MoneyWatch:
             await self._sleep_until(longest)
             self._end(HangupCause.MAX_DURATION, longest)
             return
+        if self._call.direction == "inbound":
+            await self._keep_holding(longest)
+            return
         while self._covered < longest:
             await self._sleep_until(self._covered - GROW_WHEN_LEFT_S)
             if not await self._grow(min(self._covered + GROW_BY_S, longest)):
                 return
+        await self._sleep_until(longest)
+        self._end(HangupCause.MAX_DURATION, longest)
+
+    async def _keep_holding(self, longest: int) -> None:
+        """A call that came in goes on at any balance: what the wallet cannot bear of it is not billed."""
+        while self._covered < longest:
+            await self._sleep_until(self._covered - GROW_WHEN_LEFT_S)
+            self._covered = min(self._covered + GROW_BY_S, longest)
+            await self._books.extend(self._call.id, self._covered)
         await self._sleep_until(longest)
         self._end(HangupCause.MAX_DURATION, longest)
 
