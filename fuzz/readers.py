@@ -7,6 +7,7 @@ Each also checks something of what it read, so that a reader that says nonsense 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sautikitd.egress.reply import NotHttp, ReplyReader, TooLarge
 from sautikitd.flow.document import Flow, FlowInvalid
 from sautikitd.flow.reader import read_flow
 from sautikitd.flow.xml.element import Dialect
@@ -71,6 +72,10 @@ _TWIML = (
     b'<Dial callerId="+254205000001" timeout="20"><Number>+254712345678</Number><Conference>a</Conference></Dial>'
     b'<Connect><Stream url="wss://a.test"><Parameter name="a" value="b"/></Stream></Connect><Hangup/></Response>'
 )
+_CHUNKED = (
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: 1\r\n 2\r\n\r\n"
+    b"5;x=y\r\nhello\r\n0\r\nTrailer: 1\r\n\r\n"
+)
 _SOURCE = Source(Transport.UDP, "10.0.0.2", 5060)
 _DIALECTS = (None, *Dialect)
 
@@ -119,6 +124,25 @@ def sip_stream(data: bytes) -> None:
         assert expected is None
         return
     assert expected is None or found == expected
+
+
+def http_reply(data: bytes) -> None:
+    """Whatever pieces a response comes in, it reads the same, and its body is bounded."""
+    limit = 64
+    assert _read_reply([data], limit) == _read_reply(
+        [data[at : at + 3] for at in range(0, len(data), 3)], limit
+    )
+
+
+def _read_reply(pieces: list[bytes], limit: int) -> tuple[int, bytes] | None:
+    """Status and body; None for what is no response, or not whole."""
+    reader = ReplyReader("POST", body_bytes=limit, truncate=True)
+    try:
+        whole = any(reader.feed(piece) for piece in pieces) or reader.ended()
+    except (NotHttp, TooLarge):
+        return None
+    assert len(reader.body) <= limit
+    return (reader.status, reader.body) if whole else None
 
 
 def digest(data: bytes) -> None:
@@ -187,6 +211,9 @@ READERS = {
         512,
     ),
     "sip_stream": Reader(sip_stream, (_INVITE + b"\r\n\r\n" + _INVITE, _REPLY)),
+    "http_reply": Reader(
+        http_reply, (_CHUNKED, b"HTTP/1.0 410 Gone\nContent-Length: 3\nContent-Encoding: gzip\n\nabc"), 1024
+    ),
     "digest": Reader(
         digest,
         (b'Digest username="a", realm="r", nonce="n", uri="sip:x", response="0", qop=auth, nc=1',),
