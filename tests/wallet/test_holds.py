@@ -156,3 +156,31 @@ async def test_a_settlement_that_takes_the_balance_below_the_threshold_is_told(m
         assert not money.recorded.events
         await money.wallets.settle(connection, cause, 101, CALL)
     assert [event.data["balance_minor"] for event in money.recorded.events] == [9_999]
+
+
+async def test_several_holds_are_taken_in_their_order_as_far_as_the_money_goes(money: Money) -> None:
+    await money.top_up(1_000)
+    causes = [str(number) for number in range(4)]
+    wishes = list(zip(causes, (300, 600, 200, 50), strict=True))
+    async with money.database.transaction() as connection:
+        held = await money.wallets.hold_many(connection, money.live, EntryType.CALL, wishes)
+    assert held == {"0", "1"}
+    assert await money.figures() == (1_000, 900)
+
+
+async def test_a_cause_that_is_held_for_already_is_left_alone_among_several(money: Money) -> None:
+    await money.top_up(1_000)
+    async with money.database.transaction() as connection:
+        await money.wallets.hold(connection, money.live, Cause(EntryType.CALL, "0"), 300)
+        held = await money.wallets.hold_many(connection, money.live, EntryType.CALL, [("0", 300), ("1", 100)])
+    assert held == {"1"}
+    assert await money.figures() == (1_000, 400)
+
+
+async def test_a_wallet_below_zero_bears_none_of_several(money: Money) -> None:
+    async with money.database.transaction() as connection:
+        cause = Cause(EntryType.ADJUSTMENT, "debt")
+        await money.wallets.adjust(connection, money.live, cause, -5, "for the test")
+        held = await money.wallets.hold_many(connection, money.live, EntryType.CALL, [("0", 0), ("1", 10)])
+    assert held == set()
+    assert await money.figures() == (-5, 0)

@@ -56,6 +56,19 @@ async def test_three_thousand_waiting_on_money_for_one_hundred_are_one_hundred(c
     assert await crowd.figures() == (30_299, 30_000)
 
 
+async def test_crowds_of_twenty_five_take_what_there_is_and_no_more(crowd: Money) -> None:
+    await crowd.top_up(100_299)
+
+    async def together(number: int) -> int:
+        wishes = [(f"{number}/{place}", 300) for place in range(25)]
+        async with crowd.database.transaction() as connection:
+            return len(await crowd.wallets.hold_many(connection, crowd.live, EntryType.CALL, wishes))
+
+    held = await asyncio.gather(*(together(number) for number in range(60)))
+    assert sum(held) == 334
+    assert await crowd.figures() == (100_299, 100_200)
+
+
 async def test_fifty_identical_lives_of_a_call_have_one_effect(crowd: Money) -> None:
     await crowd.top_up(10_000)
     cause = call()

@@ -6,9 +6,10 @@ so none can leak. The claim commits before the INVITE leaves, and a claimed call
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -92,8 +93,11 @@ async def claim(
     waiting = await _allot(connection, [one for one in chosen if not one.suspended], now)
     await _take_turns(connection, chosen, waiting, now)
     starting = _Starting(connection, lifecycle, node_id, now, prepare)
-    for one in sorted(chosen, key=lambda one: account_of(one.call)):  # wallets are locked in this order
-        if one not in waiting:
+    ordered = sorted(chosen, key=lambda one: account_of(one.call))  # wallets are locked in this order
+    for _, group in groupby((one for one in ordered if one not in waiting), lambda one: account_of(one.call)):
+        calls = list(group)
+        await starting.hold(calls)
+        for one in calls:
             with _blaming(one.call.id):
                 await starting.dial(one)
     return await starting.start(chosen)
@@ -171,8 +175,22 @@ class _Starting:
         self._now = now
         self._prepare = prepare
         self._guards: Guards = {}
+        self._held: set[UUID] = set()
         self._ended: dict[UUID, CallRecord] = {}
         self._ringing: dict[UUID, tuple[CallRecord, dict[str, Any]]] = {}
+
+    async def hold(self, calls: Sequence[_Chosen]) -> None:
+        """Holds for the legs of these calls of one wallet together, where there are several."""
+        legs = [
+            leg
+            for one in calls
+            if not one.suspended
+            for leg, trunk in zip(one.legs, one.trunks, strict=True)
+            if leg.direction == "outbound" and not isinstance(trunk, NoWay)
+        ]
+        if len(legs) > 1:
+            with _blaming(calls[0].call.id) if len(calls) == 1 else nullcontext():
+                self._held |= await self._lifecycle.hold_many(self._connection, legs, self._guards)
 
     async def dial(self, one: _Chosen) -> None:
         if one.suspended:
@@ -205,7 +223,7 @@ class _Starting:
         if isinstance(trunk_id, NoWay):
             return await self._end(leg, cause_of(trunk_id))
         try:
-            if leg.direction == "outbound":
+            if leg.direction == "outbound" and leg.id not in self._held:
                 await self._lifecycle.hold(self._connection, leg, self._guards)
         except InsufficientFunds as exc:
             return await self._end(leg, refusal_cause(exc))

@@ -107,6 +107,24 @@ class CallLifecycle:
             await self._guards.authorise_dial(connection, account_of(call), call.api_key_id, amount, known)
         await self._wallets.hold(connection, account_of(call), cause_of(call.id), amount)
 
+    async def hold_many(
+        self, connection: Connection, calls: Sequence[CallRecord], known: Guards
+    ) -> set[UUID]:
+        """The same for several calls of one wallet in one statement, as far as money goes and no cap has to be counted
+        against. Returns those that were held for; `hold` says of the others what is wrong."""
+        wishes = {}
+        for call in calls:
+            account = account_of(call)
+            if not self._guards or await self._guards.let_dial(connection, account, call.api_key_id, known):
+                seconds = first_seconds(call.max_duration_seconds)
+                wishes[str(call.id)] = hold_amount(seconds, call.rate_per_minute_minor)
+        if not wishes:
+            return set()
+        held = await self._wallets.hold_many(
+            connection, account_of(calls[0]), EntryType.CALL, list(wishes.items())
+        )
+        return {call.id for call in calls if str(call.id) in held}
+
     async def alert(self, connection: Connection, call_id: UUID, at: datetime) -> CallRecord | None:
         (taken,), _ = await self.take(connection, [Alerting(call_id=call_id, at=at)])
         return taken.call

@@ -53,6 +53,7 @@ class Claiming:
         self._room = room
         self._start = start
         self._woken = asyncio.Event()
+        self._most = LARGEST_CLAIM
         self._set_aside: dict[UUID, None] = {}
         """Calls that could not even be failed: passed over, so that those behind them get their turns."""
 
@@ -84,6 +85,7 @@ class Claiming:
             return True
         except Exception:
             log.exception("node.claims_failed")
+            self._most = 1  # so that the one to blame is found
         return False
 
     async def _claim(self) -> bool:
@@ -101,9 +103,10 @@ class Claiming:
                     room=room,
                     now=self._clock.now(),
                     prepare=self._prepare,
-                    most=LARGEST_CLAIM,
+                    most=self._most,
                     without=list(self._set_aside),
                 )
+        self._most = LARGEST_CLAIM
         if claims.deliveries:
             await self._waker.wake(CHANNEL)
         for claimed in claims.calls:

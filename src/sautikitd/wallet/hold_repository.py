@@ -1,12 +1,13 @@
 """SQL of holds. One statement each: the hold is locked, then its wallet, and both move together or not at all."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from sautikitd.database.pool import Connection, Record
-from sautikitd.wallet.models import Account, Cause, Details, Hold, HoldState, LedgerAccount
+from sautikitd.wallet.models import Account, Cause, Details, EntryType, Hold, HoldState, LedgerAccount
 from sautikitd.wallet.repository import Change, change
 
 _FIND = "SELECT * FROM holds WHERE cause_kind = $1 AND cause_id = $2"
@@ -25,6 +26,27 @@ WITH locked AS MATERIALIZED (
     FROM taken WHERE w.workspace_id = $1 AND w.mode = $2
 )
 SELECT available_minor, EXISTS (SELECT FROM taken) AS taken FROM locked
+"""
+
+# Several of one wallet, in their order, as far as it reaches; what is left out may still fit by itself.
+_TAKE_MANY = """
+WITH locked AS MATERIALIZED (
+    SELECT balance_minor - held_minor AS available_minor FROM wallets WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
+), wanted AS (
+    SELECT cause_id, amount_minor, sum(amount_minor) OVER (ORDER BY place) AS running_minor
+    FROM unnest($4::text[], $5::bigint[]) WITH ORDINALITY AS one (cause_id, amount_minor, place)
+), taken AS (
+    INSERT INTO holds (cause_kind, cause_id, workspace_id, mode, amount_minor, created_at, updated_at)
+    SELECT $3, cause_id, $1, $2, amount_minor, $6, $6 FROM wanted, locked WHERE running_minor <= available_minor
+    ON CONFLICT (cause_kind, cause_id) DO NOTHING
+    RETURNING cause_id, amount_minor
+), total AS (
+    SELECT sum(amount_minor)::bigint AS amount_minor FROM taken HAVING count(*) > 0
+), wallet AS (
+    UPDATE wallets AS w SET held_minor = w.held_minor + total.amount_minor, updated_at = $6
+    FROM total WHERE w.workspace_id = $1 AND w.mode = $2
+)
+SELECT cause_id FROM taken
 """
 
 # `target` is an expression over available_minor (the wallet's) and amount_minor (the hold's).
@@ -124,6 +146,19 @@ async def take(
         TAKE, account.workspace_id, account.mode, cause.type, cause.id, amount_minor, at
     )
     return None if row is None else (row["available_minor"], row["taken"])
+
+
+async def take_many(
+    connection: Connection,
+    account: Account,
+    type_: EntryType,
+    wishes: Sequence[tuple[str, int]],
+    at: datetime,
+) -> set[str]:
+    """`wishes`: cause ids, each once, and amounts. Returns the causes that have a hold now and had none before."""
+    causes, amounts = [cause for cause, _ in wishes], [amount for _, amount in wishes]
+    rows = await connection.fetch(_TAKE_MANY, account.workspace_id, account.mode, type_, causes, amounts, at)
+    return {row["cause_id"] for row in rows}
 
 
 async def resize_to(connection: Connection, cause: Cause, amount_minor: int, at: datetime) -> Resized | None:

@@ -114,11 +114,7 @@ class SpendGuards:
 
         `known`: what was found in this transaction already, by account and key; filled here.
         """
-        known = {} if known is None else known
-        place = account, key_id
-        if place not in known:
-            known[place] = await repository.guards(connection, account, _keys(key_id))
-        reason, capped = known[place]
+        reason, capped = await self._guards(connection, account, key_id, {} if known is None else known)
         if reason is not None:
             raise PausedAtDial(needed_minor=needed_minor, available_minor=0)
         if not capped:
@@ -126,6 +122,20 @@ class SpendGuards:
         allowance = await self._allowance(connection, account, key_id, lock=True)
         if allowance.minor is not None and allowance.minor < needed_minor:
             raise StoppedAtDial(needed_minor=needed_minor, available_minor=max(allowance.minor, 0))
+
+    async def let_dial(
+        self, connection: Connection, account: Account, key_id: UUID | None, known: Guards
+    ) -> bool:
+        """Whether nothing stands in the way of a dial whatever it costs: no pause, and no cap to count against."""
+        return await self._guards(connection, account, key_id, known) == (None, False)
+
+    async def _guards(
+        self, connection: Connection, account: Account, key_id: UUID | None, known: Guards
+    ) -> tuple[str | None, bool]:
+        place = account, key_id
+        if place not in known:
+            known[place] = await repository.guards(connection, account, _keys(key_id))
+        return known[place]
 
     async def seconds_allowed(
         self,

@@ -112,6 +112,16 @@ class Wallets:
             raise CauseReused(cause)
         return earlier
 
+    async def hold_many(
+        self, connection: Connection, account: Account, type_: EntryType, wishes: Sequence[tuple[str, int]]
+    ) -> set[str]:
+        """Sets money aside for several new causes of one wallet at once, in their order, as far as it reaches.
+
+        `wishes` are cause ids and amounts. Returns the causes that were held for; `hold` says of the others what is wrong.
+        """
+        _refuse_negative(*(amount for _, amount in wishes))
+        return await holds.take_many(connection, account, type_, wishes, self._clock.now())
+
     async def held(self, connection: Connection, cause: Cause) -> int:
         """What an open hold holds; 0 where there is none."""
         hold = await holds.find(connection, cause)
