@@ -2,11 +2,12 @@
 
     python bench/ledger.py [--seconds 4] [--rounds 3] [--clients 16] [--waiting 2000]
 
-Two shapes: `hold`, one statement that commits by itself, and `hold, settle`, a call's money in two transactions, each
-counted. `--waiting` coroutines share `--clients` connections; pgbench has as many connections. The two sides take
-turns, `--rounds` times, and the medians are told: on a busy machine only their ratio and the processor time mean
-anything. One wallet's transactions commit one after the other, each with a write to disk of its own, so that none of
-the two can be faster than the disk: how long it takes is told as well.
+Three shapes: `hold`, one statement that commits by itself; `25 holds together`, as a claim takes the calls of a rush,
+each counted; and `hold, settle`, a call's money in two transactions, each counted. `--waiting` coroutines share
+`--clients` connections; pgbench has as many connections. The two sides take turns, `--rounds` times, and the medians
+are told: on a busy machine only their ratio and the processor time mean anything. One wallet's transactions commit one
+after the other, each with a write to disk of its own, so that none of the two can be faster than the disk: how long it
+takes is told as well.
 
 Afterwards `--waiting` coroutines ask at once for holds of a wallet that bears a tenth of them, and the books are
 audited. The status is 1 where a hold too many was taken or the audit finds anything.
@@ -39,6 +40,7 @@ from sautikitd.database.migrate import migrate_async
 from sautikitd.database.pool import Connection, Database
 from sautikitd.events.models import Event
 from sautikitd.ids import uuid7
+from sautikitd.node.claims import LARGEST_CLAIM
 from sautikitd.wallet import hold_repository
 from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import InsufficientFunds
@@ -48,6 +50,7 @@ from sautikitd.wallet.service import Wallets
 WALLETS = 1_000
 HELD, PAID = 300, 100
 DETAILS = Details(description="Bench call")
+TOGETHER = LARGEST_CLAIM
 ALONE = EntryType.RENTAL  # of holds that stay open: the audit looks for the call of every call's hold
 
 
@@ -151,13 +154,12 @@ def _server_seconds(postmaster: int) -> float:
 
 
 class Run:
-    """`settles`: each hold is settled after it, each of the two in a transaction; else a hold is one statement by itself."""
+    """What one side does over and over, by its shape."""
 
-    def __init__(self, database: Database, wallets: Wallets, among: int, *, settles: bool) -> None:
+    def __init__(self, database: Database, wallets: Wallets, shape: "Shape") -> None:
         self._database = database
         self._wallets = wallets
-        self._among = among
-        self._settles = settles
+        self._shape = shape
         self._next = 0
         self.latencies: list[float] = []
 
@@ -170,12 +172,17 @@ class Run:
 
     async def _client(self, until: float) -> None:
         while time.perf_counter() < until:
-            self._next = self._next % self._among + 1
+            self._next = self._next % self._shape.among + 1
             account = Account(workspace(self._next), "live")
-            cause = Cause(EntryType.CALL if self._settles else ALONE, str(uuid7()))
+            if self._shape.together > 1:
+                wishes = [(str(uuid7()), HELD) for _ in range(self._shape.together)]
+                async with self._timed() as connection:
+                    await self._wallets.hold_many(connection, account, ALONE, wishes)
+                continue
+            cause = Cause(EntryType.CALL if self._shape.settles else ALONE, str(uuid7()))
             async with self._timed() as connection:
                 await self._wallets.hold(connection, account, cause, HELD)
-            if self._settles:
+            if self._shape.settles:
                 async with self._timed() as connection:
                     await self._wallets.settle(connection, cause, PAID, DETAILS)
 
@@ -184,12 +191,12 @@ class Run:
         """From having a connection to having committed."""
         async with self._database.connection() as connection:
             started = time.perf_counter()
-            if self._settles:
+            if self._shape.settles:
                 async with connection.transaction():
                     yield connection
             else:
                 yield connection
-            self.latencies.append(time.perf_counter() - started)
+            self.latencies += [time.perf_counter() - started] * self._shape.together
 
     def percentile(self, share: float) -> float:
         """Milliseconds."""
@@ -212,16 +219,19 @@ async def crowd(database: Database, wallets: Wallets, account: Account, waiting:
     return outcomes.count(True), outcomes.count(False)
 
 
-def script(among: int, *, settles: bool) -> str:
-    """The parameters filled in. A hold by itself, or a hold and its settlement, each in a transaction."""
+def script(shape: "Shape") -> str:
+    """The parameters filled in. A hold by itself, several in one statement, or a hold and its settlement, each in a
+    transaction."""
     workspace_id = "('00000000-0000-7000-8000-' || lpad(:w::text, 12, '0'))::uuid"
-    kind = EntryType.CALL if settles else ALONE
-    hold = _filled(
-        hold_repository.TAKE,
-        [workspace_id, "'live'", f"'{kind}'", ":cause::text", str(HELD), "now()"],
-    )
-    chosen = f"\\set w random(1, {among})\n\\set cause random(1, 9000000000000000000)\n"
-    if not settles:
+    kind = EntryType.CALL if shape.settles else ALONE
+    wallet = [workspace_id, "'live'", f"'{kind}'"]
+    hold = _filled(hold_repository.TAKE, [*wallet, ":cause::text", str(HELD), "now()"])
+    if shape.together > 1:
+        causes = f"(SELECT array_agg(:cause || '/' || n) FROM generate_series(1, {shape.together}) AS n)"
+        amounts = f"array_fill({HELD}::bigint, ARRAY[{shape.together}])"
+        hold = _filled(hold_repository.TAKE_MANY, [*wallet, causes, amounts, "now()"])
+    chosen = f"\\set w random(1, {shape.among})\n\\set cause random(1, 9000000000000000000)\n"
+    if not shape.settles:
         return f"{chosen}{hold};\n"
     entry = [
         *("md5(:cause::text)::uuid", "'revenue.calls'", "'Bench call'", "''"),
@@ -236,10 +246,10 @@ def _filled(statement: str, values: Sequence[str]) -> str:
     return re.sub(r"\$(\d+)", lambda match: values[int(match[1]) - 1], one_line).strip()
 
 
-async def pgbench(url: str, among: int, seconds: int, clients: int, *, settles: bool) -> float:
+async def pgbench(url: str, shape: "Shape", seconds: int, clients: int) -> float:
     """Transactions per second."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-        file.write(script(among, settles=settles))
+        file.write(script(shape))
         file.flush()
         options = ["-n", "-M", "prepared", "-f", file.name, "-c", str(clients), "-j", "2", "-T", str(seconds)]
         command = [str(_binaries() / "pgbench"), *options, url]
@@ -247,13 +257,26 @@ async def pgbench(url: str, among: int, seconds: int, clients: int, *, settles: 
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or not found:
         raise RuntimeError(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    return float(found[1]) * (2 if settles else 1)
+    return float(found[1]) * (2 if shape.settles else shape.together)
 
 
-_SHAPES = (("hold, one hot wallet", 1, False), ("hold, settle, one hot wallet", 1, True))
-_SPREAD = (
-    (f"hold, {WALLETS:,} wallets", WALLETS, False),
-    (f"hold, settle, {WALLETS:,} wallets", WALLETS, True),
+@dataclass(frozen=True)
+class Shape:
+    """`among` so many wallets; `together` so many holds in one statement that commits by itself; `settles`: each hold is
+    settled after it, each of the two in a transaction."""
+
+    name: str
+    among: int = 1
+    together: int = 1
+    settles: bool = False
+
+
+SHAPES = (
+    Shape("hold, one hot wallet"),
+    Shape(f"{TOGETHER} holds together, one hot wallet", together=TOGETHER),
+    Shape("hold, settle, one hot wallet", settles=True),
+    Shape(f"hold, {WALLETS:,} wallets", WALLETS),
+    Shape(f"hold, settle, {WALLETS:,} wallets", WALLETS, settles=True),
 )
 
 
@@ -286,19 +309,19 @@ class Bench:
     async def run(self) -> int:
         await open_wallets(self._database, self._wallets, range(1, WALLETS + 1), 10**12)
         table = _table()
-        for name, among, settles in (*_SHAPES, *_SPREAD):
-            turns = [await self._round(among, settles=settles) for _ in range(self._chosen.rounds)]
-            _row(table, name, [ours for ours, _ in turns], [theirs for _, theirs in turns])
+        for shape in SHAPES:
+            turns = [await self._round(shape) for _ in range(self._chosen.rounds)]
+            _row(table, shape.name, [ours for ours, _ in turns], [theirs for _, theirs in turns])
         Console(width=175).print(table)
         return await self._overdrawn() + await self._wrong()
 
-    async def _round(self, among: int, *, settles: bool) -> tuple[Turn, Turn]:
+    async def _round(self, shape: Shape) -> tuple[Turn, Turn]:
         seconds, clients = self._chosen.seconds, self._chosen.clients
         before = await reading(self._superuser, self._postmaster)
-        run = Run(self._database, self._wallets, among, settles=settles)
+        run = Run(self._database, self._wallets, shape)
         reached = await run.go(seconds, self._chosen.waiting)
         between = await reading(self._superuser, self._postmaster)
-        theirs = await pgbench(self._server.url(), among, seconds, clients, settles=settles)
+        theirs = await pgbench(self._server.url(), shape, seconds, clients)
         after = await reading(self._superuser, self._postmaster)
         ours = Turn(reached, between.since(before), run.percentile(0.5), run.percentile(0.99))
         return ours, Turn(theirs, after.since(between))

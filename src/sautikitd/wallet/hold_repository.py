@@ -29,7 +29,7 @@ SELECT available_minor, EXISTS (SELECT FROM taken) AS taken FROM locked
 """
 
 # Several of one wallet, in their order, as far as it reaches; what is left out may still fit by itself.
-_TAKE_MANY = """
+TAKE_MANY = """
 WITH locked AS MATERIALIZED (
     SELECT balance_minor - held_minor AS available_minor FROM wallets WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
 ), wanted AS (
@@ -157,7 +157,7 @@ async def take_many(
 ) -> set[str]:
     """`wishes`: cause ids, each once, and amounts. Returns the causes that have a hold now and had none before."""
     causes, amounts = [cause for cause, _ in wishes], [amount for _, amount in wishes]
-    rows = await connection.fetch(_TAKE_MANY, account.workspace_id, account.mode, type_, causes, amounts, at)
+    rows = await connection.fetch(TAKE_MANY, account.workspace_id, account.mode, type_, causes, amounts, at)
     return {row["cause_id"] for row in rows}
 
 
