@@ -97,13 +97,13 @@ class Exchange:
 
 
 async def hears(listener: Peer, speaker: Peer, hertz: float) -> bool:
-    """Whether a tone of the one is what the other hears, and nothing else of that strength."""
+    """Whether a tone of the one is what the other hears, for a tenth of a second, until half a second after it."""
     before = len(listener.heard())
     await speaker.say(sine(hertz, 0.8))
     async with asyncio.timeout(PATIENCE_S):
-        while len(listener.heard()) < before + 6400:
-            await asyncio.sleep(0.01)
-    return hears_tone(listener, hertz)
+        while not (heard := hears_tone(listener, hertz)) and len(listener.heard()) < before + 10_400:
+            await asyncio.sleep(0.02)
+    return heard
 
 
 def hears_tone(listener: Peer, hertz: float) -> bool:

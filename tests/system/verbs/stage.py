@@ -153,6 +153,13 @@ def tones_in(samples: Samples, hertz: float, *, least: float = 0.6) -> int:
     return sum(power_at(piece(samples, span), RATE, hertz) > least for span in sounds(samples, apart=0.15))
 
 
+def moments_of(samples: Samples, hertz: float, *, least: float = 0.3) -> int:
+    """How many tenths of a second were in good part that tone, whatever was heard with it."""
+    tenth = RATE // 10
+    tenths = (samples[at : at + tenth] for at in range(0, samples.size - tenth, tenth // 2))
+    return sum(loud(one) and power_at(one, RATE, hertz) > least for one in tenths)
+
+
 def pitch(samples: Samples) -> float:
     """The median pitch of a voice in Hz, by autocorrelation of its loud frames."""
     found = []

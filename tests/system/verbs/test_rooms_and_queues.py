@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from system.baresip import Baresip
-from system.verbs.stage import Stage, heard, share, tones_in, until_hears
+from system.verbs.stage import Stage, heard, moments_of, share, until_hears
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 GUEST, QUIET, HOST, LATE = (f"+25473311100{last}" for last in range(1, 5))
@@ -64,7 +64,7 @@ async def test_a_conference_that_waits_for_its_host_and_ends_with_him(stage: Sta
     for phone in (guest, quiet):
         await until_hears(phone, 425)
         await phone.until("CALL_CLOSED")
-    assert tones_in(heard(guest), 830, least=0.3) >= 1  # the beep of the host
+    assert moments_of(heard(guest), 830) >= 1  # the beep of the host, while others are heard
 
 
 async def test_a_coach_is_heard_by_his_agent_alone(stage: Stage) -> None:
