@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,13 @@ def stage(
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def second_trunk_port(installation: Installation, trunk_port: int) -> int:
-    """The port of a second trunk, which takes +254713…."""
+    """The port of a second trunk, which takes +254713…, once the voice node knows it."""
     port = sip_port()
     await installation.command(
         *("trunk", "add", "second", "--host", "127.0.0.1", "--port", str(port), "--transport", "udp"),
         *("--prefix", "254713", "--no-ping"),  # its phone is not there yet
     )
+    async with asyncio.timeout(30):
+        while (await installation.command("trunk", "show", "second"))["trunk"]["state"] != "ok":
+            await asyncio.sleep(0.2)
     return port
