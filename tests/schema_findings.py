@@ -25,6 +25,7 @@ _FURTHER_RULES = frozenset(
             "webhook_url",
             "voice_callback_url",
             "fallback_url",
+            "status_callback_url",
             "events_url",
             "callback_url",
             "voice_url",

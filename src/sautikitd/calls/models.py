@@ -35,6 +35,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     voice_callback_url: str | None
     voice_method: str
     fallback_url: str | None
+    status_callback_url: str | None
     callback_format: str
     forward_to: str | None
     actions: list[Any] | None

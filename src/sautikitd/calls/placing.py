@@ -32,7 +32,7 @@ from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
 from sautikitd.wallet.tariffs import Rate
 
-_URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url", "hold_audio_url")
+_URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url", "status_callback_url", "hold_audio_url")
 _ACTION_FIELDS = ("actions", "opening_actions", "fallback_actions")
 
 
@@ -177,6 +177,7 @@ class PlaceOutboundCall:
             "voice_callback_url": wish.voice_callback_url or number.voice_callback_url,
             "voice_method": number.voice_method,
             "fallback_url": wish.fallback_url or number.fallback_url,
+            "status_callback_url": wish.status_callback_url or number.status_callback_url,
             "callback_format": wish.callback_format or number.callback_format,
             "actions": wish.actions,
             "timeout_seconds": wish.timeout_seconds,
@@ -204,7 +205,8 @@ def _controlled(wish: PlaceCall) -> dict[str, Any]:
         opening_actions=wish.opening_actions,
         fallback_actions=wish.fallback_actions,
     )
-    return {"control": msgspec.to_builtins(control), "voice_callback_url": None, "fallback_url": None}
+    nobody = dict.fromkeys(("voice_callback_url", "fallback_url", "status_callback_url"))
+    return {"control": msgspec.to_builtins(control), **nobody}
 
 
 def _pointers(count: int) -> list[str]:

@@ -75,6 +75,7 @@ def inbound_columns(
         "voice_callback_url": number.voice_callback_url,
         "voice_method": number.voice_method,
         "fallback_url": number.fallback_url,
+        "status_callback_url": number.status_callback_url,
         "callback_format": number.callback_format,
         "forward_to": number.forward_to,
         "record": "mono" if number.record_calls else None,

@@ -64,6 +64,7 @@ class PlaceCall(
     webhook_url: Url | None = None
     voice_callback_url: Url | None = None
     fallback_url: Url | None = None
+    status_callback_url: Url | None = None
     actions: list[Any] | None = None
     caller_id: str | None = None
     client_request_id: ClientRequestId | None = None
@@ -103,7 +104,7 @@ class PlaceCall(
                 if getattr(self, name) is not None:
                     yield name, 'is for controlled calls; say `control: "mcp"` with it'
             return
-        for name in ("voice_callback_url", "fallback_url"):
+        for name in ("voice_callback_url", "fallback_url", "status_callback_url"):
             if getattr(self, name) is not None:
                 yield name, "cannot be given with `control`: the controller drives the call, not a callback"
         if self.actions is not None:

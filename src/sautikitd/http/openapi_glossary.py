@@ -158,6 +158,7 @@ GLOSSARY: dict[str, str] = {
     "role": "What its maker may do in the workspace today.",
     "rolled_to": "The key that replaces it.",
     "scopes": "What it may do; `*` is everything.",
+    "status_callback_url": "In the Twilio vocabulary: who gets the report of how a call ended.",
     "script": "What the simulated caller does, step by step.",
     "secret": "Signs what we send; shown this once.",
     "send_digits": "Keys to press after the answer; `w` waits half a second, `W` a second.",

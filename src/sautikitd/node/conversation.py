@@ -200,6 +200,7 @@ class Conversations:
             voice_callback_url=call.voice_callback_url,
             voice_method=Method(call.voice_method),
             fallback_url=call.fallback_url,
+            status_callback_url=call.status_callback_url,
             forward_to=call.forward_to,
             callback_format=CallbackFormat(call.callback_format),
             workspace_id=call.workspace_id,

@@ -151,6 +151,7 @@ def _new_number(
         voice_method=VoiceMethod.POST,
         callback_format=CallbackFormat.SAUTIKIT,
         fallback_url=None,
+        status_callback_url=None,
         events_url=wish.events_url,
         forward_to=None,
         record_calls=False,

@@ -92,6 +92,7 @@ class NumberRecord(msgspec.Struct, frozen=True, kw_only=True):
     voice_method: VoiceMethod
     callback_format: CallbackFormat
     fallback_url: str | None
+    status_callback_url: str | None
     events_url: str | None
     forward_to: str | None
     record_calls: bool

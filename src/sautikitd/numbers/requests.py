@@ -93,6 +93,7 @@ class Routing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     voice_method: VoiceMethod = VoiceMethod.POST
     callback_format: CallbackFormat = CallbackFormat.SAUTIKIT
     fallback_url: Url | None = None
+    status_callback_url: Url | None = None
     events_url: Url | None = None
     forward_to: str | None = None
     record_calls: bool = False
@@ -106,6 +107,7 @@ class RoutingPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     voice_method: VoiceMethod | UnsetType = UNSET
     callback_format: CallbackFormat | UnsetType = UNSET
     fallback_url: Url | UnsetType | None = UNSET
+    status_callback_url: Url | UnsetType | None = UNSET
     events_url: Url | UnsetType | None = UNSET
     forward_to: str | UnsetType | None = UNSET
     record_calls: bool | UnsetType = UNSET

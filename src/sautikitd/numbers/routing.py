@@ -21,7 +21,7 @@ from sautikitd.numbers.ports import DestinationPolicy
 from sautikitd.numbers.requests import Routing, RoutingPatch
 from sautikitd.webhooks.service import url_set
 
-_URL_FIELDS = ("voice_callback_url", "fallback_url", "events_url")
+_URL_FIELDS = ("voice_callback_url", "fallback_url", "status_callback_url", "events_url")
 
 
 class NumberRouting:

@@ -77,6 +77,7 @@ class Number(NumberPrices, kw_only=True):
     voice_method: VoiceMethod
     callback_format: CallbackFormat
     fallback_url: str | None
+    status_callback_url: str | None
     events_url: str | None
     forward_to: str | None
     record_calls: bool
@@ -174,6 +175,7 @@ def show(number: NumberRecord, rates: Rates) -> Number:
         voice_method=number.voice_method,
         callback_format=number.callback_format,
         fallback_url=number.fallback_url,
+        status_callback_url=number.status_callback_url,
         events_url=number.events_url,
         forward_to=number.forward_to,
         record_calls=number.record_calls,

@@ -35,6 +35,7 @@ CREATE TABLE numbers (
     voice_method text NOT NULL DEFAULT 'POST' CHECK (voice_method IN ('GET', 'POST')),
     callback_format text NOT NULL DEFAULT 'sautikit' CHECK (callback_format IN ('sautikit', 'africastalking', 'twilio')),
     fallback_url text,
+    status_callback_url text,
     events_url text,
     forward_to text,
     record_calls boolean NOT NULL DEFAULT false,

@@ -57,6 +57,7 @@ CREATE TABLE calls (
     voice_callback_url text,
     voice_method text NOT NULL DEFAULT 'POST',
     fallback_url text,
+    status_callback_url text,
     callback_format text NOT NULL DEFAULT 'sautikit',
     forward_to text,
     actions jsonb,
