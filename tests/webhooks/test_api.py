@@ -132,6 +132,20 @@ async def test_a_bad_webhook_is_refused_with_the_field_named(
     assert problem in error["fields"][0]["problem"]
 
 
+async def test_every_bad_field_is_named_at_once_and_nothing_changes(api: httpx.AsyncClient) -> None:
+    webhook_id, _ = await make(api)
+    before = (await api.get("/v1/webhooks")).json()
+    bad = {"url": "ftp://example.com", "events": ["call.startet"], "number_ids": [webhook_id]}
+    for answer in (
+        await api.post("/v1/webhooks", json=bad),
+        await api.patch(f"/v1/webhooks/{webhook_id}", json=bad),
+    ):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (422, "request.invalid")
+        assert {field["pointer"] for field in error["fields"]} == {"/url", "/events/0", "/number_ids/0"}
+    assert (await api.get("/v1/webhooks")).json() == before
+
+
 async def test_another_workspace_sees_nothing_of_it(api: httpx.AsyncClient) -> None:
     webhook_id, _ = await make(api)
     stranger = {"Authorization": "Bearer other"}

@@ -1,8 +1,10 @@
 """Subscriptions: make, change, test, redeliver, replay. Transactions are the caller's."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from msgspec import UNSET
@@ -44,9 +46,14 @@ class Webhooks:
         self, connection: Connection, place: Place, wish: CreateWebhook, now: datetime
     ) -> tuple[Webhook, str]:
         """Makes a subscription and its secret. Raises `Invalid`, `EventUnsupported`, `TooManyWebhooks`."""
-        self._check_url(wish.url, place.mode)
-        check_events(wish.events)
-        numbers = await _numbers(connection, place, wish.number_ids)
+        refusals: list[Refused] = []
+        with _noting(refusals):
+            self._check_url(wish.url, place.mode)
+        with _noting(refusals):
+            check_events(wish.events)
+        with _noting(refusals):
+            numbers = await _numbers(connection, place, wish.number_ids)
+        _tell_together(refusals)
         if await repository.count_webhooks(connection, place) >= MOST_WEBHOOKS:
             raise TooManyWebhooks(most=MOST_WEBHOOKS)
         webhook_id = uuid7()
@@ -76,12 +83,17 @@ class Webhooks:
         events = row["events"] if wish.events is UNSET else wish.events
         enabled = row["enabled"] if wish.enabled is UNSET else wish.enabled
         numbers = row["number_ids"]
-        if wish.number_ids is not UNSET:
-            numbers = await _numbers(connection, place, wish.number_ids)
-        if wish.url is not UNSET:
-            self._check_url(url, place.mode)
-        if wish.events is not UNSET:
-            check_events(events)
+        refusals: list[Refused] = []
+        with _noting(refusals):
+            if wish.number_ids is not UNSET:
+                numbers = await _numbers(connection, place, wish.number_ids)
+        with _noting(refusals):
+            if wish.url is not UNSET:
+                self._check_url(url, place.mode)
+        with _noting(refusals):
+            if wish.events is not UNSET:
+                check_events(events)
+        _tell_together(refusals)
         await repository.update_webhook(
             connection,
             webhook_id,
@@ -195,6 +207,25 @@ async def url_set(connection: Connection, workspace_id: UUID, mode: Mode, url: s
     """Call it when a number's `events_url` is set: a URL that rests after a 410 or five days of failures
     is tried again from now on."""
     await repository.forget_failures_of_url(connection, workspace_id, mode, url)
+
+
+Refused: TypeAlias = Invalid | EventUnsupported
+
+
+@contextmanager
+def _noting(refusals: list[Refused]) -> Iterator[None]:
+    try:
+        yield
+    except (Invalid, EventUnsupported) as refusal:
+        refusals.append(refusal)
+
+
+def _tell_together(refusals: Sequence[Refused]) -> None:
+    """Raises what was refused: with its own code where that is one thing, else every bad field of all of them."""
+    if len(refusals) == 1:
+        raise refusals[0]
+    if refusals:
+        raise Invalid(fields=[field for refusal in refusals for field in refusal.fields])
 
 
 def check_events(names: Sequence[str]) -> None:
