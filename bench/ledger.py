@@ -160,6 +160,7 @@ class Run:
         self._database = database
         self._wallets = wallets
         self._shape = shape
+        self._accounts = [Account(workspace(number), "live") for number in range(1, shape.among + 1)]
         self._next = 0
         self.latencies: list[float] = []
 
@@ -172,8 +173,8 @@ class Run:
 
     async def _client(self, until: float) -> None:
         while time.perf_counter() < until:
-            self._next = self._next % self._shape.among + 1
-            account = Account(workspace(self._next), "live")
+            account = self._accounts[self._next]
+            self._next = (self._next + 1) % self._shape.among
             if self._shape.together > 1:
                 wishes = [(str(uuid7()), HELD) for _ in range(self._shape.together)]
                 async with self._timed() as connection:

@@ -12,6 +12,7 @@ CALLER, OTHER, AGENT = PARTIES
 TONES = (500.0, 900.0)
 _WAITING = "SELECT id FROM queue_members WHERE status = 'waiting'"
 _TALKING = "SELECT id FROM room_seats WHERE left_at IS NULL AND seated_at IS NOT NULL"
+_CONNECTED = "SELECT id FROM events WHERE kind = 'queue.connected'"
 
 
 def _enqueue(**fields: Any) -> list[object]:
@@ -75,6 +76,7 @@ async def test_when_the_agent_goes_the_action_hears_of_it_and_the_callers_flow_g
             await board.route(voice_callback_url=agents.url("/voice"))
             agent = await call_in(board, AGENT)
             await until_rows(board, 2, _TALKING)
+            await until_rows(board, 1, _CONNECTED)
             board.clock.advance(5)
             await agent.sip.bye()
             form = await _asked(server, "/left")
