@@ -26,7 +26,7 @@ FORBIDDEN = {
     "wallet": ("calls", "numbers", "voice", "node", "flow", "webhooks", "payments"),
     "events": ("calls", "numbers", "voice", "node", "flow", "http"),
     "egress": ("calls", "numbers", "voice", "node", "flow", "http", "database", "wallet"),
-    "supervision": ("voice", "node", "flow", "litestar"),
+    "supervision": ("voice", "node", "flow"),
     "numbering": ("calls", "numbers", "voice", "node", "http", "database", "wallet"),
 }
 # Vocabulary that every room may share: enumerations without behaviour.

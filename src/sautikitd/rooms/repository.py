@@ -79,16 +79,6 @@ async def find_seat(connection: Connection, seat_id: UUID) -> Seat | None:
     return seat_of(row) if row else None
 
 
-async def seat_of_call(connection: Connection, room_id: UUID, call_id: UUID) -> Seat | None:
-    """The seat a call has in a locked room."""
-    row = await connection.fetchrow(
-        f"SELECT {SEAT_COLUMNS} FROM room_seats WHERE room_id = $1 AND call_id = $2 AND left_at IS NULL",
-        room_id,
-        call_id,
-    )
-    return seat_of(row) if row else None
-
-
 async def update_seat(connection: Connection, seat_id: UUID, **columns: Any) -> Seat:
     """Changes columns of a seat whose room is locked."""
     return seat_of(await connection.fetchrow(*_changing("room_seats", SEAT_COLUMNS, seat_id, columns)))
