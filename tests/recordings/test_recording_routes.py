@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import av
@@ -165,7 +166,7 @@ async def test_an_unknown_format_is_refused(office: Office, client: httpx.AsyncC
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "stop"])
-async def test_a_command_waits_for_the_node_of_the_call(
+async def test_a_command_waits_for_the_node_that_records(
     office: Office, client: httpx.AsyncClient, command: str
 ) -> None:
     recording_id, _ = await office.begin()
@@ -175,9 +176,10 @@ async def test_a_command_waits_for_the_node_of_the_call(
         {"recording_id": str(recording_id), "command": command},
     )
     async with office.database.connection() as connection:
-        row = await connection.fetchrow("SELECT call_id, kind, payload, done_at FROM call_commands")
+        row = await connection.fetchrow("SELECT call_id, node_id, kind, payload, done_at FROM call_commands")
     assert dict(row) == {
         "call_id": office.call_id,
+        "node_id": office.node_id,
         "kind": f"recording.{command}",
         "payload": {"recording_id": str(recording_id)},
         "done_at": None,
@@ -188,6 +190,30 @@ async def test_a_finished_recording_takes_no_commands(office: Office, client: ht
     recording_id = await office.ready()
     answer = await client.post(f"/v1/recordings/{recording_id}/pause")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "calls.recording_not_running")
+
+
+async def test_a_recording_that_is_being_stopped_takes_no_commands_but_that(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    recording_id, _ = await office.begin()
+    orders = ("stop", "pause", "resume", "stop")
+    answers = [await client.post(f"/v1/recordings/{recording_id}/{order}") for order in orders]
+    assert [answer.status_code for answer in answers] == [202, 409, 409, 202]
+    assert "being stopped" in answers[1].json()["error"]["message"]
+
+
+async def test_nothing_is_asked_of_a_node_that_is_silent_or_gone(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    recording_id, _ = await office.begin()
+    await office.execute("UPDATE voice_nodes SET renewed_at = $1", office.clock.now() - timedelta(seconds=13))
+    silent = await client.post(f"/v1/recordings/{recording_id}/pause")
+    await office.execute("UPDATE voice_nodes SET stopped_at = $1", office.clock.now())
+    gone = await client.post(f"/v1/recordings/{recording_id}/pause")
+    assert (silent.status_code, silent.json()["error"]["code"]) == (503, "calls.node_silent")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (409, "calls.recording_not_running")
+    async with office.database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM call_commands") == 0
 
 
 async def test_only_those_who_may_see_and_change_recordings(

@@ -41,12 +41,15 @@ async def give(
     kind: CommandKind,
     now: datetime,
     payload: dict[str, Any] | None = None,
+    *,
+    node_id: UUID | None = None,
 ) -> None:
-    await connection.execute(_GIVE, uuid7(), call_id, kind, payload or {}, now)
+    """To the node that runs the call; to `node_id`, where given, also when the call has ended: what it acts on outlives it."""
+    await connection.execute(_GIVE, uuid7(), call_id, node_id, kind, payload or {}, now)
 
 
 async def take(connection: Connection, node_id: UUID) -> Sequence[Command]:
-    """The commands waiting for a node's calls, oldest first. They stay until `done` is told of them."""
+    """The commands waiting for a node and its calls, oldest first. They stay until `done` is told of them."""
     rows = await connection.fetch(_TAKE, node_id)
     return [Command(row["id"], row["call_id"], row["kind"], row["payload"]) for row in rows]
 
@@ -55,13 +58,18 @@ async def done(connection: Connection, outcomes: dict[UUID, str], now: datetime)
     await connection.execute(_DONE, list(outcomes), list(outcomes.values()), now)
 
 
-_GIVE = "INSERT INTO call_commands (id, call_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5)"
+_GIVE = """
+INSERT INTO call_commands (id, call_id, node_id, kind, payload, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+"""
 
 _TAKE = """
 SELECT call_commands.id, call_id, kind, payload
 FROM call_commands JOIN calls ON calls.id = call_commands.call_id
-WHERE calls.node_id = $1 AND calls.status IN ('ringing', 'answered') AND call_commands.done_at IS NULL
-ORDER BY call_commands.id
+WHERE calls.node_id = $1 AND calls.status IN ('ringing', 'answered')
+    AND call_commands.node_id IS NULL AND call_commands.done_at IS NULL
+UNION ALL
+SELECT id, call_id, kind, payload FROM call_commands WHERE node_id = $1 AND done_at IS NULL
+ORDER BY id
 """
 
 _DONE = """

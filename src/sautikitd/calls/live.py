@@ -20,10 +20,15 @@ async def lock_live(connection: Connection, call_id: UUID, heard_by: datetime) -
     if call is None or call.status.terminal:
         raise CallNotLive(state=call.status if call else "unknown")
     if call.node_id is not None:
-        renewed: datetime = await connection.fetchval(_RENEWED, call.node_id)
-        if heard_by - renewed > SILENT_AFTER:
-            raise NodeSilent(seconds=int((heard_by - renewed).total_seconds()))
+        await refuse_silent(connection, call.node_id, heard_by)
     return call
+
+
+async def refuse_silent(connection: Connection, node_id: UUID, heard_by: datetime) -> None:
+    """Raises `NodeSilent` when the node has not been heard of at `heard_by`."""
+    renewed: datetime = await connection.fetchval(_RENEWED, node_id)
+    if heard_by - renewed > SILENT_AFTER:
+        raise NodeSilent(seconds=int((heard_by - renewed).total_seconds()))
 
 
 async def lock_answered(connection: Connection, call_id: UUID, heard_by: datetime) -> CallRecord:

@@ -90,7 +90,7 @@ class VoiceNode:
             room=self._room,
             start=self._start,
         )
-        self.commander = Commander(node_id, database, clock, self._calls)
+        self.commander = Commander(node_id, database, clock, self._calls, recordings)
 
     @property
     def calls(self) -> int:

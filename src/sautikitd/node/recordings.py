@@ -14,7 +14,7 @@ from sautikitd.ids import uuid7
 from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.spool import Spool
 from sautikitd.transcription.service import request_transcription
-from sautikitd.voice.recording_book import RecordingPlace
+from sautikitd.voice.recording_book import RecordingPlace, RunningRecordings
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,7 @@ class NodeRecordings:
         self._clock = clock
         self._calls: dict[UUID, CallRecord] = {}
         self._finishing: set[asyncio.Task[None]] = set()
+        self._writers: dict[UUID, RunningRecordings] = {}
 
     def know(self, leg_id: UUID, call: CallRecord) -> None:
         """Recordings of the leg `leg_id` are the call's."""
@@ -47,6 +48,15 @@ class NodeRecordings:
     def known(self, leg_id: UUID) -> CallRecord | None:
         """The call that the leg `leg_id` is of, as it was when the leg was made."""
         return self._calls.get(leg_id)
+
+    @property
+    def running(self) -> int:
+        """How many files are being written."""
+        return len(self._writers)
+
+    def writer_of(self, recording_id: UUID) -> RunningRecordings | None:
+        """Who writes a recording of this node's, of a leg or of a room; None when nobody does any more."""
+        return self._writers.get(recording_id)
 
     async def begin(
         self,
@@ -89,7 +99,11 @@ class NodeRecordings:
                 await request_transcription(connection, recording_id, transcription, self._clock.now())
         return RecordingPlace(recording_id, path)
 
+    def started(self, place: RecordingPlace, writer: RunningRecordings) -> None:
+        self._writers[place.recording_id] = writer
+
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:
+        self._writers.pop(place.recording_id, None)
         exact = (
             None if failed or not duration_ms else duration_ms
         )  # None: the file's header is put right first

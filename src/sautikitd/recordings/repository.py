@@ -21,6 +21,13 @@ class CallEvents(msgspec.Struct, frozen=True, kw_only=True):
     events_url: str | None
 
 
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a recording is being written, and whether it was asked to stop."""
+
+    node_id: UUID
+    stopping: bool
+
+
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
     """Objects to be removed, claimed until `claimed_until`."""
 
@@ -78,6 +85,18 @@ async def lock_call(connection: Connection, recording_id: UUID) -> None:
         "SELECT FROM calls WHERE id = (SELECT call_id FROM recordings WHERE id = $1) FOR NO KEY UPDATE",
         recording_id,
     )
+
+
+async def ask_to_stop(connection: Connection, recording_id: UUID, now: datetime) -> None:
+    await connection.execute(
+        "UPDATE recordings SET stop_asked_at = coalesce(stop_asked_at, $2) WHERE id = $1", recording_id, now
+    )
+
+
+async def lock_running(connection: Connection, recording_id: UUID) -> Running | None:
+    """Locks a recording that is being written; None for one that is not, or not by a node that is there."""
+    row = await connection.fetchrow(_LOCK_RUNNING, recording_id)
+    return None if row is None else Running(**dict(row.items()))
 
 
 async def mark_processing(connection: Connection, recording_id: UUID) -> bool:
@@ -224,6 +243,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM recordings r JOIN calls c ON c.id = r.call_id
 _LATEST = f"""
 SELECT DISTINCT ON (r.call_id) {_COLUMNS} FROM recordings r JOIN calls c ON c.id = r.call_id
 WHERE r.call_id = ANY ($1) ORDER BY r.call_id, r.id DESC
+"""
+
+_LOCK_RUNNING = """
+SELECT r.node_id, r.stop_asked_at IS NOT NULL AS stopping
+FROM recordings r JOIN voice_nodes n ON n.id = r.node_id
+WHERE r.id = $1 AND r.status = 'recording' AND n.stopped_at IS NULL FOR NO KEY UPDATE OF r
 """
 
 _NODE_DEAD = """NOT EXISTS (

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.calls import search as calls
-from sautikitd.calls.errors import CallNotFound
+from sautikitd.calls.errors import CallNotFound, NodeSilent
 from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import Connection, Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
@@ -171,7 +171,7 @@ class RecordingRoutes:
         "/v1/recordings/{recording_id}/pause",
         scope=Scope.CALLS_WRITE,
         answers={202: CommandAnswer},
-        errors=(RecordingNotFound, RecordingNotRunning),
+        errors=(RecordingNotFound, RecordingNotRunning, NodeSilent),
     )
     async def pause(self, request: Request) -> Answer:
         """Pause a running recording: what is said meanwhile is not in it."""
@@ -182,7 +182,7 @@ class RecordingRoutes:
         "/v1/recordings/{recording_id}/resume",
         scope=Scope.CALLS_WRITE,
         answers={202: CommandAnswer},
-        errors=(RecordingNotFound, RecordingNotRunning),
+        errors=(RecordingNotFound, RecordingNotRunning, NodeSilent),
     )
     async def resume(self, request: Request) -> Answer:
         """Resume a paused recording."""
@@ -193,7 +193,7 @@ class RecordingRoutes:
         "/v1/recordings/{recording_id}/stop",
         scope=Scope.CALLS_WRITE,
         answers={202: CommandAnswer},
-        errors=(RecordingNotFound, RecordingNotRunning),
+        errors=(RecordingNotFound, RecordingNotRunning, NodeSilent),
     )
     async def stop(self, request: Request) -> Answer:
         """Stop a running recording; the call goes on."""

@@ -15,6 +15,7 @@ import structlog
 
 from sautikitd.calls import commands
 from sautikitd.calls.commands import CommandKind
+from sautikitd.calls.live import refuse_silent
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.database.wake import Waker
@@ -41,6 +42,8 @@ from sautikitd.timestamps import rfc3339
 from sautikitd.voice.media.tape.wav import repair_wav
 
 log = structlog.get_logger()
+
+_CUT_OFF, _STOPPING = "over, for its voice node has gone", "being stopped"
 
 
 class UnknownRecording(LookupError):
@@ -228,11 +231,21 @@ class RecordingService:
     async def command(
         self, connection: Connection, recording: StoredRecording, command: Command, now: datetime
     ) -> None:
-        """Leaves a command for the node that records; `wake_node` after commit. Raises `RecordingNotRunning` (409)."""
-        if recording.status is not RecordingStatus.RECORDING:
-            raise RecordingNotRunning(status=recording.status)
-        payload = {"recording_id": str(recording.id)}
-        await commands.give(connection, recording.call_id, CommandKind(f"recording.{command}"), now, payload)
+        """Leaves a command for the node that records, be the call over or not; `wake_node` after commit.
+
+        Raises `RecordingNotRunning` (409), also for one that has been asked to stop, and `NodeSilent` (503).
+        """
+        running = await repository.lock_running(connection, recording.id)
+        if running is None:
+            status = (await self._found(connection, recording.id)).status
+            raise RecordingNotRunning(status=_CUT_OFF if status is RecordingStatus.RECORDING else status)
+        if running.stopping and command is not Command.STOP:
+            raise RecordingNotRunning(status=_STOPPING)
+        await refuse_silent(connection, running.node_id, self._clock.now())
+        if command is Command.STOP:
+            await repository.ask_to_stop(connection, recording.id, now)
+        kind, payload = CommandKind(f"recording.{command}"), {"recording_id": str(recording.id)}
+        await commands.give(connection, recording.call_id, kind, now, payload, node_id=running.node_id)
 
     async def wake_node(self) -> None:
         await self._waker.wake(commands.CHANNEL)

@@ -176,6 +176,16 @@ class Rooms:
             changed = await repository.update(connection, room_id, recording_id=recording_id)
             await self._tell_of_recording(connection, changed, EventKind.CONFERENCE_RECORDING_STARTED, now)
 
+    async def recording_ended(
+        self, connection: Connection, room_id: UUID, recording_id: UUID, now: datetime
+    ) -> Room | None:
+        """A recording stopped by its own address, or that was as long as it may be: the room is not recorded any more,
+        until somebody asks again. The room as it is now."""
+        room = await repository.lock(connection, room_id)
+        if room is None or room.status is not RoomStatus.LIVE or room.recording_id != recording_id:
+            return room
+        return await self.set_recorded(connection, room, False, now)
+
     async def _tell_of_recording(
         self, connection: Connection, room: Room, kind: EventKind, now: datetime
     ) -> None:

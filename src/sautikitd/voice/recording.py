@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sautikitd.flow.port import Recorded, RecordEnd, RecordSpec, TranscriptionWish
 from sautikitd.voice.media import protocol
-from sautikitd.voice.media.client import MediaClient
+from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.recording_book import RecordingBook, RecordingPlace
 
 _ENDS = {
@@ -31,14 +31,18 @@ class LegRecordings:
     async def start(self, *, channels: int, max_length_s: int, recording_id: UUID | None = None) -> UUID:
         """Records both sides beside whatever else goes on: mixed into one channel, or theirs left and ours right."""
         place = await self._begin(channels, recording_id)
-        await self._media.start_recording(
-            self._leg_id,
-            str(place.recording_id),
-            place.path,
-            channels=channels,
-            max_ms=max_length_s * 1000,
-            include_sent=True,
-        )
+        try:
+            await self._media.start_recording(
+                self._leg_id,
+                str(place.recording_id),
+                place.path,
+                channels=channels,
+                max_ms=max_length_s * 1000,
+                include_sent=True,
+            )
+        except (MediaRefused, MediaLost):
+            self._never_begun(place)
+            raise
         return place.recording_id
 
     async def record(self, spec: RecordSpec) -> Recorded:
@@ -66,6 +70,9 @@ class LegRecordings:
         except asyncio.CancelledError:
             if name in self._open:
                 await asyncio.gather(self._media.stop_recording(name), return_exceptions=True)
+            raise
+        except (MediaRefused, MediaLost):
+            self._never_begun(place)
             raise
         finally:
             self._keys.pop(name, None)
@@ -104,6 +111,10 @@ class LegRecordings:
             self._book.finished(self._call_id, place, 0, None)
         self._open.clear()
 
+    def _never_begun(self, place: RecordingPlace) -> None:
+        if self._open.pop(str(place.recording_id), None):
+            self._book.finished(self._call_id, place, 0, "the recording was not begun")
+
     async def _begin(
         self,
         channels: int,
@@ -112,5 +123,6 @@ class LegRecordings:
     ) -> RecordingPlace:
         place = await self._book.begin(self._call_id, channels, recording_id, transcription)
         self._open[str(place.recording_id)] = place
+        self._book.started(place, self)
         self.newest = place.recording_id
         return place

@@ -16,6 +16,17 @@ class RecordingPlace(msgspec.Struct, frozen=True):
     path: Path
 
 
+class RunningRecordings(Protocol):
+    """Whoever writes a recording, by its id. Every method raises `MediaRefused` when it is not written any more,
+    and `MediaLost`."""
+
+    async def pause(self, recording_id: str) -> None: ...
+
+    async def resume(self, recording_id: str) -> None: ...
+
+    async def stop(self, recording_id: str) -> None: ...
+
+
 class RecordingBook(Protocol):
     async def begin(
         self,
@@ -25,6 +36,10 @@ class RecordingBook(Protocol):
         transcription: TranscriptionWish | None = None,
     ) -> RecordingPlace:
         """Enters a recording that is about to start, under `recording_id` where it has been given one already."""
+        ...
+
+    def started(self, place: RecordingPlace, writer: RunningRecordings) -> None:
+        """The file is being written: `writer` takes orders about it until it is `finished`."""
         ...
 
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:

@@ -1,6 +1,6 @@
 """A room on its media process: seats, what is said to everybody, and its recording."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -21,10 +21,20 @@ LEFT = (
 
 
 class MediaRoom:
-    """Every method raises `MediaLost` when the media process has gone. Seats are named by their legs' media ids."""
+    """Every method raises `MediaLost` when the media process has gone. Seats are named by their legs' media ids.
 
-    def __init__(self, room_id: UUID, media: MediaClient, book: RecordingBook) -> None:
+    `on_recorded` is told of every recording that has ended, by whomever; it must neither block nor raise.
+    """
+
+    def __init__(
+        self,
+        room_id: UUID,
+        media: MediaClient,
+        book: RecordingBook,
+        on_recorded: Callable[[UUID], None] = lambda _: None,
+    ) -> None:
         self.media = media
+        self._on_recorded = on_recorded
         self.name = f"room-{room_id}"
         self._booth = f"booth-{room_id}"
         self._recordings = LegRecordings(room_id, self._booth, media, book)
@@ -67,3 +77,4 @@ class MediaRoom:
     def _on_event(self, event: protocol.Event) -> None:
         if isinstance(event, protocol.RecordingEnded):
             self._recordings.on_ended(event)
+            self._on_recorded(UUID(event.recording_id))

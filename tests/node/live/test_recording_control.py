@@ -1,18 +1,17 @@
 """A recording that is begun, paused, resumed and stopped by the API while its call goes on."""
 
 import asyncio
-import wave
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
-import numpy as np
 import pytest
 
 from flow.doubles import callback_server
 from node.exchange import PATIENCE_S, holds_tone
+from node.live.recordings import said, stored, until_carried_out
 from node.switchboard import NUMBER, PARTIES, Switchboard, switchboard
 from sautikitd.calls import commands
 from sautikitd.calls.commands import CommandKind
@@ -23,7 +22,6 @@ from sautikitd.identity.keys.models import NewKey
 from sautikitd.identity.principal import Principal
 from sautikitd.roles import voice
 from sautikitd.voice.media_pool import MediaPool
-from voice.media.rtp_peer import Samples, sine
 
 BEFORE, MEANWHILE, AFTER, TOO_LATE = 500, 900, 1300, 1700
 
@@ -39,15 +37,15 @@ async def test_what_is_said_during_a_pause_or_after_the_end_is_not_in_it(
         (call,) = await board.calls()
         begun = await api.post(f"/v1/calls/{call.id}/recordings", json={"channels": "mono"})
         recording = begun.headers["Location"]
-        await _carried_out(board, 1)
-        await caller.peer.say(_said(BEFORE))
+        await until_carried_out(board, 1)
+        await caller.peer.say(said(BEFORE))
         for number, (order, hertz) in enumerate(
             [("pause", MEANWHILE), ("resume", AFTER), ("stop", TOO_LATE)], start=2
         ):
             assert (await api.post(f"{recording}/{order}")).status_code == 202
-            await _carried_out(board, number)
-            await caller.peer.say(_said(hertz))
-        content = await _stored(api, recording, tmp_path)
+            await until_carried_out(board, number)
+            await caller.peer.say(said(hertz))
+        content = await stored(api, recording, tmp_path)
         (call,) = await board.calls()
         assert call.status is CallStatus.ANSWERED
         await caller.sip.bye()
@@ -70,7 +68,7 @@ async def test_of_several_that_were_rung_the_one_who_took_the_call_has_the_recor
             payload = {"recording_id": str(recording_id)}
             await commands.give(connection, call_id, CommandKind.RECORDING_STOP, board.clock.now(), payload)
         board.parts.node.wake()
-        await _carried_out(board, 1)
+        await until_carried_out(board, 1)
         await callee.sip.bye()
 
 
@@ -94,31 +92,3 @@ async def _running(board: Switchboard) -> tuple[UUID, UUID]:
             if row is not None:
                 return row["id"], row["call_id"]
             await asyncio.sleep(0.02)
-
-
-def _said(hertz: float) -> Samples:
-    """A tone, and silence until the last of it has gone through the jitter buffer."""
-    return np.concatenate([sine(hertz, 0.6), np.zeros(3200)])
-
-
-async def _carried_out(board: Switchboard, count: int) -> None:
-    """Waits until the node has done what was asked of it."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            async with board.platform.database.connection() as connection:
-                rows = await connection.fetch("SELECT outcome FROM call_commands WHERE done_at IS NOT NULL")
-            if len(rows) == count:
-                assert {row["outcome"] for row in rows} == {"done"}
-                return
-            await asyncio.sleep(0.02)
-
-
-async def _stored(api: httpx.AsyncClient, recording: str, folder: Path) -> Samples:
-    async with asyncio.timeout(PATIENCE_S):
-        while (await api.get(recording)).json()["recording"]["status"] != "ready":
-            await asyncio.sleep(0.02)
-    name = recording.rpartition("/")[2]
-    (found,) = await asyncio.to_thread(lambda: [file for file in folder.rglob("*.wav") if name in str(file)])
-    with wave.open(str(found), "rb") as file:
-        samples: Samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
-    return samples

@@ -12,8 +12,8 @@ from sautikitd.calls.commands import Command, CommandKind
 from sautikitd.calls.outcomes import HangupBy, HangupCause
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
+from sautikitd.node.recordings import NodeRecordings
 from sautikitd.voice.leg import MediaLeg
-from sautikitd.voice.media.client import MediaLost, MediaRefused
 
 log = structlog.get_logger(__name__)
 
@@ -31,15 +31,21 @@ class RunningCall(Protocol):
 
 
 class Commander:
-    """`calls` are the node's running calls by id, kept by the node."""
+    """`calls` are the node's running calls by id, kept by the node; `recordings` may outlive them, in a room."""
 
     def __init__(
-        self, node_id: UUID, database: Database, clock: Clock, calls: Mapping[UUID, RunningCall]
+        self,
+        node_id: UUID,
+        database: Database,
+        clock: Clock,
+        calls: Mapping[UUID, RunningCall],
+        recordings: NodeRecordings,
     ) -> None:
         self._node_id = node_id
         self._database = database
         self._clock = clock
         self._calls = calls
+        self._recordings = recordings
         self._handlers: dict[str, Handler] = {}
         self._woken = asyncio.Event()
 
@@ -53,7 +59,7 @@ class Commander:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            if self._calls:
+            if self._calls or self._recordings.running:
                 await self._take()
             try:
                 async with asyncio.timeout(POLL_S):
@@ -93,24 +99,4 @@ class Commander:
         if command.kind == CommandKind.HANGUP:
             call.end(HangupCause(command.payload.get("cause", HangupCause.NORMAL_CLEARING)))
             return "done"
-        return await self._record(call, command)
-
-    @staticmethod
-    async def _record(call: RunningCall, command: Command) -> str:
-        """By whichever leg holds the recording: of several that were rung, the one that took the call."""
-        recording_id = str(command.payload.get("recording_id", ""))
-        outcome = "done"
-        for leg in call.legs:
-            act = {
-                CommandKind.RECORDING_PAUSE: leg.recordings.pause,
-                CommandKind.RECORDING_RESUME: leg.recordings.resume,
-                CommandKind.RECORDING_STOP: leg.recordings.stop,
-            }.get(CommandKind(command.kind))
-            if act is None:
-                return "unknown"
-            try:
-                await act(recording_id)
-                return "done"
-            except (MediaRefused, MediaLost) as exc:
-                outcome = str(exc)
-        return outcome
+        return "unknown"

@@ -46,6 +46,9 @@ class LiveControl:
             CommandKind.FLOW_REPLACE: self.replace_flow,
             CommandKind.DTMF: self.send_digits,
             CommandKind.RECORDING_START: self.start_recording,
+            CommandKind.RECORDING_PAUSE: self.steer_recording,
+            CommandKind.RECORDING_RESUME: self.steer_recording,
+            CommandKind.RECORDING_STOP: self.steer_recording,
         }
 
     async def replace_flow(self, command: Command) -> str:
@@ -87,6 +90,23 @@ class LiveControl:
             self._tell(leg, f"recording {payload['recording_id']} started")
             return DONE
         return NOT_ANSWERED
+
+    async def steer_recording(self, command: Command) -> str:
+        """Of a leg or of a room, whoever of its calls is left."""
+        recording_id = str(command.payload.get("recording_id", ""))
+        writer = self._recordings.writer_of(UUID(recording_id))
+        if writer is None:
+            return "not being written"
+        act = {
+            CommandKind.RECORDING_PAUSE: writer.pause,
+            CommandKind.RECORDING_RESUME: writer.resume,
+            CommandKind.RECORDING_STOP: writer.stop,
+        }[CommandKind(command.kind)]
+        try:
+            await act(recording_id)
+        except (MediaRefused, MediaLost) as exc:
+            return str(exc)
+        return DONE
 
     def _talking(self, call_id: UUID) -> Sequence[MediaLeg]:
         """The answered legs of a call; of a group only the one that won is."""

@@ -75,6 +75,11 @@ class RoomBooks:
             lambda connection, now: self._rooms.recording_started(connection, room_id, recording_id, now)
         )
 
+    async def recording_ended(self, room_id: UUID, recording_id: UUID) -> Room | None:
+        return await self._persist(
+            lambda connection, now: self._rooms.recording_ended(connection, room_id, recording_id, now)
+        )
+
     async def enqueue(self, call: CallRecord, name: str, most: int | None) -> Member:
         """Raises `QueueIsFull`."""
         return await self._step(

@@ -12,7 +12,8 @@ from sautikitd.node.rooms.books import RoomBooks
 from sautikitd.rooms.models import Beep, End, Room, RoomStatus, Seat
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.links import GuestEnd, LinkEnd
-from sautikitd.voice.media.client import MediaRefused
+from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
+from sautikitd.voice.recording_book import RecordingBook
 from sautikitd.voice.rooms import ENTERED, LEFT, MediaRoom
 
 log = structlog.get_logger(__name__)
@@ -43,24 +44,28 @@ class RoomHome:
     def __init__(
         self,
         room: Room,
-        media: MediaRoom,
+        media: MediaClient,
+        recordings: RecordingBook,
         books: RoomBooks,
         legs: dict[UUID, MediaLeg],
         address: str,
     ) -> None:
         self.room = room
-        self.media = media
+        self.media = MediaRoom(room.id, media, recordings, self._recording_over)
         self._books = books
         self._legs = legs
         self._address = address
         self._placed: dict[UUID, Placed] = {}
         self._lock = asyncio.Lock()
         self._recording_id: UUID | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def update(self, room: Room, seats: dict[UUID, Seat]) -> None:
         """Does what the rows say. Raises `MediaLost`."""
         async with self._lock:
-            was_live, self.room = self.room.status is RoomStatus.LIVE, room
+            was_live = self.room.status is RoomStatus.LIVE
+            if room.version >= self.room.version:
+                self.room = room
             for gone in self._placed.keys() - seats.keys():
                 await self._unplace(self._placed.pop(gone), others=bool(seats))
             for seat in seats.values():
@@ -78,6 +83,7 @@ class RoomHome:
     async def close(self) -> None:
         """The room has ended, or its media process has gone."""
         async with self._lock:
+            self._recording_id = None
             while self._placed:
                 await self._unplace(self._placed.popitem()[1], others=False)
             await self.media.close()
@@ -162,3 +168,21 @@ class RoomHome:
         elif not wanted and self._recording_id is not None:
             stopping, self._recording_id = self._recording_id, None
             await self.media.stop_recording(stopping)
+
+    def _recording_over(self, recording_id: UUID) -> None:
+        """It ended by itself, or by an order for this one recording: nobody is to think that it goes on."""
+        if recording_id == self._recording_id:
+            task = asyncio.ensure_future(self._tell_of_its_end(recording_id))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _tell_of_its_end(self, recording_id: UUID) -> None:
+        room = await self._books.recording_ended(self.room.id, recording_id)
+        async with self._lock:
+            if room is None or self._recording_id != recording_id:
+                return
+            self._recording_id = None
+            if room.version > self.room.version:
+                self.room = room
+            with suppress(MediaLost):  # the room is lost with it, which its next change shows
+                await self._record()

@@ -18,7 +18,6 @@ from sautikitd.rooms.rows import RoomCommand
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
-from sautikitd.voice.rooms import MediaRoom
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +40,13 @@ class RoomHomes:
         """Opens a room that is at home here. Raises `MediaRefused`, `MediaLost`."""
         if room.id in self._homes:
             return
-        made = MediaRoom(room.id, media, self._recordings)
-        self._homes[room.id] = RoomHome(room, made, self._books, self.legs, self._engine.address), owner
+        made = RoomHome(room, media, self._recordings, self._books, self.legs, self._engine.address)
+        self._homes[room.id] = made, owner
         self._followed[room.id] = ExitStack()
         self._followed[room.id].enter_context(self._books.board.followed())
         self._recordings.know(room.id, owner)
         try:
-            await made.open()
+            await made.media.open()
         except (MediaRefused, MediaLost):
             self._forget(room.id)
             raise

@@ -13,7 +13,7 @@ from sautikitd.ids import uuid7
 from sautikitd.simulators.carrier.journal import Entry
 from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaLost, MediaRefused
-from sautikitd.voice.recording_book import RecordingPlace
+from sautikitd.voice.recording_book import RecordingPlace, RunningRecordings
 
 _EAR, _RECORD = 1, 2  # channels: what is heard, or heard and said
 _PIECE = RecordSpec(max_length_s=60, silence_timeout_s=1, finish_on_key="", beep=False, trim_silence=True)
@@ -50,6 +50,9 @@ class CarrierBook:
         if channels == _RECORD and self._record_to is not None:
             return RecordingPlace(recording_id, self._record_to / self._names[call_id])
         return RecordingPlace(recording_id, self._scratch / f"{recording_id}.wav")
+
+    def started(self, place: RecordingPlace, writer: RunningRecordings) -> None:
+        """Nobody gives orders here."""
 
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:
         if place.path.parent == self._scratch:

@@ -122,6 +122,7 @@ CREATE TRIGGER call_status_edge BEFORE UPDATE OF status ON calls FOR EACH ROW EX
 CREATE TABLE call_commands (
     id uuid PRIMARY KEY,
     call_id uuid NOT NULL REFERENCES calls,
+    node_id uuid REFERENCES voice_nodes,          -- that it is for, whatever became of the call; null: the one that runs it
     kind text NOT NULL,
     payload jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL,
@@ -129,6 +130,7 @@ CREATE TABLE call_commands (
     outcome text
 );
 CREATE INDEX call_commands_waiting ON call_commands (call_id) WHERE done_at IS NULL;
+CREATE INDEX call_commands_of_node ON call_commands (node_id) WHERE done_at IS NULL AND node_id IS NOT NULL;
 
 -- Every voice callback asked: request, reply and timing, kept 30 days.
 CREATE TABLE voice_callbacks (

@@ -15,6 +15,7 @@ CREATE TABLE recordings (
     mp3_size_bytes bigint,                        -- null: not made yet
     error text,
     created_at timestamptz NOT NULL,
+    stop_asked_at timestamptz,                    -- by the API; its node is about to close the file
     ready_at timestamptz,
     expires_at timestamptz,
     deleted_at timestamptz,
