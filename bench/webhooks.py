@@ -70,7 +70,7 @@ async def dispatching(url: str) -> AsyncIterator[None]:
     async with EgressClient(EgressGuard(allow_private=True), per_host=0) as client:
         secrets = DeliverySecrets(database, SubscriptionSecrets(BOX), NoSigning())
         dispatcher = Dispatcher(database, client, secrets, SystemClock(), grace_s=1)
-        listening = asyncio.create_task(Listener(url, [CHANNEL], dispatcher.wake).run())
+        listening = asyncio.create_task(Listener(url, {CHANNEL: dispatcher.wake}).run())
         running = asyncio.create_task(dispatcher.run())
         try:
             yield

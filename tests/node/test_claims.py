@@ -22,6 +22,9 @@ class Desk:
         self.poisoned: UUID | None = None
         self.started: asyncio.Queue[Claimed] = asyncio.Queue()
 
+    async def current(self) -> None:
+        """No trunk changes here."""
+
     def prepare(self, call: CallRecord) -> dict[str, Any]:
         if call.id == self.poisoned:
             raise RuntimeError("nobody foresaw this")
@@ -37,6 +40,7 @@ async def claiming(scene: Scene, desk: Desk) -> AsyncIterator[None]:
         lifecycle=scene.lifecycle,
         clock=SystemClock(),
         waker=Waker(scene.platform.database),
+        current=desk.current,
         prepare=desk.prepare,
         room=lambda: 100,
         start=desk.started.put_nowait,

@@ -235,7 +235,7 @@ async def test_a_notification_wakes_a_dispatcher_that_would_sleep_for_long(
 ) -> None:
     await workspace.subscribe(sink.url("/hook"))
     running = await dispatch(poll_s=60)
-    listening = asyncio.create_task(Listener(database_url, [CHANNEL], running.dispatcher.wake).run())
+    listening = asyncio.create_task(Listener(database_url, {CHANNEL: running.dispatcher.wake}).run())
     await workspace.emit()
     await sink.wait_for(1)  # found by the first look, or when listening began
     await workspace.emit()

@@ -55,6 +55,20 @@ async def reroute(
     )
 
 
+async def prepare_anew(
+    connection: Connection, call_id: UUID, *, now: datetime, prepare: Prepare
+) -> CallRecord | None:
+    """The leg over the trunk it has, with what `prepare` could not make when the leg was entered, stored before its
+    INVITE leaves; None when it still cannot, or when the leg does not ring any more. Inside a transaction."""
+    call = await repository.lock(connection, call_id)
+    if call is None or call.status is not CallStatus.RINGING:
+        return None
+    dialog = prepare(call)
+    if dialog is None:
+        return None
+    return await repository.update(connection, call_id, {"dialog": dialog, "updated_at": now})
+
+
 _FAILED = "SELECT trunks_failed::text FROM calls WHERE id = $1"
 
 _REMEMBER = "UPDATE calls SET trunks_failed = $2::text::jsonb WHERE id = $1"

@@ -52,7 +52,7 @@ async def add(
     password_stdin: bool,
     **given: Any,
 ) -> None:
-    """Add a trunk. Voice nodes use it within seconds.
+    """Add a trunk. Voice nodes use it at once.
 
     \b
     By address, as most carriers do it:
@@ -64,7 +64,7 @@ async def add(
       sautikitd trunk add backup --host sip.example.net --transport tls --media-encryption sdes \\
           --prefix 25473 --prefix 25478 --priority 20
     """
-    from sautikitd.cli.installation import installation
+    from sautikitd.cli.trunk_changes import changing_trunks
     from sautikitd.identity.audit import OPERATOR
     from sautikitd.trunks.models import NewTrunk
     from sautikitd.voice.sip.address import is_ip
@@ -74,7 +74,7 @@ async def add(
     terms.setdefault("port", 5061 if terms.get("transport") == "tls" else 5060)
     secret = _password(password, password_stdin) if username else password
     new = NewTrunk(name=name, host=host, username=username, password=secret, **terms)
-    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+    async with changing_trunks(invocation.settings) as (platform, connection):
         added = await platform.trunks.add(connection, new, OPERATOR, platform.clock.now())
 
     def show() -> None:
@@ -111,7 +111,7 @@ async def edit(
     """
     import msgspec
 
-    from sautikitd.cli.installation import installation
+    from sautikitd.cli.trunk_changes import changing_trunks
     from sautikitd.identity.audit import OPERATOR
 
     secret: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -122,7 +122,7 @@ async def edit(
     if username:
         given["username"] = username
     cleared = {field: value for name in clear for field, value in CLEARABLE[name].items()}
-    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+    async with changing_trunks(invocation.settings) as (platform, connection):
         edited = await platform.trunks.edit(
             connection,
             name,
@@ -213,10 +213,10 @@ async def check(invocation: Invocation, name: str) -> None:
 @subcommand()
 async def remove(invocation: Invocation, name: str) -> None:
     """Remove a trunk. Refused while calls run over it."""
-    from sautikitd.cli.installation import installation
+    from sautikitd.cli.trunk_changes import changing_trunks
     from sautikitd.identity.audit import OPERATOR
 
-    async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
+    async with changing_trunks(invocation.settings) as (platform, connection):
         removed = await platform.trunks.remove(connection, name, OPERATOR, platform.clock.now())
     invocation.result({"removed": removed.name}, lambda: click.echo(f"Removed trunk {removed.name}."))
 

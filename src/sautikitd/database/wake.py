@@ -5,7 +5,7 @@ A notification only saves waiting. Every listener polls as well, so a lost one c
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import asyncpg
 import structlog
@@ -46,12 +46,15 @@ class Waker:
 
 
 class Listener:
-    """Sets an `asyncio.Event` whenever one of `channels` is notified; reconnects for as long as it runs."""
+    """Calls what stands beside a channel whenever that is notified, and all of them at the start and whenever it had
+    to connect anew, since it may have missed some.
 
-    def __init__(self, url: str, channels: Iterable[str], on_wake: Callable[[], None]) -> None:
+    What was notified first on channels of one listener is told first.
+    """
+
+    def __init__(self, url: str, channels: Mapping[str, Callable[[], None]]) -> None:
         self._url = url
-        self._channels = list(channels)
-        self._on_wake = on_wake
+        self._channels = channels
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -67,9 +70,10 @@ class Listener:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            for channel in self._channels:
-                await connection.add_listener(channel, lambda *_: self._on_wake())
-            self._on_wake()
+            for channel, on_wake in self._channels.items():
+                await connection.add_listener(channel, lambda *_, tell=on_wake: tell())
+            for on_wake in self._channels.values():
+                on_wake()
             await lost.wait()
         finally:
             with contextlib.suppress(*DatabaseUnavailable):

@@ -1,7 +1,7 @@
 """The claiming side of a voice node: calls out of the queue, until there is no room or nothing waits."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
@@ -27,7 +27,8 @@ _MOST_SET_ASIDE = 1000
 
 
 class Claiming:
-    """`room` says how many more legs the node can take, `start` runs a claimed call.
+    """`room` says how many more legs the node can take, `start` runs a claimed call, `current` returns when the node
+    knows of every change of the trunks that it was told of.
 
     A call whose claim or start goes wrong in a way nobody foresaw ends as `failed`, and the others go on.
     """
@@ -40,6 +41,7 @@ class Claiming:
         lifecycle: CallLifecycle,
         clock: Clock,
         waker: Waker,
+        current: Callable[[], Awaitable[None]],
         prepare: Prepare,
         room: Callable[[], int],
         start: Callable[[Claimed], None],
@@ -49,6 +51,7 @@ class Claiming:
         self._lifecycle = lifecycle
         self._clock = clock
         self._waker = waker
+        self._current = current
         self._prepare = prepare
         self._room = room
         self._start = start
@@ -92,6 +95,7 @@ class Claiming:
         room = self._room()
         if room < 1:
             return False
+        await self._current()
         async with self._database.connection() as connection:
             if not await queue.anything_waits(connection):
                 return False

@@ -86,6 +86,7 @@ class VoiceNode:
             lifecycle=lifecycle,
             clock=clock,
             waker=waker,
+            current=conversations.dialling.failover.watch.current,
             prepare=self._prepare,
             room=self._room,
             start=self._start,

@@ -43,6 +43,7 @@ from sautikitd.roles.process import RoleProcess
 from sautikitd.roles.voice_rooms import node_rooms, room_sweeper
 from sautikitd.rooms.models import CHANNEL as ROOMS
 from sautikitd.settings import Settings
+from sautikitd.trunks.models import CHANNEL as TRUNKS
 from sautikitd.uploads.playing import UploadedSounds
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.media_metrics import media_metrics
@@ -104,10 +105,11 @@ async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None
         )
     ]
     listening = [
-        asyncio.create_task(Listener(platform.database_url, channels, wake).run())
-        for channels, wake in (
-            ([queue.CHANNEL], node.look_for_calls),
-            ([commands.CHANNEL, ROOMS], parts.wake),
+        asyncio.create_task(Listener(platform.database_url, channels).run())
+        for channels in (
+            # together, so that of a trunk changed before a call was placed the node hears before that call
+            {TRUNKS: parts.trunk_watch.wake, queue.CHANNEL: node.look_for_calls},
+            {commands.CHANNEL: parts.wake, ROOMS: parts.wake},
         )
     ]
     claiming = asyncio.create_task(node.run())
@@ -216,7 +218,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
                 routes=routes,
                 clock=clock,
                 patience_s=settings.trunk_patience,
-                suspect=trunk_watch.suspect,
+                watch=trunk_watch,
             ),
             callees=callees_of(platform, devices, node_id),
             clock=clock,

@@ -57,11 +57,11 @@ async def run(settings: Settings, process: RoleProcess) -> None:
         sender = MailSender(
             platform.database, platform.clock, smtp_url=settings.smtp_url, sender=settings.mail_from
         )
-        listener = Listener(platform.database_url, [CHANNEL], dispatcher.wake)
+        listener = Listener(platform.database_url, {CHANNEL: dispatcher.wake})
         delivering = asyncio.create_task(dispatcher.run())
         beside = [
             asyncio.create_task(listener.run()),
-            asyncio.create_task(Listener(platform.database_url, [PAYMENTS], payments.worker.wake).run()),
+            asyncio.create_task(Listener(platform.database_url, {PAYMENTS: payments.worker.wake}).run()),
             asyncio.create_task(payments.worker.run()),
             asyncio.create_task(run_periodic_jobs(platform)),
             asyncio.create_task(sender.run()),

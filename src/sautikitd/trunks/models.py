@@ -9,6 +9,9 @@ import msgspec
 from sautikitd.voice.media_encryption import MediaEncryption
 from sautikitd.voice.number_forms import NumberForm
 
+CHANNEL = "trunks"
+"""The NOTIFY channel that tells voice nodes of a trunk that was added, changed or removed."""
+
 
 class Transport(StrEnum):
     UDP = "udp"

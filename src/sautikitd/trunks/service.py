@@ -23,7 +23,7 @@ class Trunks:
         self._box = box
 
     async def add(self, connection: Connection, new: NewTrunk, actor: Actor, now: datetime) -> Trunk:
-        """Raises `Invalid` and `TrunkNameTaken`. Voice nodes use it within seconds. Inside a transaction."""
+        """Raises `Invalid` and `TrunkNameTaken`. Inside a transaction; tell the voice nodes by `CHANNEL` after it."""
         _refuse([*problems_of_name(new.name), *problems_of(new, has_password=bool(new.password))])
         made = uuid7()
         trunk = await repository.insert(

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from node.switchboard import NUMBER, Switchboard, switchboard
 from ports import free_port
 from sautikitd.calls.models import CallRecord
 from sautikitd.identity.audit import OPERATOR
-from sautikitd.node.trunks.ways import TrunkAddresses
-from sautikitd.trunks.models import InboundNumber, NewTrunk
+from sautikitd.ids import uuid7
+from sautikitd.node.trunks.ways import Network, TrunkAddresses
+from sautikitd.trunks.models import InboundNumber, NewTrunk, Trunk, TrunkState
 from sautikitd.voice.sip.events import Answered, Failed
 from voice.sip.certificates import Authority
 from voice.sip.far_end import OUR_SDP
@@ -126,11 +128,29 @@ async def test_a_carrier_that_checks_our_certificate_calls_over_tls(
         writer.close()
 
 
+def _named(host: str) -> Trunk:
+    made = datetime(2026, 11, 29, tzinfo=UTC)
+    return Trunk(
+        id=uuid7(),
+        name=host,
+        host=host,
+        state=TrunkState.OK,
+        state_detail="",
+        state_at=None,
+        created_at=made,
+    )
+
+
 async def test_a_name_that_stops_resolving_keeps_its_addresses_and_one_that_moved_is_found() -> None:
     now = [0.0]
     known = TrunkAddresses(lambda: now[0])
-    here = ip_network("127.0.0.1")
-    assert here in (await known.of({"localhost"}))["localhost"]
+    here, trunk = ip_network("127.0.0.1"), _named("localhost")
+
+    async def found() -> list[Network]:
+        await known.look_up([trunk])
+        return known.of(trunk)
+
+    assert here in await found()
     answers: dict[str, OSError | str] = {"localhost": OSError("no DNS today")}
     loop = asyncio.get_running_loop()
     resolve = loop.getaddrinfo
@@ -142,10 +162,10 @@ async def test_a_name_that_stops_resolving_keeps_its_addresses_and_one_that_move
 
     loop.getaddrinfo = getaddrinfo  # type: ignore[method-assign,assignment]
     now[0] = 31
-    assert here in (await known.of({"localhost"}))["localhost"]
+    assert here in await found()
     answers["localhost"] = "127.0.0.9"
     now[0] = 62
-    assert (await known.of({"localhost"}))["localhost"] == (ip_network("127.0.0.9"),)
+    assert await found() == [ip_network("127.0.0.9")]
 
 
 async def test_a_call_above_the_trunks_channels_is_refused_so_that_the_operator_may_try_again(

@@ -39,7 +39,7 @@ class ControlFeed:
 
     def __init__(self, database: Database, database_url: str) -> None:
         self._database = database
-        self._listener = Listener(database_url, [turns.CHANNEL], self._wake)
+        self._listener = Listener(database_url, {turns.CHANNEL: self._wake})
         self._woken = asyncio.Event()
         self._waiting: set[_Waiting] = set()
 

@@ -1,18 +1,17 @@
 """The next trunk for a leg whose trunk failed: chosen and stored in one transaction, then dialled."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import structlog
 
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.rerouting import reroute
+from sautikitd.calls.rerouting import prepare_anew, reroute
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.trunks.metrics import FAILED
 from sautikitd.node.trunks.routes import Routes
+from sautikitd.node.trunks.watch import TrunkWatch
 from sautikitd.voice.engine import Route, VoiceEngine
 from sautikitd.voice.rerouting import WayFailed
 
@@ -21,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Failover:
-    """One for the node. `suspect` hears of trunks that nobody answers at; `patience_s` is how long one may be silent
+    """One for the node. `watch` hears of trunks that nobody answers at; `patience_s` is how long one may be silent
     while another could be tried."""
 
     database: Database
@@ -29,7 +28,7 @@ class Failover:
     routes: Routes
     clock: Clock
     patience_s: float
-    suspect: Callable[[UUID, str], None]
+    watch: TrunkWatch
 
     def ways_of(self, leg: CallRecord) -> "LegWays | None":
         """None for a leg that goes over no trunk: a test call's."""
@@ -43,10 +42,20 @@ class Failover:
         return self.engine.prepare(route, caller=leg.from_address, callee=leg.remote_e164)
 
     async def passable(self, leg: CallRecord) -> CallRecord:
-        """The leg, moved to another trunk if the node does not know its own yet: one added a moment ago."""
-        if leg.trunk_id is None or self.routes.of(leg):
+        """The leg, ready to go over its trunk. One that the node did not know when the leg was entered was added a
+        moment ago, and is read now; over one that is there no more the leg does not go, but over the next."""
+        if leg.trunk_id is None or (leg.dialog is not None and self.routes.of(leg)):
             return leg
-        return await self.move(leg, "not known to this node yet") or leg
+        return await self._known_now(leg) or await self.move(leg, "out of service") or leg
+
+    async def _known_now(self, leg: CallRecord) -> CallRecord | None:
+        try:
+            await self.watch.read()
+            async with self.database.transaction() as connection:
+                return await prepare_anew(connection, leg.id, now=self.clock.now(), prepare=self.prepare)
+        except DatabaseUnavailable as exc:
+            log.warning("node.trunk_not_read", call_id=str(leg.id), error=repr(exc))
+            return None
 
     async def move(self, leg: CallRecord, why: str, *, unheard: bool = False) -> CallRecord | None:
         """The leg over its next trunk, stored. A database that is away knows no other way."""
@@ -83,7 +92,7 @@ class LegWays:
 
     async def another(self, failed: WayFailed) -> tuple[dict[str, Any], Route] | None:
         if failed.unreachable and self._leg.trunk_id:
-            self._failover.suspect(self._leg.trunk_id, failed.why)
+            self._failover.watch.suspect(self._leg.trunk_id, failed.why)
         moved = await self._failover.move(self._leg, failed.why, unheard=failed.unreachable)
         route = self._failover.routes.of(moved) if moved else None
         if moved is None or moved.dialog is None or route is None:

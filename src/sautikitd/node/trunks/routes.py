@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 from sautikitd.calls.addresses import is_device_address
 from sautikitd.calls.models import CallRecord
 from sautikitd.node.devices import media as device_media
-from sautikitd.node.trunks.ways import RoutedTrunk, TrunkAddresses, route_of
+from sautikitd.node.trunks.ways import Network, RoutedTrunk, TrunkAddresses, route_of
 from sautikitd.trunks.models import Trunk
 from sautikitd.voice.engine import Route
 from sautikitd.voice.media_encryption import MediaEncryption
@@ -22,23 +23,32 @@ CARRIER = "carrier"
 
 
 class Routes:
-    """Told of the trunks every few seconds by the node; asking costs nothing. Also the authenticator of the user agent."""
+    """Told of the trunks by the node every few seconds, and of a change at once; asking costs nothing. Also the
+    authenticator of the user agent."""
 
     def __init__(self, carrier: tuple[str, int], addresses: TrunkAddresses | None = None) -> None:
         self._carrier = Route(hop=Hop(host=carrier[0], port=carrier[1]))
         self._addresses = addresses or TrunkAddresses(asyncio.get_running_loop().time)
         self._trunks: dict[UUID, RoutedTrunk] = {}
 
-    async def learn(self, stored: Sequence[tuple[Trunk, str | None]]) -> None:
-        """Takes the trunks that may carry calls, each with its password, for those it knew before."""
-        found = await asyncio.gather(*(self._addresses.hosts_of(trunk) for trunk, _ in stored))
-        hosts = {trunk.id: named for (trunk, _), named in zip(stored, found, strict=True)}
-        addresses = await self._addresses.of({host for named in found for host in named})
-        self._trunks = {}
-        for trunk, password in sorted(stored, key=lambda item: (item[0].priority, item[0].name)):
-            networks = [network for host in hosts[trunk.id] for network in addresses[host]]
-            sources = dict.fromkeys((*networks, *map(ip_network, trunk.source_cidrs)))
-            self._trunks[trunk.id] = RoutedTrunk(trunk, route_of(trunk, password), tuple(sources))
+    def take(self, stored: Sequence[tuple[Trunk, str | None]]) -> None:
+        """Takes the trunks that may carry calls, each with its password, for those it knew before. Calls go by them at
+        once; whose names DNS was not asked for yet are let in by `look_up`."""
+        self._trunks = {
+            trunk.id: RoutedTrunk(trunk, route_of(trunk, password), self._sources_of(trunk))
+            for trunk, password in sorted(stored, key=lambda item: (item[0].priority, item[0].name))
+        }
+
+    async def look_up(self) -> None:
+        """Finds the addresses that the trunks' calls come from. Waits two seconds for DNS at most."""
+        await self._addresses.look_up([one.trunk for one in self._trunks.values()])
+        self._trunks = {
+            trunk_id: replace(one, sources=self._sources_of(one.trunk))
+            for trunk_id, one in self._trunks.items()
+        }
+
+    def _sources_of(self, trunk: Trunk) -> tuple[Network, ...]:
+        return tuple(dict.fromkeys((*self._addresses.of(trunk), *map(ip_network, trunk.source_cidrs))))
 
     @property
     def trunks(self) -> Sequence[RoutedTrunk]:

@@ -11,6 +11,7 @@ import structlog
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.trunks.metrics import UP
+from sautikitd.node.trunks.reader import TrunkReader
 from sautikitd.node.trunks.registrations import TrunkRegistrations
 from sautikitd.node.trunks.routes import Routes
 from sautikitd.node.trunks.ways import RoutedTrunk
@@ -49,6 +50,8 @@ class TrunkWatch:
         self._trunks = trunks
         self._database = database
         self._clock = clock
+        self._read_anew = asyncio.Event()
+        self._reader = TrunkReader(routes, trunks, database)
         self._registrations = TrunkRegistrations(node_id, agent, trunks, database, clock)
         self._asked_at: dict[UUID, float] = {}
         self._answered_at: dict[UUID, datetime] = {}
@@ -59,12 +62,13 @@ class TrunkWatch:
 
     async def refresh(self) -> None:
         """Reads the trunks, and our certificate if it was renewed. Raises one of `DatabaseUnavailable`."""
-        async with self._database.connection() as connection:
-            stored = await self._trunks.enabled(connection)
-        for gone in {one.trunk.name for one in self._routes.trunks} - {trunk.name for trunk, _ in stored}:
+        self._reader.woken.clear()
+        before = {one.trunk.name for one in self._routes.trunks}
+        await self._reader.read()
+        for gone in before - {one.trunk.name for one in self._routes.trunks}:
             with suppress(KeyError):  # never looked at
                 UP.remove(gone)
-        await self._routes.learn(stored)
+        await self._routes.look_up()
         self._agent.trust(self._routes.authorities)
         try:
             if self._agent.renew_certificate():
@@ -74,14 +78,44 @@ class TrunkWatch:
 
     async def run(self) -> None:
         """Until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_reading())
+            both.create_task(self._keep_looking())
+
+    async def _keep_reading(self) -> None:
+        """Apart from the looking, which waits for answers: a trunk that is changed meanwhile is known at once."""
         while True:
             try:
                 await self.refresh()
+                self._read_anew.set()
+            except DatabaseUnavailable as exc:
+                log.warning("node.trunks_stale", error=repr(exc))
+            await self._pause()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self._read_anew.wait()
+            self._read_anew.clear()
+            try:
                 await self._registrations.keep(list(self._routes.trunks))
                 await asyncio.gather(*(self._look_at(one) for one in self._routes.trunks))
             except DatabaseUnavailable as exc:
-                log.warning("node.trunks_stale", error=repr(exc))
-            await self._clock.sleep(_EVERY_S)
+                log.warning("node.trunk_states_wait", error=repr(exc))
+
+    def wake(self) -> None:
+        """Somebody changed a trunk."""
+        self._reader.wake()
+
+    async def current(self) -> None:
+        """Returns once the routes know of every change that this node was woken for, which is mostly at once.
+
+        Raises one of `DatabaseUnavailable`.
+        """
+        await self._reader.current()
+
+    async def read(self) -> None:
+        """Reads the trunks for a call over one that the routes do not know. Raises one of `DatabaseUnavailable`."""
+        await self._reader.read()
 
     def suspect(self, trunk_id: UUID, why: str) -> None:
         """A call found nobody there: it comes last from now on, on every node, until it answers OPTIONS again."""
@@ -95,6 +129,18 @@ class TrunkWatch:
         for task in list(self._beside):
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
+
+    async def _pause(self) -> None:
+        """Until it is time again, or a trunk was changed."""
+        rings = [
+            asyncio.ensure_future(self._clock.sleep(_EVERY_S)),
+            asyncio.ensure_future(self._reader.woken.wait()),
+        ]
+        try:
+            await asyncio.wait(rings, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for ring in rings:
+                ring.cancel()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

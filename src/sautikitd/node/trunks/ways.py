@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -15,7 +15,7 @@ from sautikitd.voice.number_forms import Addressing
 from sautikitd.voice.sip.address import is_ip
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.hops import Hop, Transport
-from sautikitd.voice.sip.srv import SrvLookup, SrvRecord, look_up_srv
+from sautikitd.voice.sip.srv import SrvLookup, look_up_srv, srv_name
 from sautikitd.voice.sip.targets import Targets
 
 log = structlog.get_logger(__name__)
@@ -81,34 +81,50 @@ class TrunkAddresses:
         self._now = now
         self._targets = Targets(now, lookup)
         self._known: dict[str, tuple[float, tuple[Network, ...]]] = {}
+        self._machines: dict[str, tuple[str, ...]] = {}
 
-    async def hosts_of(self, trunk: Trunk) -> tuple[str, ...]:
-        """The names and addresses that its calls may come from."""
-        records: tuple[SrvRecord, ...] = ()
-        if trunk.srv:
-            records = await self._targets.records_of(trunk.next_host, Transport(trunk.transport))
-        return tuple(dict.fromkeys((trunk.host, trunk.next_host, *(one.host for one in records))))
+    def of(self, trunk: Trunk) -> list[Network]:
+        """The addresses that its calls may come from, as far as they are known by now."""
+        hosts = dict.fromkeys((trunk.host, trunk.next_host, *self._machines.get(_domain_of(trunk), ())))
+        return [network for host in hosts for network in self._networks_of(host)]
 
-    async def of(self, hosts: set[str]) -> Mapping[str, tuple[Network, ...]]:
-        """Waits two seconds for DNS at most."""
+    async def look_up(self, trunks: Sequence[Trunk]) -> None:
+        """Asks for those of all these trunks; others are forgotten. Waits two seconds for DNS at most."""
+        with_srv = [trunk for trunk in trunks if trunk.srv]
+        found = await asyncio.gather(*map(self._machines_of, with_srv))
+        self._machines = {_domain_of(trunk): hosts for trunk, hosts in zip(with_srv, found, strict=True)}
+        hosts = {host for trunk in trunks for host in (trunk.host, trunk.next_host)}
+        hosts.update(host for machines in self._machines.values() for host in machines)
         due = [host for host in hosts if self._is_due(host)]
-        for host, found in zip(due, await asyncio.gather(*map(_look_up, due)), strict=True):
-            kept = self._known[host][1] if host in self._known else ()
-            self._known[host] = (self._now(), found or kept)
+        for host, networks in zip(due, await asyncio.gather(*map(_look_up, due)), strict=True):
+            self._known[host] = (self._now(), networks or self._networks_of(host))
         self._known = {host: known for host, known in self._known.items() if host in hosts}
-        return {host: networks for host, (_, networks) in self._known.items()}
+
+    async def _machines_of(self, trunk: Trunk) -> tuple[str, ...]:
+        records = await self._targets.records_of(trunk.next_host, Transport(trunk.transport))
+        return tuple(one.host for one in records)
+
+    def _networks_of(self, host: str) -> tuple[Network, ...]:
+        if is_ip(host):
+            return (ip_network(host.partition("%")[0]),)
+        return self._known[host][1] if host in self._known else ()
 
     def _is_due(self, host: str) -> bool:
+        if is_ip(host):
+            return False
         if host not in self._known:
             return True
         looked_at, found = self._known[host]
-        return not is_ip(host) and (not found or self._now() - looked_at >= _LOOK_AGAIN_S)
+        return not found or self._now() - looked_at >= _LOOK_AGAIN_S
+
+
+def _domain_of(trunk: Trunk) -> str:
+    """What DNS knows its machines by."""
+    return srv_name(trunk.next_host, Transport(trunk.transport)) if trunk.srv else ""
 
 
 async def _look_up(host: str) -> tuple[Network, ...]:
     """Every address of a name; none while it cannot be resolved."""
-    if is_ip(host):
-        return (ip_network(host),)
     try:
         async with asyncio.timeout(_DNS_PATIENCE_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
