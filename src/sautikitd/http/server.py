@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sautikitd.errors import Refusal
+from sautikitd.http import error_pages
 from sautikitd.http.conventions import ANY_ORIGIN, preflight, respond
 from sautikitd.http.endpoint import Answer, Endpoint
 from sautikitd.http.errors import MethodNotAllowed, NotFound
@@ -121,8 +122,9 @@ async def _live(receive: Receive, send: Send) -> None:
 def _services(
     kernel: Kernel, described: dict[str, Any], ready: Callable[[], Awaitable[dict[str, str]]]
 ) -> dict[str, Serve]:
-    """What needs no key: health, metrics, and the document, in JSON and in YAML."""
+    """What needs no key: health, metrics, the document, in JSON and in YAML, and its error codes as pages."""
     as_json, as_yaml = encode_json(described), msgspec.yaml.encode(described)
+    pages = error_pages.ErrorPages(described)
 
     async def healthz(exchange: Exchange) -> Outgoing:
         return sent(Answer(body={"status": "ok"}), exchange)
@@ -142,6 +144,18 @@ def _services(
     async def openapi_yaml(exchange: Exchange) -> Outgoing:
         return document_of(Answer(body=as_yaml, media_type="application/yaml"), exchange)
 
+    async def error_index(exchange: Exchange) -> Outgoing:
+        return page(pages.index(), exchange)
+
+    async def error_page(exchange: Exchange) -> Outgoing:
+        found = pages.page(exchange.path_values["code"])
+        return page(pages.missing(), exchange, status=404) if found is None else page(found, exchange)
+
+    def page(html: bytes, exchange: Exchange, status: int = 200) -> Outgoing:
+        answer = Answer(status=status, body=html, media_type="text/html")
+        answer.headers = dict(error_pages.HEADERS)
+        return sent(answer, exchange, validated=True)
+
     def document_of(answer: Answer, exchange: Exchange) -> Outgoing:
         answer.headers = {**ANY_ORIGIN, "Cache-Control": "public, max-age=300"}
         return sent(answer, exchange, validated=True)
@@ -157,4 +171,6 @@ def _services(
         "/metrics": metrics,
         "/openapi.json": openapi_json,
         "/openapi.public.yaml": openapi_yaml,
+        error_pages.PATH: error_index,
+        error_pages.PATH + "/{code}": error_page,
     }

@@ -175,9 +175,7 @@ class AlertRoutes:
 def _page(state: str, *, workspace: str = "", email: str = "") -> Answer:
     text = _PAGES.get_template("page.html").render(state=state, workspace=workspace, email=email)
     status = 410 if state == "gone" else 200
-    return Answer(
-        status=status, body=text.encode(), media_type="text/html; charset=utf-8", headers=dict(_PAGE_HEADERS)
-    )
+    return Answer(status=status, body=text.encode(), media_type="text/html", headers=dict(_PAGE_HEADERS))
 
 
 def _show(one: Subscriber) -> AlertSubscriber:
