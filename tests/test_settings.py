@@ -49,6 +49,7 @@ def test_a_child_process_reads_back_what_its_parent_was_told() -> None:
         ("SAUTIKIT_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("SAUTIKIT_RECORDINGS", "ftp://host/x"),
         ("SAUTIKIT_RATE_LIMIT", "fast"),
+        ("SAUTIKIT_INTERNAL_ADDRESS", "node-7.internal"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_an_example(name: str, value: str) -> None:

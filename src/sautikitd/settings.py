@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sip: Address
     sip_advertise: str  # the address we give in Via and Contact
     media_advertise: tuple[str, ...]  # those we give in SDP, one of each IP family
+    internal_address: str | None = None  # where other nodes reach our SIP and media; None: found out
     sip_domain: str  # what devices register at, with its port where that is not 5060
     sip_ws: Address  # SIP over WebSocket, for browsers, behind a proxy that speaks TLS
     sip_wss: Address | None = None  # the same over TLS, with the certificate of SIP
@@ -133,7 +134,7 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
     http: Address = given.setdefault("http", Address("127.0.0.1", 8080))
     sip: Address = given.setdefault("sip", Address("127.0.0.1", 5060))
     if "sip_advertise" not in given:
-        if _is_wildcard(sip.host):
+        if is_wildcard(sip.host):
             raise SettingInvalid(
                 f"SAUTIKIT_SIP is {sip}, every address of this machine, so say which one the far end should send to: "
                 "set SAUTIKIT_SIP_ADVERTISE, for example SAUTIKIT_SIP_ADVERTISE=203.0.113.7."
@@ -151,7 +152,7 @@ def _with_defaults(given: dict[str, Any]) -> Settings:
     mail: Address = given.setdefault("mail_simulator", Address("127.0.0.1", near + 1))
     if given.get("dev"):
         given.setdefault("smtp_url", f"smtp://{Address(mail.host, mail.port + 1)}")
-    local = "127.0.0.1" if _is_wildcard(http.host) else http.host
+    local = "127.0.0.1" if is_wildcard(http.host) else http.host
     given.setdefault("public_url", f"http://{Address(local, http.port)}")
     given.setdefault("docs_url", given["public_url"])
     given.setdefault("master_keys", data_dir / "master.keys")
@@ -188,5 +189,5 @@ def _written(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _is_wildcard(host: str) -> bool:
+def is_wildcard(host: str) -> bool:
     return host in ("0.0.0.0", "::", "")

@@ -110,6 +110,10 @@ def websocket_url(text: str) -> str:
     return text
 
 
+def ip_address(text: str) -> str:
+    return str(ipaddress.ip_address(text.strip("[]")))
+
+
 def ip_addresses(text: str) -> tuple[str, ...]:
     addresses = tuple(part.strip().strip("[]") for part in text.split(",") if part.strip())
     for one in addresses:

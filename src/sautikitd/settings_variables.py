@@ -71,6 +71,15 @@ VARIABLES: tuple[Variable, ...] = (
         "203.0.113.7,2001:db8::7",
     ),
     Variable(
+        "SAUTIKIT_INTERNAL_ADDRESS",
+        "internal_address",
+        readers.ip_address,
+        "The IP address at which your other voice nodes reach this one, SIP over TCP and RTP; never told to far ends. "
+        "Default the address listened on, or where that is every address, this machine's own on the way to the "
+        "advertised one.",
+        "10.0.0.7",
+    ),
+    Variable(
         "SAUTIKIT_SIP_DOMAIN",
         "sip_domain",
         readers.host,

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -11,6 +11,7 @@ from sautikitd.api import open_api
 from sautikitd.database.pool import Database
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.keys.models import NewKey
+from voice.nat import NatNetwork, NoNat
 
 
 @pytest.fixture
@@ -34,3 +35,13 @@ async def api(board: Switchboard) -> AsyncIterator[httpx.AsyncClient]:
         made = await board.platform.api_keys.create(connection, new, OPERATOR, board.platform.clock.now())
     async with open_api(board.platform) as app, client(app, made.key) as asking:
         yield asking
+
+
+@pytest.fixture
+def network() -> Iterator[NatNetwork]:
+    try:
+        made = NatNetwork()
+    except NoNat as reason:
+        pytest.skip(f"no NAT here (root on Linux with iproute2 and iptables): {reason}")
+    yield made
+    made.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,22 +15,23 @@ from sautikitd.voice.sip.hops import Hop
 
 
 @asynccontextmanager
-async def second_node(board: Switchboard, folder: Path) -> AsyncIterator[tuple[Parts, Hop]]:
-    """Another node on the same database, and where it takes calls."""
-    sip = free_port()
-    settings = _settings_beside(board, folder, sip)
+async def second_node(
+    board: Switchboard, folder: Path, **environment: str
+) -> AsyncIterator[tuple[Parts, Hop]]:
+    """Another node on the same database, and where it takes calls; `environment` are further settings."""
+    settings = _settings_beside(board, folder, environment)
     async with (
         open_platform(settings, "second", clock=board.clock) as platform,
         assemble(platform) as parts,
     ):
-        await parts.node.lease.begin(parts.agent.advertised, 100)
+        await parts.node.lease.begin(parts.agent.inside, 100)
         await parts.trunk_watch.refresh()
         running = [
             asyncio.ensure_future(work)
             for work in (parts.node.run(), parts.node.commander.run(), parts.rooms.run())
         ]
         try:
-            yield parts, Hop(host="127.0.0.1", port=sip)
+            yield parts, Hop(host=settings.sip.host, port=settings.sip.port)
         finally:
             await parts.rooms.close()
             await parts.node.drain(3)
@@ -39,13 +40,14 @@ async def second_node(board: Switchboard, folder: Path) -> AsyncIterator[tuple[P
             await asyncio.gather(*running, return_exceptions=True)
 
 
-def _settings_beside(board: Switchboard, folder: Path, sip: int) -> Settings:
+def _settings_beside(board: Switchboard, folder: Path, more: Mapping[str, str]) -> Settings:
     folder.mkdir()
     shutil.copy(board.platform.settings.master_keys, folder / "master.keys")
     environment = {
         "SAUTIKIT_DATA_DIR": str(folder),
-        "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
+        "SAUTIKIT_SIP": f"127.0.0.1:{free_port()}",
         "SAUTIKIT_SIP_WS": f"127.0.0.1:{free_port()}",
         "DATABASE_URL": board.platform.database_url,
+        **more,
     }
     return from_environment(environment, {"dev": "true"})

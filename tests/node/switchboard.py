@@ -142,7 +142,7 @@ async def switchboard(
         workspace_id, number_id = await _customer(platform, exchange.port, funds)
         exchange.node = Hop(host=settings.sip.host, port=settings.sip.port)
         async with assemble(platform) as parts:
-            await parts.node.lease.begin(parts.agent.advertised, 100)
+            await parts.node.lease.begin(parts.agent.inside, 100)
             await parts.trunk_watch.refresh()
             running = [
                 asyncio.ensure_future(work)

@@ -1,16 +1,15 @@
 """Calls through a real NAT, the kernel's: a phone at home behind one, and the platform itself behind one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from flow.doubles import callback_server
 from node.exchange import PATIENCE_S, hears_tone
+from node.nat_places import RTP, SIP, phone_at, platform_at
 from node.softphone import credential
-from node.switchboard import NUMBER, Switchboard, switchboard
+from node.switchboard import NUMBER, Switchboard
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.devices.models import NewSecret
 from sautikitd.identity.audit import OPERATOR
@@ -18,49 +17,7 @@ from sautikitd.trunks.models import NewTrunk
 from system.baresip import Baresip
 from system.sound import power_at, read_wav
 from voice.media.rtp_peer import sine
-from voice.nat import HOME, INTERNET, ROUTER_OUTSIDE, NatNetwork, NoNat
-
-SIP, CONTROL, RTP = 5070, 4444, (20_000, 20_099)
-
-
-@pytest.fixture
-def network() -> Iterator[NatNetwork]:
-    try:
-        made = NatNetwork()
-    except NoNat as reason:
-        pytest.skip(f"no NAT here (root on Linux with iproute2 and iptables): {reason}")
-    yield made
-    made.close()
-
-
-@asynccontextmanager
-async def _platform_at(
-    network: NatNetwork, place: str, database_url: str, folder: Path, **environment: str
-) -> AsyncIterator[Switchboard]:
-    with network.entered(place):
-        async with switchboard(
-            database_url,
-            folder,
-            funds=10_000,
-            SAUTIKIT_RTP_PORTS=f"{RTP[0]}-{RTP[1]}",
-            **environment,
-        ) as board:
-            yield board
-
-
-@asynccontextmanager
-async def _phone_at(
-    network: NatNetwork, place: str, back: str, folder: Path, user: str, address: str, **more: object
-) -> AsyncIterator[Baresip]:
-    """A baresip in another namespace than the rest of the test, which is in `back`."""
-    phone = Baresip(folder / "phone", user, SIP, CONTROL, address=address, **more)  # type: ignore[arg-type]
-    with network.entered(place):
-        await phone.start()
-    try:
-        yield phone
-    finally:
-        with network.entered(back):
-            await phone.stop()
+from voice.nat import HOME, INTERNET, ROUTER_OUTSIDE, NatNetwork
 
 
 async def _until_registered(board: Switchboard) -> tuple[str, int, str]:
@@ -76,7 +33,7 @@ async def _home_office(
 ) -> AsyncIterator[Baresip]:
     """A phone at home that has registered with the platform in the Internet."""
     account = f"auth_pass={made.password};audio_codecs=PCMA"
-    async with _phone_at(
+    async with phone_at(
         *(network, network.home, network.internet, folder, made.credential.username, HOME),
         account=account,
         domain=f"{INTERNET}:5060",
@@ -91,7 +48,7 @@ async def test_a_phone_behind_a_nat_rings_and_both_are_heard_as_long_as_we_keep_
     network: NatNetwork, database_url: str, tmp_path: Path
 ) -> None:
     network.forget_after(4)
-    async with _platform_at(
+    async with platform_at(
         network, network.internet, database_url, tmp_path, SAUTIKIT_SIP=f"{INTERNET}:5060"
     ) as board:
         made = await credential(board)
@@ -122,7 +79,7 @@ async def test_without_that_the_router_forgets_the_phone(
     network: NatNetwork, database_url: str, tmp_path: Path
 ) -> None:
     network.forget_after(2)
-    async with _platform_at(
+    async with platform_at(
         network, network.internet, database_url, tmp_path, SAUTIKIT_SIP=f"{INTERNET}:5060"
     ) as board:
         made = await credential(board)
@@ -146,14 +103,14 @@ async def test_the_platform_behind_a_nat_is_called_at_the_address_and_ports_that
     for ports in ("5060", f"{RTP[0]}:{RTP[1]}"):
         network.forward(ports)
     settings = {"SAUTIKIT_SIP": f"{HOME}:5060", "SAUTIKIT_SIP_ADVERTISE": ROUTER_OUTSIDE}
-    async with _platform_at(network, network.home, database_url, tmp_path, **settings) as board:
+    async with platform_at(network, network.home, database_url, tmp_path, **settings) as board:
         async with board.platform.database.transaction() as connection:
             trunk = NewTrunk(name="internet", host=INTERNET, port=SIP)
             await board.platform.trunks.add(connection, trunk, OPERATOR, board.clock.now())
         await board.parts.trunk_watch.refresh()
         async with (
             callback_server(voice=[[{"play": {"tone": "dial"}}, {"pause": {"length": 60}}]]) as server,
-            _phone_at(network, network.internet, network.home, tmp_path, "+254733000001", INTERNET) as phone,
+            phone_at(network, network.internet, network.home, tmp_path, "+254733000001", INTERNET) as phone,
         ):
             await board.route(voice_callback_url=server.url("/voice"))
             await phone.dial(f"sip:{NUMBER}@{ROUTER_OUTSIDE}:5060")

@@ -58,12 +58,13 @@ class NatNetwork:
         names = ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream")
         self._within(self._router, *(f"sysctl -qw net.netfilter.{name}={seconds}" for name in names))
 
-    def forward(self, ports: str) -> None:
-        """Lets the Internet in on these UDP ports, "5060" or "20000:20100", with the same numbers inside."""
+    def forward(self, ports: str, protocol: str = "udp") -> None:
+        """Lets the Internet in on these ports, "5060" or "20000:20100", with the same numbers inside. Nobody at home
+        reaches his own kind by way of them: the router does no hairpins."""
         self._within(
             self._router,
-            f"iptables -t nat -A PREROUTING -i out0 -p udp --dport {ports} -j DNAT --to-destination {HOME}",
-            f"iptables -A FORWARD -i out0 -p udp --dport {ports} -j ACCEPT",
+            f"iptables -t nat -A PREROUTING -i out0 -p {protocol} --dport {ports} -j DNAT --to-destination {HOME}",
+            f"iptables -A FORWARD -i out0 -p {protocol} --dport {ports} -j ACCEPT",
         )
 
     @contextmanager

@@ -39,6 +39,7 @@ from sautikitd.node.trunks.routes import Routes
 from sautikitd.node.trunks.watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
 from sautikitd.roles.devices import DeviceParts, callees_of, device_desk, device_parts, websockets_of
+from sautikitd.roles.inside import inside_address
 from sautikitd.roles.process import RoleProcess
 from sautikitd.roles.voice_rooms import node_rooms, room_sweeper
 from sautikitd.rooms.models import CHANNEL as ROOMS
@@ -89,7 +90,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
 async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None:
     settings = platform.settings
     node = parts.node
-    await node.lease.begin(parts.agent.advertised, settings.voice_capacity)
+    await node.lease.begin(parts.agent.inside, settings.voice_capacity)
     await parts.trunk_watch.refresh()
     beside = [
         asyncio.create_task(work)
@@ -155,7 +156,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         routes = Routes((settings.carrier.host, settings.carrier.port))
         devices = device_parts(platform, node_id, routes)
         held.push_async_callback(devices.registrar.close)
-        tls = tls_of(settings)
+        tls, inside = tls_of(settings), inside_address(settings)
         reception_desk: list[VoiceNode] = []
 
         async def on_invite(call: InboundCall) -> None:
@@ -177,6 +178,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             (settings.sip_advertise, settings.sip.port),
             tls=tls,
             websockets=websockets_of(settings, tls),
+            inside=inside,
         )
         held.push_async_callback(agent.stop)
         media = MediaPool(
@@ -188,6 +190,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             agent,
             media,
             addresses=settings.media_advertise,
+            inside=inside,
             domain=settings.sip_advertise,
             book=recordings,
             clock=clock,

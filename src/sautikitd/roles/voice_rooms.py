@@ -26,7 +26,7 @@ def node_rooms(
     queues = CallerQueues(platform.events, rooms)
     books = RoomBooks(node_id, platform.database, platform.clock, platform.waker, rooms, queues)
     homes = RoomHomes(books, engine, recordings, prompting)
-    return NodeRooms(RoomParts(books=books, homes=homes, clock=platform.clock, address=engine.address))
+    return NodeRooms(RoomParts(books=books, homes=homes, clock=platform.clock, address=engine.inside))
 
 
 def room_sweeper(platform: Platform) -> Sweeper:

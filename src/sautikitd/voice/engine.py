@@ -54,8 +54,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoiceEngine:
-    """`addresses` are where our media is reached, one of each IP family, the usual one first. Start
-    it with the handler of inbound calls in the user agent."""
+    """`addresses` are where our media is reached, one of each IP family, the usual one first; `inside` is where other
+    nodes reach it, if not at the usual one. Start it with the handler of inbound calls in the user agent."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class VoiceEngine:
         media: MediaPool,
         *,
         addresses: Sequence[str],
+        inside: str = "",
         domain: str,
         book: RecordingBook,
         clock: Clock,
@@ -70,6 +71,7 @@ class VoiceEngine:
         self._agent = agent
         self._media = media
         self._addresses = tuple(addresses)
+        self.inside = inside or self._addresses[0]
         self._domain = domain
         self._book = book
         self._clock = clock
@@ -90,11 +92,6 @@ class VoiceEngine:
     @property
     def media(self) -> MediaPool:
         return self._media
-
-    @property
-    def address(self) -> str:
-        """Where the media of this node is reached."""
-        return self._addresses[0]
 
     @property
     def legs(self) -> int:

@@ -39,7 +39,7 @@ class Placed:
 
 
 class RoomHome:
-    """One room. `legs` are the node's own legs by seat; `address` is where this node's media is reached."""
+    """One room. `legs` are the node's own legs by seat; `address` is where other nodes reach the media of this one."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class RoomHomes:
         """Opens a room that is at home here. Raises `MediaRefused`, `MediaLost`."""
         if room.id in self._homes:
             return
-        made = RoomHome(room, media, self._recordings, self._books, self.legs, self._engine.address)
+        made = RoomHome(room, media, self._recordings, self._books, self.legs, self._engine.inside)
         self._homes[room.id] = made, owner
         self._followed[room.id] = ExitStack()
         self._followed[room.id].enter_context(self._books.board.followed())

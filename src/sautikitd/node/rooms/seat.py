@@ -23,7 +23,7 @@ class SeatFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RoomParts:
-    """What it takes to put a leg into rooms; one for the node. `address` is where its media is reached."""
+    """What it takes to put a leg into rooms; one for the node. `address` is where other nodes reach its media."""
 
     books: RoomBooks
     homes: RoomHomes

@@ -81,16 +81,23 @@ class FlowTokens:
 
 
 class FlowRelay:
-    """`sent_by` tells our own address on a transport, as the others know it."""
+    """`sent_by` tells our own address on a transport as devices know it, `inside` where other nodes reach us over TCP."""
 
-    def __init__(self, key: bytes, outlet: Outlet, sent_by: Callable[[Transport], Address]) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        outlet: Outlet,
+        sent_by: Callable[[Transport], Address],
+        inside: Callable[[], Address],
+    ) -> None:
         self._tokens = FlowTokens(key)
         self._outlet = outlet
         self._sent_by = sent_by
+        self._inside = inside
 
     def route_over(self, holder: Address, device: Hop) -> str:
         """The Route that leads to a device whose connection another node holds; answers come to us."""
-        way = FlowWay(True, device.transport, (device.host, device.port), self._sent_by(Transport.TCP))
+        way = FlowWay(True, device.transport, (device.host, device.port), self._inside())
         return _route(self._tokens.seal(way), holder, Transport.TCP)
 
     def takes(self, message: Arrival) -> bool:
@@ -115,9 +122,11 @@ class FlowRelay:
         stamp_via(request, arrived.via, source)
         if way.to_device:
             back = _WayBack(Transport.TCP, way.home, False, _transaction_of(arrived))
+            us = self._sent_by(way.transport)
             hop = Hop(host=way.device[0], port=way.device[1], transport=way.transport, fixed=True)
         else:
             back = _WayBack(source.transport, (source.host, source.port), True, _transaction_of(arrived))
+            us = self._inside()
             hop = Hop(host=way.home[0], port=way.home[1], transport=Transport.TCP)
         failed = partial(self._say_failed, arrived, back, source.flow)
         ours = [value for value in routes if self._way_of(value) is not None]
@@ -128,13 +137,13 @@ class FlowRelay:
         if request.method == "INVITE" and arrived.to.tag is None:
             self._record(request, way)
         branch = f"{MAGIC_COOKIE}{_MARK}{self._tokens.seal(back)}"
-        via = write_via(hop.transport, *self._sent_by(hop.transport), branch)
+        via = write_via(hop.transport, *us, branch)
         request.headers.setlist("Via", [via, *request.headers.getlist("Via")])
         self._outlet.send(write_message(request), hop, failed)
 
     def _record(self, request: Request, way: FlowWay) -> None:
         """Both routes, the device's on top, which it will use first and a node last."""
-        facing_home = _route(self._tokens.seal(way), self._sent_by(Transport.TCP), Transport.TCP)
+        facing_home = _route(self._tokens.seal(way), self._inside(), Transport.TCP)
         back = msgspec.structs.replace(way, to_device=False)
         facing_device = _route(self._tokens.seal(back), self._sent_by(way.transport), way.transport)
         request.headers.setlist(
@@ -165,7 +174,8 @@ class FlowRelay:
             uri = SipUri.parse(NameAddr.parse(route).uri)
         except MalformedAddress:
             return None
-        if not uri.user or unbracketed(uri.host) != self._sent_by(Transport.TCP)[0]:
+        ours = self._inside()[0], self._sent_by(Transport.TCP)[0]
+        if not uri.user or unbracketed(uri.host) not in ours:
             return None
         return self._tokens.open(uri.user, FlowWay)
 

@@ -106,7 +106,12 @@ class SipStack:
         self.transactions = TransactionLayer(self, self.transport, self.scheduler, timers)
         self.dialogs: dict[DialogKey, DialogOwner] = {}
         self.advertised: Address = ("", 0)
-        self.relay = FlowRelay(flow_key, self.transport, self.sent_by) if flow_key else None
+        self.inside: Address = ("", 0)
+        self.relay = (
+            None
+            if flow_key is None
+            else FlowRelay(flow_key, self.transport, self.sent_by, self._reached_inside)
+        )
         self.targets = Targets(self.now, srv_lookup)
         self._tls_port = DEFAULT_PORT
         self.on_new_request: Callable[[ServerTransaction], None] = _refuse
@@ -119,6 +124,7 @@ class SipStack:
         advertised: tuple[str, int | None] | None,
         tls: TlsOptions | None,
         websockets: Sequence[WebSocketOptions] = (),
+        inside: str | None = None,
     ) -> None:
         await self.transport.start(bind, tls, websockets)
         host, port = advertised or (self.transport.bound[0], None)
@@ -126,6 +132,7 @@ class SipStack:
             await self.transport.stop()
             raise ValueError("bound to every address: say which one to advertise")
         self.advertised = (host, port or self.transport.bound[1])
+        self.inside = (inside, self.transport.bound[1]) if inside else self.advertised
         if tls is not None:
             self._tls_port = tls.advertised_port or self.transport.bound_tls or tls.port or DEFAULT_PORT
 
@@ -191,6 +198,9 @@ class SipStack:
     def sent_by(self, transport: Transport) -> Address:
         """Our host and port as far ends on a transport see them."""
         return self.advertised[0], self._tls_port if transport is Transport.TLS else self.advertised[1]
+
+    def _reached_inside(self) -> Address:
+        return self.inside
 
     def contact(self, user: str, transport: Transport) -> str:
         """Our Contact value on a transport; UDP goes without saying."""

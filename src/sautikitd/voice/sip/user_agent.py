@@ -113,14 +113,16 @@ class UserAgent:
         *,
         tls: TlsOptions | None = None,
         websockets: Sequence[WebSocketOptions] = (),
+        inside: str | None = None,
     ) -> None:
         """Listens on UDP and TCP at `bind`; port 0 takes one that is free for both. With `tls` also on TLS, at
         the port that it names, and for each of `websockets` where that says.
 
         `advertised` stands in Via and Contact when the far ends see another address; its port None is the
-        bound one. Raises `OSError` if the port is taken, `ValueError` if nothing can be advertised.
+        bound one. `inside` is the address at which other nodes reach us, where that is not the advertised one.
+        Raises `OSError` if the port is taken, `ValueError` if nothing can be advertised.
         """
-        await self._stack.start(bind, advertised, tls, websockets)
+        await self._stack.start(bind, advertised, tls, websockets, inside)
 
     async def stop(self) -> None:
         """Drops everything without a word: hang up first. The port is free when this returns."""
@@ -146,6 +148,11 @@ class UserAgent:
     def advertised(self) -> Address:
         """Our host and port as far ends see them, over UDP and TCP."""
         return self._stack.advertised
+
+    @property
+    def inside(self) -> Address:
+        """Where other nodes of ours reach us, over TCP."""
+        return self._stack.inside
 
     @property
     def bound_tls(self) -> int | None:
