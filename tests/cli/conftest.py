@@ -17,6 +17,7 @@ from sautikitd.secretbox import make_key_file
 class Answer:
     status: int
     output: str
+    errors: str
 
     @property
     def data(self) -> Any:
@@ -34,7 +35,7 @@ def sautikitd(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         result = CliRunner().invoke(cli, list(arguments), input=stdin)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Answer(result.exit_code, result.stdout)
+        return Answer(result.exit_code, result.stdout, result.stderr)
 
     return run
 

@@ -48,8 +48,14 @@ def test_every_command_shows_help_and_takes_json() -> None:
                 check(found, f"{path} {name}")
         else:
             assert "--json" in command.get_help(context), path
+            assert f"{path} " in f"{command.help} ".replace("\n", " \n"), f"{path} shows no example"
 
     check(cli, "sautikitd")
+
+
+def test_the_help_of_a_group_says_whole_sentences() -> None:
+    shown = " ".join(run("workspace", "--help").stdout.split())
+    assert "Create a workspace with its owner, wallets and signing secrets." in shown
 
 
 def test_asking_for_help_imports_nothing_heavy() -> None:

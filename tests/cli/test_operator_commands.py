@@ -1,6 +1,7 @@
 """Workspaces, keys, secrets, wallets, inventory: what an operator does by command line."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,16 @@ def test_bad_values_are_refused_by_field_with_a_status_of_their_own(sautikitd: C
     assert answer.data["error"]["fields"] == [{"pointer": "/owner", "problem": "not an e-mail address"}]
 
 
+def test_people_read_no_word_about_the_fields_of_an_answer(sautikitd: Command) -> None:
+    answer = sautikitd("workspace", "create", "Duka", "--owner", "nobody")
+    assert answer.errors.splitlines() == ["sautikitd: This is not valid:", "  owner: not an e-mail address"]
+
+
+def test_times_have_milliseconds_as_in_the_api(sautikitd: Command, workspace_id: str) -> None:
+    (workspace,) = sautikitd("workspace", "list", "--json").data["workspaces"]
+    assert re.fullmatch(r"[-0-9]{10}T[:0-9]{8}\.[0-9]{3}Z", workspace["created_at"])
+
+
 def test_a_key_is_shown_once_and_only_its_hash_is_kept(
     sautikitd: Command, workspace_id: str, owner_url: str
 ) -> None:
@@ -108,6 +119,17 @@ def test_an_adjustment_by_nothing_or_for_no_reason_is_refused(sautikitd: Command
     assert [field["pointer"] for field in answer.data["error"]["fields"]] == ["/amount_minor", "/reason"]
 
 
+def test_an_amount_beyond_all_measure_is_a_mistake_on_the_command_line(
+    sautikitd: Command, workspace_id: str
+) -> None:
+    wallet = ("--workspace", workspace_id, "--mode", "live", "--json")
+    amount = str(10**20)
+    adjusted = sautikitd("wallet", "adjust", *wallet, "--amount-minor", amount, "--reason", "Typo")
+    assert adjusted.status == Exit.USAGE
+    capped = sautikitd("wallet", "limit", *wallet, "--daily-minor", amount)
+    assert (capped.status, capped.data["error"]["code"]) == (Exit.REFUSED, "request.invalid")
+
+
 def test_the_ledger_audit_ends_with_1_when_the_books_are_wrong(
     sautikitd: Command, workspace_id: str, owner_url: str
 ) -> None:
@@ -134,6 +156,12 @@ def test_an_inventory_file_is_taken_whole_or_not_at_all(sautikitd: Command, tmp_
     refused = sautikitd("inventory", "import", str(file), "--json")
     assert refused.status == Exit.REFUSED
     assert [problem["line"] for problem in refused.data["error"]["problems"]] == [3]
+    file.write_text(header + "+254205000001,local,Nairobi,x\n+254999,local,Nairobi,10000\n")
+    told = sautikitd("inventory", "import", str(file)).errors.splitlines()
+    assert told[0] == "sautikitd: Nothing was imported: 2 lines are wrong."
+    assert [line.split(":")[0] for line in told[1:]] == ["  line 2", "  line 3"]
+    file.write_bytes(header.encode() + "+254205000001,local,Kéricho,10000\n".encode("latin-1"))
+    assert "not UTF-8" in sautikitd("inventory", "import", str(file)).errors
     file.write_text(header + "+254205000001,local,Nairobi,10000\n")
     assert sautikitd("inventory", "import", str(file), "--json").data == {"added": 1, "updated": 0}
     assert sautikitd("inventory", "import", str(file), "--json").data == {"added": 0, "updated": 1}

@@ -124,8 +124,8 @@ async def _check_readiness(http: Address) -> Check:
         async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
             answer = await client.get(url)
     except httpx.HTTPError as exc:
-        cure = "Is it served on this address (SAUTIKIT_HTTP)? Look at the log of the api role."
-        return wrong("api", f"{url} does not answer: {exc!r}", cure)
+        cure = "If it is served elsewhere, say where: sautikitd doctor --http HOST:PORT. Else look at the log of the api role."
+        return wrong("api", f"{url} does not answer: {str(exc) or type(exc).__name__}", cure)
     if answer.status_code == 200:
         return ok("api", f"{url} says it is ready")
     return wrong("api", f"{url} says {answer.text}", "Look at the log of the api role.")

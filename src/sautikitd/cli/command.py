@@ -18,6 +18,17 @@ from sautikitd.settings import Settings, from_environment
 T = TypeVar("T")
 
 
+class Commands(click.Group):
+    """A group whose help says the first sentence of each command whole, on as many lines as it takes."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(1000)) for name, command in named if command]
+            )
+
+
 @dataclass(frozen=True)
 class Invocation:
     """One run of a command."""

@@ -16,6 +16,10 @@ def demo(invocation: Invocation) -> None:
     """Serve as `sautikitd serve --dev` does, place a call in test mode, and show it as it happens.
 
     Makes a workspace named Demonstration once, and prints a test key of it and a curl to go on with.
+
+    \b
+    sautikitd demo
+    sautikitd demo --http 127.0.0.1:9000 --sip 127.0.0.1:5160 --data-dir /tmp/sautikit
     """
     import asyncio
 

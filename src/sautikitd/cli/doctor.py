@@ -15,11 +15,19 @@ _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "
 
 
 @click.command()
-@subcommand()
+@click.option("--http", metavar="HOST:PORT", help="Where the API listens [SAUTIKIT_HTTP, 127.0.0.1:8080].")
+@click.option(
+    "--sip", metavar="HOST:PORT", help="Where the voice node speaks SIP [SAUTIKIT_SIP, 127.0.0.1:5060]."
+)
+@subcommand(http="http", sip="sip")
 async def doctor(invocation: Invocation) -> None:
     """Look at ports, database, schema, clock, master keys, disk, voice nodes, webhooks and trunks.
 
     Says what is wrong and how to put it right. Exit code 1 when anything is.
+
+    \b
+    sautikitd doctor
+    sautikitd doctor --json | jq -r '.checks[] | select(.verdict != "ok")'
     """
     checks = await _examine(invocation.settings)
     wrong = [check for check in checks if check.verdict == "wrong"]

@@ -1,7 +1,7 @@
 """Every exception a command may meet, as a failure with a code, a sentence and an exit code."""
 
 from sautikitd.cli.exits import Exit, Failure
-from sautikitd.errors import Refusal
+from sautikitd.errors import Invalid, Refusal
 from sautikitd.settings import SettingInvalid
 
 # By name, so that a command does not import rooms it never uses just to say how they fail.
@@ -28,8 +28,10 @@ def failure_of(exc: BaseException) -> Failure | None:
         return Failure("settings.invalid", str(exc), Exit.SETTINGS)
     if isinstance(exc, Refusal):
         fields = [{"pointer": f.pointer, "problem": f.problem} for f in exc.fields]
+        # The text of the API speaks of `fields` in a JSON answer.
+        text = "This is not valid:" if type(exc) is Invalid and fields else exc.text
         details = {"fields": fields} if fields else {}
-        return Failure(exc.code, exc.text, Exit.REFUSED, **details)
+        return Failure(exc.code, text, Exit.REFUSED, **details)
     for kind in type(exc).__mro__:
         if kind.__name__ in _KNOWN and kind.__module__.startswith("sautikitd."):
             code, exit_code = _KNOWN[kind.__name__]
@@ -43,6 +45,8 @@ def _database_failure(exc: BaseException) -> Failure | None:
     drivers = ("asyncpg", "psycopg", "sqlalchemy")
     if not gone and not isinstance(exc, ConnectionError) and not type(exc).__module__.startswith(drivers):
         return None
+    if any(kind.__name__ == "DataError" for kind in type(exc).__mro__):
+        return Failure("request.invalid", f"A value cannot be stored: {exc}", Exit.REFUSED)
     return Failure(
         "database.unreachable",
         f"The database cannot be used: {str(exc).splitlines()[0] if str(exc) else type(exc).__name__}. "

@@ -4,11 +4,11 @@ from typing import TextIO, cast
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
-from sautikitd.cli.exits import Exit, Failure
+from sautikitd.cli.command import Commands, Invocation, subcommand
+from sautikitd.cli.csv_files import lines_of, refused
 
 
-@click.group()
+@click.group(cls=Commands)
 def inventory() -> None:
     """Numbers the platform may give out."""
 
@@ -21,6 +21,9 @@ async def import_(invocation: Invocation, file: TextIO, mode: str) -> None:
     """Import numbers from a CSV file: all of it, or nothing when a line is wrong. Importing again updates prices.
 
     \b
+    sautikitd inventory import numbers.csv
+
+    \b
     e164,type,locality,monthly_price_minor
     +254205000001,local,Nairobi,10000
     +254711000001,mobile,,25000
@@ -29,16 +32,10 @@ async def import_(invocation: Invocation, file: TextIO, mode: str) -> None:
     from sautikitd.events.models import Mode
     from sautikitd.numbers.inventory import import_inventory
 
-    lines = list(file)
+    lines = lines_of(file)
     async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
         report = await import_inventory(connection, lines, cast("Mode", mode))
     if report.problems:
-        first = report.problems[0]
-        raise Failure(
-            "inventory.invalid",
-            f"Nothing was imported: {len(report.problems)} lines are wrong. Line {first.line}: {first.problem}",
-            Exit.REFUSED,
-            problems=[{"line": problem.line, "problem": problem.problem} for problem in report.problems],
-        )
+        raise refused("inventory.invalid", [(wrong.line, wrong.problem) for wrong in report.problems])
     text = f"Imported: {report.added} new, {report.updated} updated."
     invocation.result({"added": report.added, "updated": report.updated}, lambda: click.echo(text))

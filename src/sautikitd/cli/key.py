@@ -5,11 +5,11 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.command import Commands, Invocation, subcommand
 from sautikitd.cli.show import show_fields
 
 
-@click.group()
+@click.group(cls=Commands)
 def key() -> None:
     """API keys of workspaces."""
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sautikitd.cli.command import Invocation, found_something, subcommand
+from sautikitd.cli.command import Commands, Invocation, found_something, subcommand
 from sautikitd.cli.show import show_fields
 
 if TYPE_CHECKING:
     from sautikitd.wallet.seals import NotedSeal
 
 
-@click.group()
+@click.group(cls=Commands)
 def ledger() -> None:
     """The books."""
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -13,9 +14,12 @@ Row = Mapping[str, Any]
 
 
 def show_json(value: Any) -> None:
-    from sautikitd.timestamps import encode_json
+    import msgspec
 
-    click.echo(json.dumps(json.loads(encode_json(value)), indent=2, ensure_ascii=False))
+    from sautikitd.timestamps import rfc3339
+
+    plain = msgspec.to_builtins(value, builtin_types=(datetime,), str_keys=True)
+    click.echo(json.dumps(plain, indent=2, ensure_ascii=False, default=rfc3339))
 
 
 def show_failure(failure: Failure, *, as_json: bool) -> None:

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.command import Commands, Invocation, subcommand
 
 
-@click.group("signing-secret")
+@click.group("signing-secret", cls=Commands)
 def signing_secret() -> None:
     """The secret that signs voice callbacks and the deliveries to events_url and webhook_url."""
 

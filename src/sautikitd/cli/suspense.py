@@ -4,13 +4,13 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.command import Commands, Invocation, subcommand
 from sautikitd.cli.show import show_fields, show_table
 
 _RECORDED = "Noted as sent back in M-PESA's portal; nothing was sent from here"
 
 
-@click.group()
+@click.group(cls=Commands)
 def suspense() -> None:
     """Payments that came in and are in nobody's wallet yet."""
 
@@ -18,7 +18,11 @@ def suspense() -> None:
 @suspense.command("list")
 @subcommand()
 async def list_(invocation: Invocation) -> None:
-    """List the open cases, oldest first."""
+    """List the open cases, oldest first.
+
+    \b
+    sautikitd suspense list
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.timestamps import rfc3339
     from sautikitd.wallet.money import written
@@ -70,6 +74,9 @@ async def reverse(invocation: Invocation, case_id: UUID, reason: str, recorded: 
     With SAUTIKIT_DARAJA_INITIATOR, its password and certificate set, Daraja is asked to, once, and the case closes
     when M-PESA says that the money went. Without them (or with --recorded) nothing is sent: the case is noted as
     reversed, so send the money back in the M-PESA organisation portal first.
+
+    \b
+    sautikitd suspense reverse 0198… --reason "Meant for another Paybill, ticket 93"
     """
     from sautikitd.cli.installation import installation
     from sautikitd.cli.payment_parts import payments_of

@@ -5,15 +5,15 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
-from sautikitd.cli.exits import Exit, Failure
+from sautikitd.cli.command import Commands, Invocation, subcommand
+from sautikitd.cli.csv_files import lines_of, refused
 
 _WORKSPACE = click.option(
     "--workspace", "workspace_id", metavar="ID", type=click.UUID, help="Its own tariff; else the platform's."
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def tariff() -> None:
     """What a minute costs, by prefix and date."""
 
@@ -26,6 +26,9 @@ async def import_(invocation: Invocation, file: TextIO, workspace_id: UUID | Non
     """Import prices from a CSV file: all of it, or nothing when a line is wrong. Calls already placed keep their rate.
 
     \b
+    sautikitd tariff import prices.csv
+
+    \b
     direction,prefix,destination,per_minute_minor,effective_from,effective_until
     outbound,2547,Kenya mobile,280,2027-01-01,
     outbound,256,Uganda,1500,,
@@ -36,7 +39,7 @@ async def import_(invocation: Invocation, file: TextIO, workspace_id: UUID | Non
     from sautikitd.identity import audit
     from sautikitd.wallet.tariff_files import import_tariffs
 
-    lines = list(file)
+    lines = lines_of(file)
     async with installation(invocation.settings) as platform, platform.database.transaction() as connection:
         if workspace_id is not None:
             await platform.workspaces.find(connection, workspace_id)
@@ -47,13 +50,7 @@ async def import_(invocation: Invocation, file: TextIO, workspace_id: UUID | Non
             detail = {"added": report.added, "changed": report.changed}
             await audit.record(connection, actor, "tariff.import", detail=detail, now=now)
     if report.problems:
-        first = report.problems[0]
-        raise Failure(
-            "tariff.invalid",
-            f"Nothing was imported: {len(report.problems)} lines are wrong. Line {first.line}: {first.problem}",
-            Exit.REFUSED,
-            problems=[{"line": problem.line, "problem": problem.problem} for problem in report.problems],
-        )
+        raise refused("tariff.invalid", [(wrong.line, wrong.problem) for wrong in report.problems])
     figures = {"added": report.added, "changed": report.changed, "unchanged": report.unchanged}
     text = f"Imported: {report.added} new, {report.changed} changed, {report.unchanged} as they were."
     invocation.result(figures, lambda: click.echo(text))
@@ -63,7 +60,11 @@ async def import_(invocation: Invocation, file: TextIO, workspace_id: UUID | Non
 @_WORKSPACE
 @subcommand()
 async def export(invocation: Invocation, workspace_id: UUID | None) -> None:
-    """Print every price, past and to come, as the CSV that import reads."""
+    """Print every price, past and to come, as the CSV that import reads.
+
+    \b
+    sautikitd tariff export > prices.csv
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.wallet.tariff_files import as_csv, tariffs_of
 
@@ -76,7 +77,12 @@ async def export(invocation: Invocation, workspace_id: UUID | None) -> None:
 @_WORKSPACE
 @subcommand()
 async def list_(invocation: Invocation, workspace_id: UUID | None) -> None:
-    """List the prices in force now."""
+    """List the prices in force now.
+
+    \b
+    sautikitd tariff list
+    sautikitd tariff list --workspace 0198…
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.wallet.money import written
     from sautikitd.wallet.tariff_files import tariffs_of

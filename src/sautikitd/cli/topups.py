@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, found_something, subcommand
+from sautikitd.cli.command import Commands, Invocation, found_something, subcommand
 from sautikitd.cli.show import show_fields
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _PATIENCE_S = 40.0
 _MODE = click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
 
 
-@click.group()
+@click.group(cls=Commands)
 def topups() -> None:
     """M-Pesa payments against the books."""
 
@@ -28,7 +28,12 @@ def topups() -> None:
 @_MODE
 @subcommand()
 async def report(invocation: Invocation, day: datetime | None, mode: str) -> None:
-    """Hold a day's M-Pesa receipts against the ledger. Exit code 1 when the books do not have them all."""
+    """Hold a day's M-Pesa receipts against the ledger. Exit code 1 when the books do not have them all.
+
+    \b
+    sautikitd topups report
+    sautikitd topups report --day 2026-11-23 --json
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.clock import NAIROBI
     from sautikitd.events.models import Mode
@@ -66,7 +71,11 @@ async def report(invocation: Invocation, day: datetime | None, mode: str) -> Non
 @_MODE
 @subcommand()
 async def register_paybill(invocation: Invocation, mode: str) -> None:
-    """Tell Daraja where to post Paybill payments. In production this can be done once only."""
+    """Tell Daraja where to post Paybill payments. In production this can be done once only.
+
+    \b
+    sautikitd topups register-paybill
+    """
     from sautikitd.events.models import Mode
 
     async with _registration(invocation) as registration:
@@ -79,7 +88,11 @@ async def register_paybill(invocation: Invocation, mode: str) -> None:
 @_MODE
 @subcommand()
 async def register_pull(invocation: Invocation, phone: str, mode: str) -> None:
-    """Have Daraja keep payments for reconciliation by Pull. Then set SAUTIKIT_DARAJA_PULL=1."""
+    """Have Daraja keep payments for reconciliation by Pull. Then set SAUTIKIT_DARAJA_PULL=1.
+
+    \b
+    sautikitd topups register-pull --phone 254722000000
+    """
     from sautikitd.events.models import Mode
 
     async with _registration(invocation) as registration:
@@ -101,7 +114,11 @@ async def _registration(invocation: Invocation) -> "AsyncIterator[PaybillRegistr
 @_MODE
 @subcommand()
 async def status(invocation: Invocation, receipt: str, mode: str) -> None:
-    """Ask M-PESA what became of a payment, by its receipt. The answer comes as a callback: `sautikitd serve` must run."""
+    """Ask M-PESA what became of a payment, by its receipt. The answer comes as a callback: `sautikitd serve` must run.
+
+    \b
+    sautikitd topups status SFF6XYZ123
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.cli.payment_parts import payments_of
     from sautikitd.events.models import Mode
@@ -132,7 +149,11 @@ async def status(invocation: Invocation, receipt: str, mode: str) -> None:
 @click.option("--reason", required=True, help="How you know that nothing was paid; kept in the audit log.")
 @subcommand()
 async def give_up(invocation: Invocation, topup_id: UUID, mode: str, reason: str) -> None:
-    """Fail a pending top-up that nobody paid, where no pull can prove it. Late money would still be credited."""
+    """Fail a pending top-up that nobody paid, where no pull can prove it. Late money would still be credited.
+
+    \b
+    sautikitd topups give-up 0198… --reason "Not on the Paybill's statement of that day"
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.events.models import Mode
     from sautikitd.identity.audit import OPERATOR

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sautikitd.cli.command import Invocation, found_something, subcommand
+from sautikitd.cli.command import Commands, Invocation, found_something, subcommand
 from sautikitd.cli.exits import Exit, Failure
 from sautikitd.cli.show import show_fields, show_table
 from sautikitd.cli.trunk_options import CLEARABLE, terms_of, terms_options
@@ -32,7 +32,7 @@ def _identity_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group()
+@click.group(cls=Commands)
 def trunk() -> None:
     """SIP trunks: where live calls leave and arrive."""
 
@@ -139,7 +139,11 @@ async def edit(
 @trunk.command("list")
 @subcommand()
 async def list_(invocation: Invocation) -> None:
-    """List the trunks, with what the voice nodes last saw of each."""
+    """List the trunks, with what the voice nodes last saw of each.
+
+    \b
+    sautikitd trunk list
+    """
     from sautikitd.cli.installation import installation
 
     async with installation(invocation.settings) as platform, platform.database.connection() as connection:
@@ -165,7 +169,11 @@ async def list_(invocation: Invocation) -> None:
 @click.argument("name")
 @subcommand()
 async def show(invocation: Invocation, name: str) -> None:
-    """Show a trunk with all its terms, its state, and the live calls it carries."""
+    """Show a trunk with all its terms, its state, and the live calls it carries.
+
+    \b
+    sautikitd trunk show safaricom
+    """
     from sautikitd.cli.installation import installation
 
     async with installation(invocation.settings) as platform, platform.database.connection() as connection:
@@ -183,6 +191,9 @@ async def check(invocation: Invocation, name: str) -> None:
 
     Its name in DNS, the TCP connection and the TLS certificate, SIP OPTIONS, what the carrier says to our username and
     password (without registering), both clocks, and whether the address that we advertise is one it can reach.
+
+    \b
+    sautikitd trunk check safaricom
     """
     from sautikitd.cli.installation import installation
     from sautikitd.trunks.check import check_trunk
@@ -212,7 +223,11 @@ async def check(invocation: Invocation, name: str) -> None:
 @click.argument("name")
 @subcommand()
 async def remove(invocation: Invocation, name: str) -> None:
-    """Remove a trunk. Refused while calls run over it."""
+    """Remove a trunk. Refused while calls run over it.
+
+    \b
+    sautikitd trunk remove backup
+    """
     from sautikitd.cli.trunk_changes import changing_trunks
     from sautikitd.identity.audit import OPERATOR
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.command import Commands, Invocation, subcommand
 from sautikitd.cli.show import show_fields
 
 
-@click.group()
+@click.group(cls=Commands)
 def wallet() -> None:
     """Wallets of workspaces."""
 
@@ -17,7 +17,12 @@ def wallet() -> None:
 @wallet.command()
 @click.option("--workspace", "workspace_id", required=True, metavar="ID", type=click.UUID)
 @click.option("--mode", required=True, type=click.Choice(["live", "test"]))
-@click.option("--amount-minor", required=True, type=int, help="KES cents; negative takes money away.")
+@click.option(
+    "--amount-minor",
+    required=True,
+    type=click.IntRange(-(10**13), 10**13),
+    help="KES cents; negative takes money away.",
+)
 @click.option("--reason", required=True, help="Shown on the statement and kept in the audit log.")
 @subcommand()
 async def adjust(
@@ -72,7 +77,11 @@ async def limit(
     daily_minor: int | None,
     per_call_minor: int | None,
 ) -> None:
-    """Set the caps on what calls may cost a day and each: the one way to raise them."""
+    """Set the caps on what calls may cost a day and each: the one way to raise them.
+
+    \b
+    sautikitd wallet limit --workspace 0198… --mode live --daily-minor 2000000 --per-call-minor 50000
+    """
     import dataclasses
 
     from sautikitd.cli.installation import installation
@@ -96,7 +105,11 @@ async def limit(
 @click.option("--mode", required=True, type=click.Choice(["live", "test"]))
 @subcommand()
 async def resume(invocation: Invocation, workspace_id: UUID, mode: str) -> None:
-    """Let outbound calls go on that the alarm has paused; it stays quiet for an hour."""
+    """Let outbound calls go on that the alarm has paused; it stays quiet for an hour.
+
+    \b
+    sautikitd wallet resume --workspace 0198… --mode live
+    """
     import dataclasses
 
     from sautikitd.cli.installation import installation

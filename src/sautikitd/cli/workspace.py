@@ -4,12 +4,12 @@ from uuid import UUID
 
 import click
 
-from sautikitd.cli.command import Invocation, subcommand
+from sautikitd.cli.command import Commands, Invocation, subcommand
 from sautikitd.cli.show import show_fields, show_table
 from sautikitd.events.models import Mode
 
 
-@click.group()
+@click.group(cls=Commands)
 def workspace() -> None:
     """Workspaces: the platform's customers."""
 
@@ -36,7 +36,12 @@ async def create(invocation: Invocation, name: str, owner: str) -> None:
 @workspace.command("list")
 @subcommand()
 async def list_(invocation: Invocation) -> None:
-    """List all workspaces, newest first."""
+    """List all workspaces, newest first.
+
+    \b
+    sautikitd workspace list
+    sautikitd workspace list --json | jq -r '.workspaces[].id'
+    """
     from sautikitd.cli.installation import installation
 
     async with installation(invocation.settings) as platform, platform.database.connection() as connection:
@@ -156,7 +161,11 @@ async def sip_hosts(
 @click.option("--reason", required=True, help="Kept in the audit log.")
 @subcommand()
 async def suspend(invocation: Invocation, workspace_id: UUID, reason: str) -> None:
-    """Suspend a workspace: nothing can be changed any more, its calls end. Records and money stay readable."""
+    """Suspend a workspace: nothing can be changed any more, its calls end. Records and money stay readable.
+
+    \b
+    sautikitd workspace suspend 0198… --reason "Complaints of fraud, ticket 77"
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.identity.audit import OPERATOR
 
@@ -170,7 +179,11 @@ async def suspend(invocation: Invocation, workspace_id: UUID, reason: str) -> No
 @click.argument("workspace_id", metavar="ID", type=click.UUID)
 @subcommand()
 async def unsuspend(invocation: Invocation, workspace_id: UUID) -> None:
-    """Lift the suspension of a workspace."""
+    """Lift the suspension of a workspace.
+
+    \b
+    sautikitd workspace unsuspend 0198…
+    """
     from sautikitd.cli.installation import installation
     from sautikitd.identity.audit import OPERATOR
 
