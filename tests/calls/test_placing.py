@@ -131,7 +131,7 @@ async def test_suspension_empties_the_queue(scene: Scene) -> None:
     async with scene.platform.database.transaction() as connection:
         assert await scene.hang_up.end_all_of(connection, scene.workspace.id, scene.now) == 1
     ended = await scene.call(call.id)
-    assert (ended.status, ended.failure_code) == ("canceled", "account.suspended")
+    assert (ended.status, ended.failure_code) == ("failed", "account.suspended")
 
 
 async def test_placing_calls_is_not_refused_for_rate(scene: Scene, tmp_path: Path) -> None:

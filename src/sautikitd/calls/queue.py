@@ -61,8 +61,9 @@ async def cancel_queued(
     by: HangupBy,
     now: datetime,
 ) -> None:
-    """Ends a queued call, and the legs it would have rung, as `canceled`."""
-    ending = Ending(cause=cause, by=by, at=now, status=CallStatus.CANCELED)
+    """Ends a queued call, and the legs it would have rung, as `canceled`; as `failed` where its workspace is suspended."""
+    status = CallStatus.FAILED if cause is HangupCause.SUSPENDED else CallStatus.CANCELED
+    ending = Ending(cause=cause, by=by, at=now, status=status)
     await _end_queued(connection, lifecycle, call_id, ending)
 
 

@@ -26,6 +26,8 @@ class AnswerBook(Protocol):
 class InboundLeg(MediaLeg):
     """Made by `VoiceEngine.accept`."""
 
+    called_off = HangupCause.REJECTED  # contract §12: our reject is `failed`/`rejected`
+
     def attach(self, call: InboundCall, profile: MediaProfile, answers: AnswerBook) -> None:
         self._call = call
         self._profile = profile
@@ -73,7 +75,7 @@ class InboundLeg(MediaLeg):
             await self.until_gone(self._early_media())
 
     async def hang_up(self) -> None:
-        """An unanswered call is refused (contract §12: our reject is `failed`/`rejected`)."""
+        """An unanswered call is refused."""
         if not self.answered and not self.ended:
             await self.reject(busy=False)
         await super().hang_up()

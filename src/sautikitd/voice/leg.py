@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import structlog
@@ -27,6 +27,7 @@ from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.prompts import PromptRenderer
 from sautikitd.voice.recording import LegRecordings
 from sautikitd.voice.recording_book import RecordingBook
+from sautikitd.voice.sip.causes import outcome_of
 from sautikitd.voice.sip.dialog import DialogKey
 from sautikitd.voice.sip.referral import Referral
 from sautikitd.voice.sip.sdp import Direction
@@ -50,7 +51,10 @@ class MediaLeg(ABC):
     """The half of a leg that both directions share: media, digits, recording, and the end.
 
     Subclasses speak SIP: `_signal_end` tells the far end, `answer` and `reject` are theirs.
+    `called_off` is the cause of an end from our side before any answer.
     """
+
+    called_off: ClassVar = HangupCause.CANCELED
 
     def __init__(
         self,
@@ -249,8 +253,12 @@ class MediaLeg(ABC):
         self, cause: HangupCause, *, by: HangupBy = HangupBy.PLATFORM, at: datetime | None = None
     ) -> None:
         """Ends the leg from our side: BYE, CANCEL or a refusal goes out, and whoever waits gets `LegGone`."""
-        called_off = not self.answered or cause is HangupCause.LOST_RACE  # its answer does not count
-        status = CallStatus.CANCELED if called_off else CallStatus.FAILED
+        if not self.answered and cause is HangupCause.NORMAL_CLEARING:
+            cause = self.called_off  # there was nothing to clear yet
+        unanswered = not self.answered or cause is HangupCause.LOST_RACE  # its answer does not count
+        status = outcome_of(cause) if unanswered else CallStatus.FAILED
+        if status is CallStatus.COMPLETED:  # no cause of ours completes what was not answered
+            status = CallStatus.CANCELED
         self._finish(LegEnd(cause=cause, by=by, at=at or self._clock.now(), status=status), tell=True)
 
     async def quality(self) -> dict[str, Any] | None:

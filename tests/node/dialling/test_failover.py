@@ -219,10 +219,15 @@ async def test_a_hang_up_during_the_second_try_cancels_the_second_try(
     ringing.alert()
     (call,) = await board.calls()
     async with board.platform.database.transaction() as connection:
-        await board.platform.hang_up.end_all_of(connection, board.workspace_id, board.clock.now())
+        await board.platform.hang_up.hang_up(connection, call.id, board.clock.now())
     board.parts.node.wake()
     assert await ringing.sip.next_event() is not None  # CANCEL
-    assert (await board.over()).status is CallStatus.CANCELED
+    ended = await board.over()
+    assert (ended.status, ended.hangup_cause, ended.failure_code) == (
+        CallStatus.CANCELED,
+        "canceled",
+        "canceled",
+    )
     assert [why for _, why in await _failed_before(board, call)] == [
         "could not be reached: Service Unavailable"
     ]
