@@ -85,7 +85,7 @@ async def dispatching(url: str) -> AsyncIterator[None]:
 async def backlog(bench: Bench, count: int, postmaster: int, where: Counter[str] | None = None) -> Turn:
     """Works off events that were there before; with `where`, counting what it does meanwhile."""
     await pile_up(bench, count)
-    watching = await Database.connect(bench.url, maximum=1, scans=False)
+    watching = await Database.connect(bench.url, maximum=1, keep_plans=True)
     async with watching.connection() as watcher:
         await recorded(watcher, looks=1)
         spent, began = Spent(postmaster), time.time()

@@ -1,7 +1,8 @@
 import pytest
 
+from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import CauseReused, CostAboveHold, InsufficientFunds, NoHold
-from sautikitd.wallet.models import Cause, EntryType, HoldState
+from sautikitd.wallet.models import Bill, Cause, EntryType, HoldState
 from sautikitd.wallet.prices import hold_amount
 from wallet.scenery import CALL, Money, call
 
@@ -109,7 +110,6 @@ async def test_only_the_first_settlement_counts(money: Money) -> None:
         await money.wallets.hold(connection, money.live, cause, 600)
         first = await money.wallets.settle(connection, cause, 305, CALL)
         again = await money.wallets.settle(connection, cause, 400, CALL)
-        await money.wallets.release(connection, cause)
         with pytest.raises(NoHold):
             await money.wallets.resize_hold(connection, cause, 700)
         closed = await money.wallets.hold(connection, money.live, cause, 300)
@@ -125,8 +125,7 @@ async def test_a_call_that_cost_nothing_leaves_no_entry(money: Money) -> None:
         for each in (cause, other):
             await money.wallets.hold(connection, money.live, each, 300)
         assert await money.wallets.settle(connection, cause, 0, CALL) is None
-        await money.wallets.release(connection, other)
-        await money.wallets.release(connection, other)
+        assert await money.wallets.settle(connection, other, 0, CALL) is None
         assert await money.wallets.settle(connection, other, 300, CALL) is None
         assert (
             await connection.fetchval("SELECT count(*) FROM ledger_transactions WHERE cause_kind = 'call'")
@@ -144,7 +143,6 @@ async def test_a_cost_above_the_hold_is_a_fault_and_changes_nothing(money: Money
             await money.wallets.settle(connection, cause, 301, CALL)
         with pytest.raises(NoHold):
             await money.wallets.settle(connection, call(), 1, CALL)
-        await money.wallets.release(connection, call())
     assert await money.figures() == (1_000, 300)
 
 
@@ -156,6 +154,60 @@ async def test_a_settlement_that_takes_the_balance_below_the_threshold_is_told(m
         assert not money.recorded.events
         await money.wallets.settle(connection, cause, 101, CALL)
     assert [event.data["balance_minor"] for event in money.recorded.events] == [9_999]
+
+
+def bill(cause: Cause, cost_minor: int) -> Bill:
+    return Bill(cause_id=cause.id, cost_minor=cost_minor, details=CALL)
+
+
+async def test_several_settlements_are_entries_of_their_own_in_their_order(money: Money) -> None:
+    await money.top_up(2_000)
+    first, free, last = causes = [call() for _ in range(3)]
+    async with money.database.transaction() as connection:
+        for each in causes:
+            await money.wallets.hold(connection, money.live, each, 300)
+        bills = [bill(first, 125), bill(free, 0), bill(last, 300)]
+        settled = await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+        again = await money.wallets.settle(connection, first, 1, CALL)
+        states = await connection.fetch("SELECT cause_id, state FROM holds")
+    async with money.database.connection() as connection:
+        assert await audit(connection) == []
+    paid_first, paid_last = settled[first.id], settled[last.id]
+    assert paid_first
+    assert paid_last
+    assert settled[free.id] is None
+    assert (paid_first.amount_minor, paid_first.balance_after_minor) == (-125, 1_875)
+    assert (paid_last.amount_minor, paid_last.balance_after_minor) == (-300, 1_575)
+    assert again == paid_first
+    assert dict(map(tuple, states)) == {first.id: "settled", free.id: "released", last.id: "settled"}
+    assert await money.figures() == (1_575, 0)
+
+
+async def test_what_cannot_be_settled_spoils_no_other_settlement(money: Money) -> None:
+    await money.top_up(2_000)
+    small, closed, good = (call() for _ in range(3))
+    async with money.database.transaction() as connection:
+        for each in (small, closed, good):
+            await money.wallets.hold(connection, money.live, each, 300)
+        await money.wallets.settle(connection, closed, 100, CALL)
+        bills = [bill(small, 301), bill(closed, 50), bill(call(), 10), bill(good, 20)]
+        settled = await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+        none = await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+        other = await money.wallets.settle_many(connection, money.test, EntryType.CALL, [bill(small, 1)])
+    assert list(settled) == [good.id]
+    assert none == other == {}
+    assert await money.figures() == (1_880, 300)
+
+
+async def test_several_settlements_that_cross_the_threshold_are_told_once(money: Money) -> None:
+    await money.top_up(10_100)
+    causes = [call() for _ in range(3)]
+    async with money.database.transaction() as connection:
+        for each in causes:
+            await money.wallets.hold(connection, money.live, each, 300)
+        bills = [bill(each, 60) for each in causes]
+        await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+    assert [event.data["balance_minor"] for event in money.recorded.events] == [9_920]
 
 
 async def test_several_holds_are_taken_in_their_order_as_far_as_the_money_goes(money: Money) -> None:

@@ -11,7 +11,7 @@ from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import CostAboveHold, InsufficientFunds, NoHold
-from sautikitd.wallet.models import Cause, Details, EntryType
+from sautikitd.wallet.models import Bill, Cause, Details, EntryType
 from wallet.scenery import CALL, Money, add_workspace
 
 RATE = 300
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 STEPS = st.builds(
     Step,
-    st.sampled_from(["credit", "take", "hold", "resize", "extend", "settle", "release"]),
+    st.sampled_from(["credit", "take", "hold", "resize", "extend", "settle", "settle_both"]),
     CAUSES,
     AMOUNTS,
 )
@@ -93,10 +93,13 @@ class Model:
         self.closed[cause] = amount
         return amount
 
-    def release(self, cause: int, amount: int) -> object:
-        if self.open.pop(cause, None) is not None:
-            self.closed[cause] = 0
-        return None
+    def settle_both(self, cause: int, amount: int) -> object:
+        """This one to `amount` and the next one for nothing; those that cannot be are left alone."""
+        return {
+            one: self.settle(one, cost)
+            for one, cost in ((cause, amount), (cause + 1, 0))
+            if one in self.open and cost <= self.open[one]
+        }
 
 
 async def play(money: Money, connection: Connection, number: int, step: Step) -> object:
@@ -129,8 +132,13 @@ async def play(money: Money, connection: Connection, number: int, step: Step) ->
                 paid = await wallets.settle(connection, cause, step.amount, CALL)
                 return -paid.amount_minor if paid else 0
             case _:
-                await wallets.release(connection, cause)
-                return None
+                causes = {f"{money.live.workspace_id}/{one}": one for one in (step.cause, step.cause + 1)}
+                bills = [
+                    Bill(cause_id=id_, cost_minor=step.amount if one == step.cause else 0, details=CALL)
+                    for id_, one in causes.items()
+                ]
+                settled = await wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+                return {causes[id_]: -paid.amount_minor if paid else 0 for id_, paid in settled.items()}
     except (InsufficientFunds, NoHold, CostAboveHold) as refused:
         return type(refused)
 

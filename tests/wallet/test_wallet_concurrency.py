@@ -11,7 +11,7 @@ import pytest
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
 from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import InsufficientFunds
-from sautikitd.wallet.models import Cause, EntryType
+from sautikitd.wallet.models import Bill, Cause, EntryType
 from wallet.scenery import CALL, Money, call
 
 RATE = 300
@@ -92,7 +92,7 @@ async def test_fifty_identical_credits_are_one(crowd: Money) -> None:
     assert await crowd.figures() == (70, 0)
 
 
-async def test_one_call_settled_and_released_at_once_ends_one_way(crowd: Money) -> None:
+async def test_one_call_settled_alone_and_among_others_at_once_ends_one_way(crowd: Money) -> None:
     await crowd.top_up(6_000)
     causes = [call() for _ in range(20)]
     for cause in causes:
@@ -101,7 +101,8 @@ async def test_one_call_settled_and_released_at_once_ends_one_way(crowd: Money) 
     async def end(cause: Cause, cost: int | None) -> None:
         async with crowd.database.transaction() as connection:
             if cost is None:
-                await crowd.wallets.release(connection, cause)
+                bills = [Bill(cause_id=one.id, cost_minor=150, details=CALL) for one in causes]
+                await crowd.wallets.settle_many(connection, crowd.live, EntryType.CALL, bills)
             else:
                 await crowd.wallets.settle(connection, cause, cost, CALL)
 

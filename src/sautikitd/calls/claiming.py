@@ -16,7 +16,8 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.calls import repository
-from sautikitd.calls.lifecycle import CallLifecycle, account_of
+from sautikitd.calls.charging import account_of
+from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.models import COLUMNS, CallRecord, record_of
 from sautikitd.calls.outcomes import HangupBy, HangupCause
 from sautikitd.calls.queue import cause_of, refusal_cause

@@ -4,16 +4,17 @@ Every step locks the call, then the wallet, looks where the call is, and does no
 past that step: a step whose commit was never confirmed may simply be run again.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from sautikitd.calls import repository
+from sautikitd.calls.charging import Charge, Charging, account_of, cause_of
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupCause, failure_code_of
 from sautikitd.calls.steps import Alerting, Answering, Closing, Ending, Step, Taken
@@ -23,10 +24,10 @@ from sautikitd.events.kinds import EventKind
 from sautikitd.events.log import EventLog
 from sautikitd.events.models import Endpoint, Event
 from sautikitd.ids import uuid7
-from sautikitd.wallet.errors import CostAboveHold, InsufficientFunds, NoHold
+from sautikitd.wallet.errors import InsufficientFunds, NoHold
 from sautikitd.wallet.limits import Guards, SpendGuards
-from sautikitd.wallet.models import Account, Cause, Details, EntryType
-from sautikitd.wallet.prices import affordable_seconds, call_cost, hold_amount
+from sautikitd.wallet.models import EntryType
+from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
 
 FIRST_HOLD_SECONDS = 60
@@ -50,6 +51,7 @@ class CallLifecycle:
         self._wallets = wallets
         self._events = events
         self._guards = guards
+        self._charging = Charging(wallets, guards)
 
     async def start(
         self, connection: Connection, call: CallRecord, *, now: datetime, **columns: Any
@@ -85,11 +87,11 @@ class CallLifecycle:
             for step in steps
             if step.call_id in found and _moves_money(found[step.call_id], step)
         ]
-        bills = await self._move_money(connection, due)
+        charges = await self._move_money(connection, due)
         taken, changes = [], []
         for step in steps:
             call = found.get(step.call_id)
-            after = _after(call, step, bills) if call else None
+            after = _after(call, step, charges) if call else None
             taken.append(Taken(after.call if after else call, after is not None))
             if after:
                 changes.append(after)
@@ -218,23 +220,21 @@ class CallLifecycle:
 
     async def _move_money(
         self, connection: Connection, due: Sequence[tuple[CallRecord, Step]]
-    ) -> dict[UUID, "_Bill"]:
+    ) -> dict[UUID, Charge]:
         """Settles or releases what was held for the calls that end, and counts what that comes to; holds for those
         that came in and are answered, where that costs something."""
-        bills = {}
-        spent: dict[tuple[Account, UUID | None], int] = {}
-        for call, step in sorted(due, key=lambda one: (account_of(one[0]), one[0].id)):
-            if not isinstance(step, Closing):
-                await self._hold_inbound(connection, call)
-                continue
-            bill = bills[call.id] = await self._settle(connection, call, step.ending)
-            if bill.cost_minor:
-                place = account_of(call), call.api_key_id
-                spent[place] = spent.get(place, 0) + bill.cost_minor
-        for (account, key_id), cost in spent.items() if self._guards else ():
-            assert self._guards is not None
-            await self._guards.record_spent(connection, account, key_id, cost)
-        return bills
+        charges: dict[UUID, Charge] = {}
+        ordered = sorted(due, key=lambda one: (account_of(one[0]), one[0].id))
+        for account, steps in groupby(ordered, key=lambda one: account_of(one[0])):
+            ending = []
+            for call, step in steps:
+                if isinstance(step, Closing):
+                    ending.append((call, step.ending))
+                else:
+                    await self._hold_inbound(connection, call)
+            if ending:
+                charges |= await self._charging.settle(connection, account, ending)
+        return charges
 
     async def _hold_inbound(self, connection: Connection, call: CallRecord) -> None:
         """Holds for the first minute as far as the wallet reaches: a call that comes in is taken at any balance."""
@@ -245,37 +245,6 @@ class CallLifecycle:
         seconds = first_seconds(call.max_duration_seconds)
         await self._wallets.extend_hold(connection, cause_of(call.id), seconds, call.rate_per_minute_minor)
 
-    async def _settle(self, connection: Connection, call: CallRecord, ending: Ending) -> "_Bill":
-        """Charges the leg what its seconds cost. Never more than was held: seconds that nothing was held for are not
-        billed."""
-        if call.answered_at is None:
-            await self._wallets.release(connection, cause_of(call.id))
-            return _Bill(None, 0)
-        spoken = max(0, math.ceil((ending.at - call.answered_at).total_seconds()))
-        if call.is_parent:
-            return _Bill(spoken, 0)
-        if call.rate_per_minute_minor == 0:  # a free leg need not have been held for
-            if call.direction == "outbound":
-                await self._wallets.release(connection, cause_of(call.id))
-            return _Bill(spoken, 0)
-        try:
-            return await self._charge(connection, call, spoken)
-        except NoHold:  # an inbound call on a wallet below zero
-            return _Bill(0, 0)
-        except CostAboveHold as short:
-            covered = affordable_seconds(short.held_minor, call.rate_per_minute_minor) or 0
-            return await self._charge(connection, call, covered)
-
-    async def _charge(self, connection: Connection, call: CallRecord, seconds: int) -> "_Bill":
-        cost = call_cost(seconds, call.rate_per_minute_minor)
-        way = f"from {call.from_address}" if call.direction == "inbound" else f"to {call.to_address}"
-        description = f"Call {call.session_id} {way}, {seconds} s"
-        details = Details(
-            description=description, reference=call.session_id, call_id=call.id, number_id=call.number_id
-        )
-        entry = await self._wallets.settle(connection, cause_of(call.id), cost, details)
-        return _Bill(seconds, -entry.amount_minor, entry.id) if entry else _Bill(seconds, 0)
-
     async def emit(self, connection: Connection, call: CallRecord, kind: EventKind, at: datetime) -> None:
         await self._events.record_many(connection, [_event(_Change(call, kind, at))])
 
@@ -285,15 +254,6 @@ class CallLifecycle:
             return 0
         await repository.store(connection, [change.call for change in changes])
         return await self._events.record_many(connection, [_event(change) for change in changes])
-
-
-@dataclass(frozen=True)
-class _Bill:
-    """`seconds` is None for a call that was never answered."""
-
-    seconds: int | None
-    cost_minor: int
-    entry_id: UUID | None = None
 
 
 class _Change(NamedTuple):
@@ -318,7 +278,7 @@ def _next(call: CallRecord, **columns: Any) -> CallRecord:
     return replace(call, event_sequence=call.event_sequence + 1, **columns)
 
 
-def _after(call: CallRecord, step: Step, bills: dict[UUID, _Bill]) -> _Change | None:
+def _after(call: CallRecord, step: Step, charges: dict[UUID, Charge]) -> _Change | None:
     """The call once the step is taken, and the event of that; None for a call that is past it."""
     if isinstance(step, Alerting):
         if call.status is not CallStatus.RINGING or call.ringing_at is not None:
@@ -332,10 +292,10 @@ def _after(call: CallRecord, step: Step, bills: dict[UUID, _Bill]) -> _Change | 
             call, status=CallStatus.ANSWERED, answered_at=step.at, updated_at=step.at, dialog=dialog
         )
         return _Change(answered, EventKind.CALL_ANSWERED, step.at)
-    return _closed(call, step, bills[call.id]) if call.id in bills else None
+    return _closed(call, step, charges[call.id]) if call.id in charges else None
 
 
-def _closed(call: CallRecord, step: Closing, bill: _Bill) -> _Change:
+def _closed(call: CallRecord, step: Closing, charge: Charge) -> _Change:
     ending = step.ending
     status = _final_status(call, ending)
     ended = _next(
@@ -343,8 +303,8 @@ def _closed(call: CallRecord, step: Closing, bill: _Bill) -> _Change:
         status=status,
         ended_at=max(ending.at, call.answered_at or ending.at),
         updated_at=ending.at,
-        billed_seconds=bill.seconds,
-        cost_minor=bill.cost_minor,
+        billed_seconds=charge.seconds,
+        cost_minor=charge.cost_minor,
         failure_code=failure_code_of(status, ending.cause),
         hangup_cause=ending.cause,
         hangup_by=ending.by,
@@ -353,7 +313,7 @@ def _closed(call: CallRecord, step: Closing, bill: _Bill) -> _Change:
         dialog=call.dialog if step.keep_dialog else None,
     )
     kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
-    return _Change(ended, kind, ending.at, bill.entry_id)
+    return _Change(ended, kind, ending.at, charge.entry_id)
 
 
 def _event(change: _Change) -> tuple[Event, Sequence[Endpoint]]:
@@ -376,14 +336,6 @@ def _event(change: _Change) -> tuple[Event, Sequence[Endpoint]]:
 def first_seconds(max_duration_seconds: int) -> int:
     """The seconds of talk that a call's first hold covers."""
     return min(FIRST_HOLD_SECONDS, max_duration_seconds)
-
-
-def account_of(call: CallRecord) -> Account:
-    return Account(call.workspace_id, call.mode)
-
-
-def cause_of(call_id: UUID) -> Cause:
-    return Cause(EntryType.CALL, str(call_id))
 
 
 def _final_status(call: CallRecord, ending: Ending) -> CallStatus:

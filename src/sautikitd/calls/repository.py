@@ -154,11 +154,12 @@ _PROGRESS = {
 }
 """The columns that the steps of a call change, with their types."""
 
+# The second condition is what an index is asked with, whatever way they are joined.
 _STORE = f"""
 UPDATE calls SET {", ".join(f"{name} = step.{name}" for name in _PROGRESS)}
 FROM unnest($1::uuid[], {", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_PROGRESS.values(), start=2))})
   AS step (id, {", ".join(_PROGRESS)})
-WHERE calls.id = step.id
+WHERE calls.id = step.id AND calls.id = ANY ($1)
 """
 
 _LATEST_EVENTS = """

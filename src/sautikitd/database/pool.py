@@ -53,21 +53,16 @@ class Database:
         minimum: int = 1,
         maximum: int = 10,
         keep_plans: bool = False,
-        scans: bool = True,
     ) -> "Database":
-        """`keep_plans` is for a process whose statements all find their rows by keys: each is planned once a connection.
+        """`keep_plans` is for a process whose statements all find their rows by keys: each is planned once a connection,
+        and reads no table whole where an index serves, since it is planned for while there is little in them.
 
         Otherwise PostgreSQL plans a statement anew for every set of arrays it is given, which for the one that
         writes an event takes longer than to run it. Searches, whose best plan depends on what is asked, are worse off.
-
-        `scans` False is for a queue, empty when it is planned for and full when it matters: no table is read whole
-        where an index serves.
         """
         settings = {"application_name": name, "timezone": "UTC"}
         if keep_plans:
-            settings["plan_cache_mode"] = "force_generic_plan"
-        if not scans:
-            settings["enable_seqscan"] = "off"
+            settings |= {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
         pool = await asyncpg.create_pool(
             url,
             min_size=minimum,

@@ -6,8 +6,9 @@ import msgspec
 
 from sautikitd.calls import commands, search
 from sautikitd.calls.adding import AddLeg
+from sautikitd.calls.charging import account_of
 from sautikitd.calls.errors import CallNotFound, CallNotLive, NodeSilent, NotAnswered, NoTariff
-from sautikitd.calls.lifecycle import account_of, first_seconds
+from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.live import lock_answered
 from sautikitd.calls.models import CallRecord
 from sautikitd.clock import Clock

@@ -7,7 +7,19 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Connection, Record
-from sautikitd.wallet.models import Account, Cause, Details, EntryType, Hold, HoldState, LedgerAccount
+from sautikitd.ids import uuid7
+from sautikitd.wallet.models import (
+    Account,
+    Bill,
+    Cause,
+    Details,
+    EntryRef,
+    EntryType,
+    Hold,
+    HoldState,
+    LedgerAccount,
+)
+from sautikitd.wallet.money import Minor
 from sautikitd.wallet.repository import Change, change
 
 _FIND = "SELECT * FROM holds WHERE cause_kind = $1 AND cause_id = $2"
@@ -118,6 +130,58 @@ SELECT hold.cause_kind, hold.cause_id, hold.workspace_id, hold.mode, hold.state,
 FROM hold LEFT JOIN wallet ON true
 """
 
+# Several of one wallet at once, in their order; one whose hold is closed or too small is left alone, and no row of it comes.
+# Each hold is looked up by its key: a join is planned while there are none, and would read all there are by then.
+SETTLE_MANY = """
+WITH hold AS MATERIALIZED (
+    SELECT one.*, h.*
+    FROM unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::uuid[])
+        WITH ORDINALITY
+      AS one (cause_id, cost_minor, transaction_id, description, reference, call_id, number_id, topup_id, place)
+    CROSS JOIN LATERAL (
+        SELECT amount_minor, state FROM holds
+        WHERE cause_kind = $3 AND cause_id = one.cause_id AND workspace_id = $1 AND mode = $2 FOR UPDATE) AS h
+), locked AS MATERIALIZED (
+    SELECT low_balance_armed FROM wallets WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
+), due AS MATERIALIZED (
+    SELECT hold.*, locked.low_balance_armed, sum(cost_minor) OVER (ORDER BY place) AS running_minor,
+           count(*) FILTER (WHERE cost_minor > 0) OVER (ORDER BY place) AS nth
+    FROM hold, locked WHERE state = 'open' AND amount_minor >= cost_minor
+), total AS (
+    SELECT sum(amount_minor)::bigint AS held_minor, sum(cost_minor)::bigint AS cost_minor, max(nth) AS entries,
+           bool_and(low_balance_armed) AS was_armed
+    FROM due HAVING count(*) > 0
+), wallet AS (
+    UPDATE wallets AS w
+    SET held_minor = w.held_minor - total.held_minor, balance_minor = w.balance_minor - total.cost_minor,
+        entry_count = w.entry_count + total.entries, updated_at = $12,
+        low_balance_armed = w.balance_minor - total.cost_minor >= w.low_balance_threshold_minor
+    FROM total WHERE w.workspace_id = $1 AND w.mode = $2
+    RETURNING w.*, total.was_armed AND NOT w.low_balance_armed AS fell_low,
+              w.entry_count - total.entries AS entries_before, w.balance_minor + total.cost_minor AS balance_before_minor
+), closed AS (
+    UPDATE holds AS h
+    SET state = CASE WHEN cause_id = ANY (ARRAY(SELECT cause_id FROM due WHERE cost_minor > 0))
+                     THEN 'settled' ELSE 'released' END, closed_at = $12, updated_at = $12
+    WHERE cause_kind = $3 AND cause_id = ANY (ARRAY(SELECT cause_id FROM due))
+), posted AS (
+    INSERT INTO ledger_transactions (id, workspace_id, mode, cause_kind, cause_id, entry_count, description, reference,
+                                     call_id, number_id, topup_id, tax_basis_points, created_at)
+    SELECT transaction_id, $1, $2, $3, cause_id, 2, description, reference, call_id, number_id, topup_id,
+           (SELECT basis_points FROM taxes WHERE name = 'VAT' AND effective_from <= $12 ORDER BY effective_from DESC LIMIT 1), $12
+    FROM due WHERE cost_minor > 0
+), entries AS (
+    INSERT INTO ledger_entries (transaction_id, line, account, amount_minor, workspace_id, mode, sequence, balance_after_minor)
+    SELECT transaction_id, 0, 'wallet', -cost_minor, $1, $2, entries_before + nth, balance_before_minor - running_minor
+    FROM due, wallet WHERE cost_minor > 0
+    UNION ALL
+    SELECT transaction_id, 1, $13::text, cost_minor, NULL, NULL, NULL, NULL FROM due WHERE cost_minor > 0
+)
+SELECT due.cause_id, due.transaction_id, due.cost_minor, balance_before_minor - running_minor AS balance_after_minor,
+       wallet.balance_minor, wallet.held_minor, wallet.low_balance_threshold_minor, wallet.fell_low
+FROM due, wallet ORDER BY place
+"""
+
 
 class Resized(msgspec.Struct, frozen=True):
     """The hold as it is now, and how large it could have become at most."""
@@ -204,6 +268,47 @@ async def settle(
     if row is None:
         return None
     return Settled(_hold(cause, row), None if row["balance_minor"] is None else change(row))
+
+
+async def settle_many(
+    connection: Connection,
+    account: Account,
+    type_: EntryType,
+    bills: Sequence[Bill],
+    at: datetime,
+    *,
+    earned_by: LedgerAccount,
+) -> tuple[dict[str, EntryRef | None], Change | None]:
+    """What was settled now, by cause id, with its entry if it cost anything; and the wallet after all of it. `bills` are of
+    different causes, whose holds are locked in their order."""
+    details = [bill.details for bill in bills]
+    rows = await connection.fetch(
+        SETTLE_MANY,
+        account.workspace_id,
+        account.mode,
+        type_,
+        [bill.cause_id for bill in bills],
+        [bill.cost_minor for bill in bills],
+        [uuid7() for _ in bills],
+        [one.description for one in details],
+        [one.reference for one in details],
+        [one.call_id for one in details],
+        [one.number_id for one in details],
+        [one.topup_id for one in details],
+        at,
+        earned_by,
+    )
+    return {row["cause_id"]: _entry(row) for row in rows}, change(rows[0]) if rows else None
+
+
+def _entry(row: Record) -> EntryRef | None:
+    if row["cost_minor"] == 0:
+        return None
+    return EntryRef(
+        id=row["transaction_id"],
+        amount_minor=Minor(-row["cost_minor"]),
+        balance_after_minor=row["balance_after_minor"],
+    )
 
 
 def _resized(cause: Cause, row: Record | None) -> Resized | None:

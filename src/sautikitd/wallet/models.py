@@ -72,6 +72,14 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     tax_basis_points: int | None = None
 
 
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hold is to be settled to; nothing frees all of it."""
+
+    cause_id: str
+    cost_minor: int
+    details: Details
+
+
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """balance = available + held. `available_minor` is below zero only after a reversal or a staff adjustment."""
 

@@ -28,6 +28,7 @@ from sautikitd.wallet.errors import (
 from sautikitd.wallet.models import (
     Account,
     Balance,
+    Bill,
     Cause,
     Coverage,
     Details,
@@ -166,7 +167,7 @@ class Wallets:
     ) -> EntryRef | None:
         """Closes a hold: `cost_minor` of it is paid, the rest is free again. None when it cost nothing.
 
-        Only the first settlement (or release) counts; later ones return what that one paid, whatever they ask.
+        Only the first settlement counts; later ones return what that one paid, whatever they ask.
         Raises `CostAboveHold`, and `NoHold` when there never was one.
         """
         _refuse_negative(cost_minor)
@@ -196,20 +197,27 @@ class Wallets:
             balance_after_minor=settled.change.balance_minor,
         )
 
-    async def release(self, connection: Connection, cause: Cause) -> None:
-        """Frees all a hold holds. Harmless when it is closed already or was never made."""
-        now = self._clock.now()
-        released = await holds.settle(
-            connection,
-            cause,
-            0,
-            now,
-            transaction_id=uuid7(),
-            earned_by=LedgerAccount.REVENUE_CALLS,
-            details=Details(description=""),
+    async def settle_many(
+        self,
+        connection: Connection,
+        account: Account,
+        type_: EntryType,
+        bills: Sequence[Bill],
+        *,
+        earned_by: LedgerAccount = LedgerAccount.REVENUE_CALLS,
+    ) -> dict[str, EntryRef | None]:
+        """Closes several holds of one wallet at once, in their order: what was paid, by cause id.
+
+        Whoever settles several sorts them by cause: their holds are locked in that order. One that cannot be settled to
+        its cost is left as it is, and out of the answer; `settle` says what is wrong.
+        """
+        _refuse_negative(*(bill.cost_minor for bill in bills))
+        settled, change = await holds.settle_many(
+            connection, account, type_, bills, self._clock.now(), earned_by=earned_by
         )
-        if released and released.change:
-            await self._tell_if_low(connection, released.found.account, released.change)
+        if change:
+            await self._tell_if_low(connection, account, change)
+        return settled
 
     async def charge(
         self,

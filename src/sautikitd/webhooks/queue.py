@@ -21,7 +21,7 @@ FIRST_LANE = UUID(int=0)
 
 async def open_queue_database(url: str) -> Database:
     """Connections for a dispatcher: its few statements, planned once, find their rows by index."""
-    return await Database.connect(url, name="sautikitd deliveries", maximum=4, keep_plans=True, scans=False)
+    return await Database.connect(url, name="sautikitd deliveries", maximum=4, keep_plans=True)
 
 
 class DeliveryQueue:

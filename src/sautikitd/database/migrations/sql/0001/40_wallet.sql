@@ -76,24 +76,27 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transac
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change();
 
--- Every transaction has the entries it announces and they add up to zero: looked at when the database transaction commits, and at
--- once for every statement that writes entries, so that none can be added to an old transaction either.
-CREATE FUNCTION check_ledger_balance(transaction uuid) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE announced smallint; found bigint; total numeric;
+-- Every transaction has the entries it announces and they add up to zero: looked at for every statement that writes entries, so that
+-- none can be added to an old transaction either. That it has any at all is looked at when the database transaction commits.
+CREATE FUNCTION check_ledger_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE wrong record;
 BEGIN
-    SELECT entry_count INTO announced FROM ledger_transactions WHERE id = transaction;
-    SELECT count(*), coalesce(sum(amount_minor), 0) INTO found, total FROM ledger_entries WHERE transaction_id = transaction;
-    IF found <> announced OR total <> 0 THEN
-        RAISE EXCEPTION 'ledger transaction % has % of % entries adding up to %', transaction, found, announced, total
+    SELECT touched.transaction_id AS id, t.entry_count AS announced, e.found, e.total INTO wrong
+    FROM (SELECT DISTINCT transaction_id FROM written) AS touched
+    JOIN ledger_transactions AS t ON t.id = touched.transaction_id
+    CROSS JOIN LATERAL (SELECT count(*) AS found, sum(amount_minor) AS total FROM ledger_entries
+                        WHERE transaction_id = touched.transaction_id) AS e
+    WHERE e.found <> t.entry_count OR e.total <> 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger transaction % has % of % entries adding up to %', wrong.id, wrong.found, wrong.announced, wrong.total
             USING ERRCODE = 'check_violation';
     END IF;
-END $$;
-CREATE FUNCTION check_ledger_transaction() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    PERFORM check_ledger_balance(NEW.id);
     RETURN NULL;
 END $$;
-CREATE FUNCTION check_ledger_entries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    PERFORM check_ledger_balance(touched.transaction_id) FROM (SELECT DISTINCT transaction_id FROM written) AS touched;
+CREATE FUNCTION check_ledger_transaction() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NOT EXISTS (SELECT FROM ledger_entries WHERE transaction_id = NEW.id) THEN
+        RAISE EXCEPTION 'ledger transaction % has 0 of % entries', NEW.id, NEW.entry_count USING ERRCODE = 'check_violation';
+    END IF;
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON ledger_transactions DEFERRABLE INITIALLY DEFERRED
