@@ -27,7 +27,7 @@ class Reading:
 async def read(installation: Installation) -> Reading:
     """Transactions of a connection that just went idle are counted up to a second late."""
     roles = roles_of(installation)
-    spent = {pid: _spent_ms(pid) for pid in roles}
+    spent = {pid: spent_ms(pid) for pid in roles}
     url = EmbeddedPostgres(installation.data / "postgres").url("postgres")
     connection = await asyncpg.connect(url)
     try:
@@ -61,6 +61,7 @@ def per_call(
     roles = roles_of(installation)
     table = Table("process", "CPU ms per call", "share", "idle, ms per s")
     rates = {role: _rate(idle, [pid for pid, of in roles.items() if of == role]) for role in roles.values()}
+    rates[LOAD] = 0.0  # it does nothing when nothing is asked of it, but for its own readings
     seconds = busy[1].at - busy[0].at
     each = {
         role: (_spent(busy, [pid for pid, of in roles.items() if of == role]) - rate * seconds) / calls
@@ -86,7 +87,8 @@ def _spent(span: tuple[Reading, Reading], pids: list[int]) -> float:
     return sum(span[1].spent_ms.get(pid, 0) - span[0].spent_ms.get(pid, 0) for pid in pids)
 
 
-def _spent_ms(pid: int) -> float:
+def spent_ms(pid: int) -> float:
+    """CPU time of a process since its start; 0 when it has gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

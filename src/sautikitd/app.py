@@ -166,7 +166,7 @@ def _wire(
         hang_up=hang_up,
         control_feed=ControlFeed(database, database_url),
         supervisions=Supervisions(events),
-        placing=PlaceOutboundCall(wallets, sessions, clock, allow_private_urls=settings.dev, guards=guards),
+        placing=PlaceOutboundCall(sessions, clock, allow_private_urls=settings.dev, guards=guards),
         subscription_secrets=subscription_secrets,
         webhooks=Webhooks(subscription_secrets, guard),
         recording_store=store,

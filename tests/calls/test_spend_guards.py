@@ -32,7 +32,6 @@ async def scene(database: Database) -> Scene:
     guards = SpendGuards(EventLog(), clock, OwnerNotices(clock))
     scene.lifecycle = CallLifecycle(scene.platform.wallets, EventLog(), guards)
     scene.placing = PlaceOutboundCall(
-        scene.platform.wallets,
         SessionIds(b"a key for tests"),
         clock,
         allow_private_urls=True,

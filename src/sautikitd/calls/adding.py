@@ -16,7 +16,7 @@ from sautikitd.calls.rates import frozen, outbound_rate
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.calls.steps import Ending
 from sautikitd.clock import Clock
-from sautikitd.database.pool import Connection, Record
+from sautikitd.database.pool import Connection
 from sautikitd.numbering.destinations import Destination, authorise_destination
 from sautikitd.numbers.lookup import is_of_the_platform, number_for_call
 from sautikitd.trunks.allocation import NoWay, allocate
@@ -136,8 +136,8 @@ class AddLeg:
         )
 
     async def _authorise(self, connection: Connection, parent: CallRecord, wish: LegWish) -> Destination:
-        settings: Record = await repository.queue_settings(connection, parent.workspace_id, parent.mode)
-        destination = authorise_destination(wish.to, settings["destination_prefixes"], mode=parent.mode)
+        settings = await repository.queue_settings(connection, parent.workspace_id, parent.mode)
+        destination = authorise_destination(wish.to, settings.destination_prefixes, mode=parent.mode)
         if wish.forwarded and await is_of_the_platform(connection, parent.mode, destination.e164):
             raise ForwardToOurselves(number=destination.e164)
         return destination

@@ -65,7 +65,7 @@ class PlaceDeviceCall:
         if await connection.fetchval(_SUSPENDED, number.workspace_id):
             raise WorkspaceSuspended
         settings = await repository.queue_settings(connection, number.workspace_id, number.mode)
-        destination = authorise_destination(wish.dialled, settings["destination_prefixes"], mode=number.mode)
+        destination = authorise_destination(wish.dialled, settings.destination_prefixes, mode=number.mode)
         now = self._clock.now()
         await self._refuse_short_wallet(connection, number, destination, now)
         await self._take_turn(connection, number, now)

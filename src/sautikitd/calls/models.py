@@ -83,9 +83,12 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.target_count > 1
 
 
+_STATUSES = {status.value: status for status in CallStatus}
+
+
 def record_of(row: Record) -> CallRecord:
-    values = dict(row.items())
-    values["status"] = CallStatus(values["status"])
+    values = dict(row)
+    values["status"] = _STATUSES[values["status"]]
     return CallRecord(**values)
 
 

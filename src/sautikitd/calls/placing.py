@@ -1,7 +1,7 @@
 """Placing a call: everything that can refuse it does so here, before anything is dialled."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,11 @@ from sautikitd.calls.controlled.models import DEFAULT_TIMEOUT_MS, Control
 from sautikitd.calls.errors import QueueFull
 from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.rates import frozen, outbound_rate
+from sautikitd.calls.rates import frozen, known_rate
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
+from sautikitd.database.asking import Question, ask
 from sautikitd.database.pool import Connection
 from sautikitd.egress.urls import check_url
 from sautikitd.errors import FieldProblem, Invalid
@@ -23,14 +24,15 @@ from sautikitd.flow.document import FlowInvalid
 from sautikitd.flow.reader import read_actions
 from sautikitd.identity.principal import Principal
 from sautikitd.ids import uuid7
-from sautikitd.numbering.destinations import Destination, authorise_destination
-from sautikitd.numbers.lookup import number_for_call
+from sautikitd.numbering.destinations import Destination, open_destination, read_destination
+from sautikitd.numbers.lookup import NumberForCall
 from sautikitd.numbers.models import NumberRecord
+from sautikitd.wallet.errors import NoWallet
 from sautikitd.wallet.limits import SpendGuards
 from sautikitd.wallet.models import Account
 from sautikitd.wallet.prices import hold_amount
-from sautikitd.wallet.service import Wallets
-from sautikitd.wallet.tariffs import Rate
+from sautikitd.wallet.service import Wallets, refuse_short
+from sautikitd.wallet.tariffs import Rate, asked_rate
 
 _URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url", "status_callback_url", "hold_audio_url")
 _ACTION_FIELDS = ("actions", "opening_actions", "fallback_actions")
@@ -39,7 +41,6 @@ _ACTION_FIELDS = ("actions", "opening_actions", "fallback_actions")
 class PlaceOutboundCall:
     def __init__(
         self,
-        wallets: Wallets,
         sessions: SessionIds,
         clock: Clock,
         *,
@@ -47,7 +48,6 @@ class PlaceOutboundCall:
         guards: SpendGuards | None = None,
     ) -> None:
         self._guards = guards
-        self._wallets = wallets
         self._sessions = sessions
         self._clock = clock
         self._allow_private_urls = allow_private_urls
@@ -55,23 +55,23 @@ class PlaceOutboundCall:
     async def place(self, connection: Connection, principal: Principal, wish: PlaceCall) -> CallRecord:
         """Queues the call. Raises 402, 403, 404, 409, 422 and 429 refusals as §4.1 says, with nothing changed."""
         self._refuse_bad_fields(wish, live=principal.mode == "live")
-        queue = await repository.queue_settings(connection, principal.workspace_id, principal.mode)
-        destinations = self._authorise(wish.targets, queue["destination_prefixes"], principal)
-        number = await self._own_number(connection, principal, wish.from_, "/from")
-        caller = (
-            await self._own_number(connection, principal, wish.caller_id, "/caller_id")
-            if wish.caller_id
-            else number
-        )
-        now = self._clock.now()
-        rates = [
-            await outbound_rate(connection, principal.workspace_id, destination.e164, now)
-            for destination in destinations
+        numbers = [
+            read_destination(target, mode=principal.mode, pointer=pointer)
+            for target, pointer in zip(wish.targets, _pointers(len(wish.targets)), strict=True)
         ]
-        await self._refuse_short_wallet(connection, principal, wish, rates)
-        if queue["waiting"] >= queue["max_queued_calls"]:
-            raise QueueFull(limit=queue["max_queued_calls"])
-        return await self._insert(connection, principal, wish, number, caller, destinations, rates)
+        own = NumberForCall(principal, wish.from_, pointer="/from")
+        shown = NumberForCall(principal, wish.caller_id, pointer="/caller_id") if wish.caller_id else own
+        queue = repository.asked_queue(principal.workspace_id, principal.mode)
+        funds = _Funds(principal, wish, [number.e164 for number in numbers], self._clock.now())
+        others = [shown.question] if wish.caller_id else []
+        await ask(connection, queue, own.question, *others, *funds.questions)
+        assert queue.answer is not None  # every workspace has one
+        destinations = [open_destination(number, queue.answer.destination_prefixes) for number in numbers]
+        number, caller = own.found(), shown.found()
+        await funds.refuse_short(connection, self._guards)
+        if queue.answer.waiting >= queue.answer.max_queued_calls:
+            raise QueueFull(limit=queue.answer.max_queued_calls)
+        return await self._insert(connection, principal, wish, number, caller, destinations, funds.rates)
 
     def _refuse_bad_fields(self, wish: PlaceCall, *, live: bool) -> None:
         problems = []
@@ -87,32 +87,6 @@ class PlaceOutboundCall:
                 problems += [FieldProblem(one.pointer, one.reason) for one in flow.problems]
         if problems:
             raise Invalid(fields=problems)
-
-    def _authorise(
-        self, targets: Sequence[str], prefixes: Sequence[str], principal: Principal
-    ) -> list[Destination]:
-        return [
-            authorise_destination(target, allowed_prefixes=prefixes, mode=principal.mode, pointer=pointer)
-            for target, pointer in zip(targets, _pointers(len(targets)), strict=True)
-        ]
-
-    async def _own_number(
-        self, connection: Connection, principal: Principal, raw: str, pointer: str
-    ) -> NumberRecord:
-        return await number_for_call(
-            connection, principal.workspace_id, principal.mode, raw, pointer=pointer, principal=principal
-        )
-
-    async def _refuse_short_wallet(
-        self, connection: Connection, principal: Principal, wish: PlaceCall, rates: Sequence[Rate]
-    ) -> None:
-        """Money is checked for one call when it is placed, and held when it is dialled (§4.2)."""
-        seconds = first_seconds(wish.max_duration_seconds)
-        needed = sum(hold_amount(seconds, rate.per_minute_minor) for rate in rates)
-        account = Account(principal.workspace_id, principal.mode)
-        if self._guards:
-            await self._guards.authorise(connection, account, principal.id, needed)
-        await self._wallets.check_funds(connection, account, needed)
 
     async def _insert(
         self,
@@ -193,6 +167,38 @@ class PlaceOutboundCall:
             "updated_at": now,
             **_controlled(wish),
         }
+
+
+class _Funds:
+    """What the first minute of a call comes to, and whether the wallet and the caps bear it. Money is checked for one
+    call when it is placed, and held when it is dialled (§4.2)."""
+
+    def __init__(self, principal: Principal, wish: PlaceCall, callees: Sequence[str], now: datetime) -> None:
+        self._account = Account(principal.workspace_id, principal.mode)
+        self._key_id = principal.id
+        self._seconds = first_seconds(wish.max_duration_seconds)
+        self._callees = callees
+        self._rates = [asked_rate(principal.workspace_id, "outbound", callee, now) for callee in callees]
+        self._standing = SpendGuards.asked(self._account, self._key_id)
+        self._balance = Wallets.asked_balance(self._account)
+        self.questions: list[Question[Any]] = [*self._rates, self._standing, self._balance]
+
+    @property
+    def rates(self) -> list[Rate]:
+        """Raises `NoTariff`."""
+        return [
+            known_rate(rate.answer, callee) for rate, callee in zip(self._rates, self._callees, strict=True)
+        ]
+
+    async def refuse_short(self, connection: Connection, guards: SpendGuards | None) -> None:
+        """Raises `NoTariff`, `OutboundPaused`, `SpendLimit` and `InsufficientFunds`."""
+        needed = sum(hold_amount(self._seconds, rate.per_minute_minor) for rate in self.rates)
+        standing, balance = self._standing.answer, self._balance.answer
+        if guards and standing:
+            await guards.judge(connection, self._account, self._key_id, needed, standing)
+        if balance is None:
+            raise NoWallet(self._account)
+        refuse_short(balance, needed)
 
 
 def _controlled(wish: PlaceCall) -> dict[str, Any]:

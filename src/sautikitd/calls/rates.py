@@ -11,7 +11,11 @@ from sautikitd.wallet.tariffs import Rate, rate_for
 
 async def outbound_rate(connection: Connection, workspace_id: UUID, e164: str, at: datetime) -> Rate:
     """What a minute to `e164` costs the workspace. Raises `NoTariff` where no tariff knows the destination."""
-    rate = await rate_for(connection, workspace_id, "outbound", e164, at)
+    return known_rate(await rate_for(connection, workspace_id, "outbound", e164, at), e164)
+
+
+def known_rate(rate: Rate | None, e164: str) -> Rate:
+    """Raises `NoTariff`."""
     if rate is None:
         raise NoTariff(destination=e164)
     return rate

@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from sautikitd.calls.models import COLUMNS, CallRecord, record_of
 from sautikitd.calls.outcomes import CallStatus
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection, Record
 from sautikitd.events.models import Mode
 
@@ -111,10 +114,21 @@ async def queued_ahead(connection: Connection, call: CallRecord) -> int:
     return count
 
 
-async def queue_settings(connection: Connection, workspace_id: UUID, mode: Mode) -> Record:
-    """Limits of the workspace (`max_queued_calls`, `destination_prefixes`, …), and the calls that wait as `waiting`,
-    counted no further than `max_queued_calls`."""
-    return await connection.fetchrow(_QUEUE_SETTINGS, workspace_id, mode)
+class QueueSettings(msgspec.Struct, frozen=True):
+    """Of a workspace. `waiting` is counted no further than `max_queued_calls`."""
+
+    destination_prefixes: list[str]
+    max_queued_calls: int
+    waiting: int
+
+
+def asked_queue(workspace_id: UUID, mode: Mode) -> Question[QueueSettings]:
+    return Question(sql=_QUEUE_SETTINGS, arguments=(workspace_id, mode), kind=QueueSettings)
+
+
+async def queue_settings(connection: Connection, workspace_id: UUID, mode: Mode) -> QueueSettings:
+    row = await connection.fetchrow(_QUEUE_SETTINGS, workspace_id, mode)
+    return QueueSettings(*row)
 
 
 async def expired_in_queue(connection: Connection, now: datetime, limit: int) -> list[UUID]:
@@ -179,7 +193,7 @@ WHERE workspace_id = $1 AND mode = $2 AND status = 'queued' AND parent_call_id I
 """
 
 _QUEUE_SETTINGS = """
-SELECT q.*, (SELECT count(*) FROM (
+SELECT q.destination_prefixes, q.max_queued_calls, (SELECT count(*) FROM (
     SELECT FROM calls c WHERE c.workspace_id = q.workspace_id AND c.mode = q.mode AND c.status = 'queued'
       AND c.parent_call_id IS NULL LIMIT q.max_queued_calls) counted) AS waiting
 FROM call_queues q WHERE q.workspace_id = $1 AND q.mode = $2

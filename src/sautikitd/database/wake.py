@@ -15,8 +15,12 @@ from sautikitd.database.pool import Database, DatabaseUnavailable
 log = structlog.get_logger()
 
 
+GATHER_S = 0.01
+"""Least time between two notifications: one after a pause goes at once, those of a rush together."""
+
+
 class Waker:
-    """Sends notifications after commit, coalesced: any number of wakes of a channel while one is under way is one more."""
+    """Sends notifications after commit, coalesced: any number of wakes of a channel soon after one are one more."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,6 +47,7 @@ class Waker:
                     )
             except DatabaseUnavailable as exc:
                 log.debug("wake-up lost; listeners poll", error=repr(exc))
+            await asyncio.sleep(GATHER_S)
 
 
 class Listener:

@@ -21,6 +21,10 @@ class Discretion:
         if len(digits) >= MIN_HIDDEN:
             self._hidden[digits] = re.compile(rf"(?<![0-9*#]){re.escape(digits)}(?![0-9*#])")
 
+    @property
+    def hides_anything(self) -> bool:
+        return bool(self._hidden)
+
     def scrub(self, text: str) -> str:
         for digits, pattern in self._hidden.items():
             text = pattern.sub(masked(digits), text)
@@ -35,6 +39,9 @@ class DiscreetJournal:
         self._discretion = discretion
 
     def write(self, entry: FlowEntry) -> None:
+        if not self._discretion.hides_anything:
+            self._journal.write(entry)
+            return
         scrub = self._discretion.scrub
         self._journal.write(
             msgspec.structs.replace(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -56,7 +57,7 @@ class ActionReader:
     def build(self, verb_class: type[Verb], fields: Mapping[str, object], pointer: str) -> AnyVerb | None:
         """A verb from its attributes (JSON names). A null attribute counts as absent."""
         before = len(self.problems)
-        known = {field.encode_name: field for field in msgspec.structs.fields(verb_class)}
+        known = _attributes(verb_class)
         given = {name: value for name, value in fields.items() if value is not None}
         self._pass_over_unknown(given, list(known), pointer)
         for flaw in verb_class.passed_over(given):
@@ -112,6 +113,12 @@ class ActionReader:
 
     def _warn(self, pointer: str, reason: str, meant: str | None = None) -> None:
         self.warnings.append(FlowWarning(pointer=pointer, reason=reason, suggestion=meant))
+
+
+@cache
+def _attributes(verb_class: type[Verb]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """By their JSON names. msgspec works the types out anew whenever it is asked."""
+    return {field.encode_name: field for field in msgspec.structs.fields(verb_class)}
 
 
 def nearest(name: str, known: list[str]) -> str | None:

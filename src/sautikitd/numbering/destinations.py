@@ -44,11 +44,21 @@ def authorise_destination(
     Raises `EmergencyUnsupported` before anything else is looked at, `Invalid` at `pointer` for what is no
     number, `DestinationForbidden` for what is not open.
     """
+    return open_destination(read_destination(raw, mode=mode, pointer=pointer), allowed_prefixes)
+
+
+def read_destination(raw: str, *, mode: Mode, pointer: str = "/to") -> TelephoneNumber:
+    """The number, open or not. Raises `EmergencyUnsupported` and `Invalid`."""
     if is_emergency(raw):
         raise EmergencyUnsupported
     number = parse_number(raw, test_mode=mode == "test")
     if isinstance(number, BadNumber):
         raise Invalid(fields=[FieldProblem(pointer, number.reason)])
+    return number
+
+
+def open_destination(number: TelephoneNumber, allowed_prefixes: Sequence[str]) -> Destination:
+    """Raises `DestinationForbidden`."""
     if not _is_open(number, allowed_prefixes):
         what = _NAMES.get(number.kind, f"a number in {number.country}")
         shown = ", ".join(f"+{prefix}" for prefix in allowed_prefixes) or "no destinations at all"

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 import phonenumbers
@@ -39,6 +40,7 @@ class TelephoneNumber(msgspec.Struct, frozen=True, kw_only=True):
     kind: NumberClass
 
 
+@lru_cache(maxsize=4096)  # callers and callees come again, and the plans never change while we run
 def parse_number(raw: str, *, test_mode: bool = False) -> TelephoneNumber | BadNumber:
     """Reads `+254712345678`, `0712 345 678`, `254712345678`, `00254…`, `000254…` or any number of another country with
     its code. In test mode every +2542000000xx is a number, whatever the plan says.

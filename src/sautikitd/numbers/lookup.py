@@ -29,13 +29,21 @@ async def number_for_call(
     `principal` is asked whether he may use it; None for a call that runs already. Raises `Invalid` at
     `pointer` for what is no number, `NumberNotFound` and `NumberInactive`.
     """
-    parsed = parse_number(raw, test_mode=mode == "test")
-    if isinstance(parsed, BadNumber):
-        raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
-    number = await repository.find_owned(connection, workspace_id, mode, parsed.e164)
-    if number is None or (principal is not None and not principal.may_use_number(number.id)):
-        raise NumberNotFound
-    return _working(number)
+    e164 = _read(raw, mode, pointer)
+    return _usable(await repository.find_owned(connection, workspace_id, mode, e164), principal)
+
+
+class NumberForCall:
+    """The same, where it is asked together with other things: `question` first, then `found`."""
+
+    def __init__(self, principal: Principal, raw: str, *, pointer: str) -> None:
+        self._principal = principal
+        e164 = _read(raw, principal.mode, pointer)
+        self.question = repository.asked_owned(principal.workspace_id, principal.mode, e164)
+
+    def found(self) -> NumberRecord:
+        """Raises `NumberNotFound` and `NumberInactive`."""
+        return _usable(self.question.answer, self._principal)
 
 
 async def number_called(connection: Connection, e164: str) -> NumberRecord:
@@ -83,6 +91,19 @@ async def number_of_device(connection: Connection, number_id: UUID) -> NumberRec
 async def is_of_the_platform(connection: Connection, mode: Mode, e164: str) -> bool:
     """Whether a number is one that the platform gives out, claimed or not."""
     return await inventory_repository.is_ours(connection, mode, e164)
+
+
+def _read(raw: str, mode: Mode, pointer: str) -> str:
+    parsed = parse_number(raw, test_mode=mode == "test")
+    if isinstance(parsed, BadNumber):
+        raise Invalid(fields=[FieldProblem(pointer, parsed.reason)])
+    return parsed.e164
+
+
+def _usable(number: NumberRecord | None, principal: Principal | None) -> NumberRecord:
+    if number is None or (principal is not None and not principal.may_use_number(number.id)):
+        raise NumberNotFound
+    return _working(number)
 
 
 def _working(number: NumberRecord) -> NumberRecord:

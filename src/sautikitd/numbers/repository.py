@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection, Record
 from sautikitd.events.models import Mode
 from sautikitd.identity.principal import Principal
@@ -35,6 +36,11 @@ async def find_owned(
 ) -> NumberRecord | None:
     """The number a workspace has now, whatever its status but released, with its routing."""
     return _number(await connection.fetchrow(_FIND_OWNED, workspace_id, mode, e164))
+
+
+def asked_owned(workspace_id: UUID, mode: Mode, e164: str) -> Question[NumberRecord]:
+    """The same, to be asked with others."""
+    return Question(sql=_FIND_OWNED, arguments=(workspace_id, mode, e164), kind=NumberRecord)
 
 
 async def find_inbound(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection
 from sautikitd.wallet.models import Account
 
@@ -79,10 +80,20 @@ async def tell_once(connection: Connection, account: Account, key_id: UUID, toda
     return bool(await connection.fetchval(_TELL, account.workspace_id, account.mode, key_id, today))
 
 
-async def guards(connection: Connection, account: Account, keys: Sequence[UUID]) -> tuple[str | None, bool]:
-    """Why outbound calls are paused, if they are, and whether any of the keys has a cap: most have none."""
+class Standing(msgspec.Struct, frozen=True):
+    """Why outbound calls are paused, if they are, and whether any of the keys asked for has a cap: most have none."""
+
+    reason: str | None
+    capped: bool
+
+
+def asked_guards(account: Account, keys: Sequence[UUID]) -> Question[Standing]:
+    return Question(sql=_GUARDS, arguments=(account.workspace_id, account.mode, list(keys)), kind=Standing)
+
+
+async def guards(connection: Connection, account: Account, keys: Sequence[UUID]) -> Standing:
     row = await connection.fetchrow(_GUARDS, account.workspace_id, account.mode, list(keys))
-    return row["reason"], row["capped"]
+    return Standing(row["reason"], row["capped"])
 
 
 async def pause(connection: Connection, account: Account, reason: str, now: datetime) -> bool:

@@ -118,7 +118,7 @@ async def _limits(request: ApiRequest[LowerLimits, None] | ApiRequest[None, None
         one.key_id: _cap(one)
         for one in await repository.standing(request.connection, account, keys, day_start(request.now))
     }
-    paused, _ = await repository.guards(request.connection, account, keys)
+    standing = await repository.guards(request.connection, account, keys)
     queue = await request.connection.fetchrow(_QUEUE, account.workspace_id, account.mode)
     return Limits(
         workspace=caps[WORKSPACE],
@@ -126,7 +126,7 @@ async def _limits(request: ApiRequest[LowerLimits, None] | ApiRequest[None, None
         calls_per_second=queue["calls_per_second"],
         max_concurrent_calls=queue["max_concurrent_calls"],
         destination_prefixes=queue["destination_prefixes"],
-        outbound_paused=paused,
+        outbound_paused=standing.reason,
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.clock import NAIROBI, Clock
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection
 from sautikitd.errors import Refusal
 from sautikitd.events.kinds import EventKind
@@ -79,8 +80,8 @@ class Allowance(msgspec.Struct, frozen=True):
     which: str
 
 
-Guards: TypeAlias = dict[tuple[Account, UUID | None], tuple[str | None, bool]]
-"""Why outbound calls are paused, if they are, and whether anything is capped, by account and API key."""
+Guards: TypeAlias = dict[tuple[Account, UUID | None], repository.Standing]
+"""What stands in the way of outbound calls, by account and API key."""
 
 
 class SpendGuards:
@@ -93,10 +94,26 @@ class SpendGuards:
         self, connection: Connection, account: Account, key_id: UUID | None, needed_minor: int
     ) -> None:
         """Raises `OutboundPaused` and `SpendLimit` for a call whose first hold is `needed_minor`."""
-        reason, capped = await repository.guards(connection, account, _keys(key_id))
-        if reason is not None:
-            raise OutboundPaused(reason=reason)
-        if not capped:
+        standing = await repository.guards(connection, account, _keys(key_id))
+        await self.judge(connection, account, key_id, needed_minor, standing)
+
+    @staticmethod
+    def asked(account: Account, key_id: UUID | None) -> Question[repository.Standing]:
+        """What `judge` has to know, where it is asked together with other things."""
+        return repository.asked_guards(account, _keys(key_id))
+
+    async def judge(
+        self,
+        connection: Connection,
+        account: Account,
+        key_id: UUID | None,
+        needed_minor: int,
+        standing: repository.Standing,
+    ) -> None:
+        """Raises what `authorise` does."""
+        if standing.reason is not None:
+            raise OutboundPaused(reason=standing.reason)
+        if not standing.capped:
             return
         allowance = await self._allowance(connection, account, key_id)
         if allowance.minor is not None and allowance.minor < needed_minor:
@@ -114,10 +131,10 @@ class SpendGuards:
 
         `known`: what was found in this transaction already, by account and key; filled here.
         """
-        reason, capped = await self._guards(connection, account, key_id, {} if known is None else known)
-        if reason is not None:
+        standing = await self._guards(connection, account, key_id, {} if known is None else known)
+        if standing.reason is not None:
             raise PausedAtDial(needed_minor=needed_minor, available_minor=0)
-        if not capped:
+        if not standing.capped:
             return
         allowance = await self._allowance(connection, account, key_id, lock=True)
         if allowance.minor is not None and allowance.minor < needed_minor:
@@ -127,11 +144,12 @@ class SpendGuards:
         self, connection: Connection, account: Account, key_id: UUID | None, known: Guards
     ) -> bool:
         """Whether nothing stands in the way of a dial whatever it costs: no pause, and no cap to count against."""
-        return await self._guards(connection, account, key_id, known) == (None, False)
+        standing = await self._guards(connection, account, key_id, known)
+        return standing.reason is None and not standing.capped
 
     async def _guards(
         self, connection: Connection, account: Account, key_id: UUID | None, known: Guards
-    ) -> tuple[str | None, bool]:
+    ) -> repository.Standing:
         place = account, key_id
         if place not in known:
             known[place] = await repository.guards(connection, account, _keys(key_id))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection, Record
 from sautikitd.wallet.models import Account, Balance, Cause, Details, EntryRef, EntryType, LedgerAccount
 from sautikitd.wallet.money import Minor
@@ -118,6 +119,11 @@ async def open_wallets(connection: Connection, workspace_id: UUID, at: datetime)
 async def balance(connection: Connection, account: Account) -> Balance | None:
     row = await connection.fetchrow(_BALANCE, account.workspace_id, account.mode)
     return None if row is None else Balance(**dict(row))
+
+
+def asked_balance(account: Account) -> Question[Balance]:
+    """The same, to be asked with others."""
+    return Question(sql=_BALANCE, arguments=(account.workspace_id, account.mode), kind=Balance)
 
 
 async def lock(connection: Connection, account: Account) -> Balance | None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from sautikitd.clock import Clock
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection
 from sautikitd.errors import FieldProblem
 from sautikitd.events.kinds import EventKind
@@ -92,9 +93,12 @@ class Wallets:
 
     async def check_funds(self, connection: Connection, account: Account, amount_minor: int) -> None:
         """Raises `InsufficientFunds` when less is available. Locks and promises nothing: only a hold does."""
-        available = (await self.balance(connection, account)).available_minor
-        if available < amount_minor:
-            raise InsufficientFunds(needed_minor=amount_minor, available_minor=available)
+        refuse_short(await self.balance(connection, account), amount_minor)
+
+    @staticmethod
+    def asked_balance(account: Account) -> Question[Balance]:
+        """What `refuse_short` has to know, where it is asked together with other things."""
+        return repository.asked_balance(account)
 
     async def hold(self, connection: Connection, account: Account, cause: Cause, amount_minor: int) -> Hold:
         """Sets money aside. A cause has one hold for ever: a second call returns the first as it is now.
@@ -376,6 +380,12 @@ class Wallets:
                 change.low_balance_threshold_minor,
                 event.occurred_at,
             )
+
+
+def refuse_short(balance: Balance, amount_minor: int) -> None:
+    """Raises `InsufficientFunds`."""
+    if balance.available_minor < amount_minor:
+        raise InsufficientFunds(needed_minor=amount_minor, available_minor=balance.available_minor)
 
 
 def _existing(account: Account, found: T | None) -> T:

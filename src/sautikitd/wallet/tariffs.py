@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.asking import Question
 from sautikitd.database.pool import Connection
 from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.money import CURRENCY, Minor
@@ -90,10 +91,18 @@ async def rate_for(
 
     None when neither knows the destination: such a call is refused.
     """
-    digits = e164.removeprefix("+")
-    prefixes = [digits[:length] for length in range(min(len(digits), 15) + 1)]
-    row = await connection.fetchrow(_RATE, workspace_id, direction, prefixes, at)
+    row = await connection.fetchrow(_RATE, workspace_id, direction, _prefixes(e164), at)
     return None if row is None else Rate(**dict(row))
+
+
+def asked_rate(workspace_id: UUID, direction: Direction, e164: str, at: datetime) -> Question[Rate]:
+    """The same, to be asked with others."""
+    return Question(sql=_RATE, arguments=(workspace_id, direction, _prefixes(e164), at), kind=Rate)
+
+
+def _prefixes(e164: str) -> list[str]:
+    digits = e164.removeprefix("+")
+    return [digits[:length] for length in range(min(len(digits), 15) + 1)]
 
 
 async def vat_basis_points(connection: Connection, at: datetime) -> int:
