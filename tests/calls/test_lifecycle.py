@@ -132,7 +132,7 @@ async def test_a_dead_nodes_calls_end_billed_to_its_last_renewal(scene: Scene) -
     async with scene.platform.database.transaction() as connection:
         assert await leases.lapsed(connection, scene.now) == [scene.node_id]
         reaped = await leases.reap(connection, scene.lifecycle, scene.node_id, scene.now)
-        orphans = await leases.orphan_dialogs(connection, scene.now - leases.LEASE * 10)
+        orphans = await leases.orphan_dialogs(connection, scene.now + leases.LEASE * 10)
     assert (
         {one.call.id for one in reaped} == {answered.id, ringing.id} == {orphan.call_id for orphan in orphans}
     )

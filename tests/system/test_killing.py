@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from system.installation import Customer, Installation
 from system.receiver import Receiver
+from voice.sip.raw_peer import raw_peer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,6 +106,33 @@ async def test_calls_outlive_everything_but_their_node(
         assert 12 <= call["billed_seconds"] <= 14
         assert call["cost_minor"] == -(-call["billed_seconds"] * 300 // 60)
     await _nothing_is_left(mortal, customer, receiver, ids)
+
+
+async def test_a_trunk_that_said_nothing_is_called_off_though_the_call_was_over_when_the_node_was_killed(
+    mortal: Installation,
+) -> None:
+    """Its phone would ring on, and nobody would be there when it is taken."""
+    customer = await mortal.customer("Kimya")
+    listing = mortal.data / "numbers.csv"
+    listing.write_text("e164,type,locality,monthly_price_minor\n+254207000009,local,Nairobi,10000\n")
+    await mortal.command("inventory", "import", str(listing))
+    await mortal.number(customer, "+254207000009")
+    async with raw_peer() as silent:
+        where = ("--host", "127.0.0.1", "--port", str(silent.port), "--no-ping")
+        await mortal.command("trunk", "add", "kimya", *where)
+        body = {"from": "+254207000009", "to": "+254712000001", "actions": [{"pause": {"length": 1}}]}
+        placed = await mortal.api("POST", "/v1/calls", customer.key, body, expect=201)
+        invite = await silent.request("INVITE", seconds=10)
+        await mortal.api("POST", f"/v1/calls/{placed['call_id']}/hangup", customer.key, {}, expect=200)
+        await mortal.call_when(customer, placed["call_id"], "canceled")
+        await _kill(mortal, "voice")
+        branches = []
+        while invite.via.branch not in branches:
+            cancel = await silent.request("CANCEL", seconds=60)
+            branches.append(cancel.via.branch)
+            silent.answer(cancel, 200 if cancel.via.branch == invite.via.branch else 481)
+        assert cancel.call_id == invite.call_id
+        await mortal.command("trunk", "remove", "kimya")
 
 
 async def test_a_killed_voice_nodes_calls_end_within_thirty_seconds_and_at_the_carrier_too(

@@ -20,6 +20,16 @@ RENEW_EVERY = timedelta(seconds=5)
 GIVE_UP_AFTER = timedelta(seconds=15)
 LEASE = timedelta(seconds=20)
 
+CARRIER_FORGETS_AFTER = timedelta(hours=4)
+"""After the end that we know of, when nobody answers the BYE of an answered call."""
+
+NOBODY_RINGS_AFTER = timedelta(minutes=5)
+"""The same of a call that was not answered: proxies give an INVITE up after little more than three (RFC 3261 §16.6)."""
+
+_INVITES_OVER_AFTER = timedelta(seconds=32) + LEASE + timedelta(seconds=8)
+"""An INVITE has been answered or given up 32 s after it left (RFC 3261 §17.1.1.2), and a node with a lease at this time
+lived then, so it has called off whatever spoke."""
+
 
 @dataclass(frozen=True)
 class Reaped:
@@ -89,15 +99,22 @@ async def reap(
     return reaped
 
 
-async def orphan_dialogs(connection: Connection, since: datetime, limit: int = 50) -> Sequence[Orphan]:
-    """Ended calls whose carrier's leg has not been ended yet."""
-    rows = await connection.fetch(_ORPHANS, since, limit)
+async def orphan_dialogs(connection: Connection, now: datetime, limit: int = 50) -> Sequence[Orphan]:
+    """Ended calls whose carrier's leg has not been ended yet, and whose node will not do it any more."""
+    rows = await connection.fetch(_ORPHANS, now, limit)
     return [Orphan(row["id"], row["trunk_id"], row["dialog"]) for row in rows]
 
 
 async def forget_dialog(connection: Connection, call_id: UUID) -> None:
     """The carrier's leg of an ended call is ended too, or was not there any more."""
     await connection.execute("UPDATE calls SET dialog = NULL WHERE id = $1 AND ended_at IS NOT NULL", call_id)
+
+
+async def forget_old_dialogs(connection: Connection, now: datetime) -> None:
+    """Of calls that no carrier has any more, or whose node has lived on to see the end of their INVITEs."""
+    await connection.execute(
+        _FORGET_OLD, now, now - CARRIER_FORGETS_AFTER, now - NOBODY_RINGS_AFTER, now - _INVITES_OVER_AFTER
+    )
 
 
 _REGISTER = """
@@ -125,7 +142,18 @@ UPDATE voice_nodes SET stopped_at = $2 WHERE id = $1 AND NOT EXISTS (
     SELECT FROM calls WHERE node_id = $1 AND status IN ('ringing', 'answered'))
 """
 
-_ORPHANS = """
-SELECT id, trunk_id, dialog FROM calls WHERE dialog IS NOT NULL AND ended_at > $1
+_LIVES = """
+EXISTS (SELECT FROM voice_nodes node WHERE node.id = calls.node_id AND node.stopped_at IS NULL AND node.lease_until > $1)
+"""
+
+_ORPHANS = f"""
+SELECT id, trunk_id, dialog FROM calls
+WHERE dialog IS NOT NULL AND ended_at IS NOT NULL AND NOT {_LIVES}
 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+
+_FORGET_OLD = f"""
+UPDATE calls SET dialog = NULL
+WHERE dialog IS NOT NULL AND ended_at IS NOT NULL
+  AND (ended_at <= $2 OR ended_at <= $3 AND NOT dialog ? 'dialog' OR ended_at <= $4 AND {_LIVES})
 """

@@ -310,7 +310,7 @@ def _closed(call: CallRecord, step: Closing, charge: Charge) -> _Change:
         hangup_by=ending.by,
         sip_code=ending.sip_code,
         quality=ending.quality,
-        dialog=call.dialog if step.keep_dialog else None,
+        dialog=call.dialog if step.keep_dialog else {"left": list(step.unheard)} if step.unheard else None,
     )
     kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
     return _Change(ended, kind, ending.at, charge.entry_id)

@@ -1,5 +1,6 @@
 """The steps that calls take while they run, as values: any number of them can be taken in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -42,12 +43,14 @@ class Answering:
 class Closing:
     """Any live status → a terminal one: settles or releases the hold, and emits the one final event.
 
-    `keep_dialog` leaves what a BYE needs for whoever sends it.
+    `keep_dialog` leaves what a BYE needs for whoever sends it. `unheard` are its INVITEs, as stored, to which nobody has
+    said anything: they cannot be called off yet, and stay for whoever has to, should the node die before it can.
     """
 
     call_id: UUID
     ending: Ending
     keep_dialog: bool = False
+    unheard: Sequence[Any] = ()
 
 
 Step: TypeAlias = Alerting | Answering | Closing

@@ -1,6 +1,6 @@
 """The node's transactions: each step of a call committed, and committed again if nobody knows whether it was."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -38,8 +38,8 @@ class Books:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
         return await self._committer.commit(Answering(call_id=call_id, at=at, dialog=dialog))
 
-    async def ended(self, call_id: UUID, ending: Ending) -> CallRecord | None:
-        return await self._committer.commit(Closing(call_id=call_id, ending=ending))
+    async def ended(self, call_id: UUID, ending: Ending, *, unheard: Sequence[Any] = ()) -> CallRecord | None:
+        return await self._committer.commit(Closing(call_id=call_id, ending=ending, unheard=unheard))
 
     async def identified(self, call_id: UUID, answered_by: str, at: datetime) -> None:
         await self.persist(lambda connection: self._lifecycle.identify(connection, call_id, answered_by, at))

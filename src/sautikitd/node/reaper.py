@@ -1,7 +1,6 @@
 """Ends the calls of dead nodes: in the database, by anybody; at the carrier, by a voice node."""
 
 import asyncio
-from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from sautikitd.voice.engine import VoiceEngine
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 1.0
-_CARRIER_FORGETS_AFTER = timedelta(hours=4)
 
 
 class CarrierLegs:
@@ -88,8 +86,8 @@ class Reaper:
 
     async def _end_orphans(self, legs: CarrierLegs) -> None:
         async with self._database.transaction() as connection:
-            since = self._clock.now() - _CARRIER_FORGETS_AFTER
-            orphans = await leases.orphan_dialogs(connection, since)
+            await leases.forget_old_dialogs(connection, self._clock.now())
+            orphans = await leases.orphan_dialogs(connection, self._clock.now())
         for orphan in orphans:
             if orphan.call_id not in self._ending:
                 task = asyncio.ensure_future(self._end_orphan(legs, orphan))

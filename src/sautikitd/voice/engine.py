@@ -189,13 +189,15 @@ class VoiceEngine:
         """Ends the carrier's leg of a call that another process ran, from what was stored of it, and calls off the
         INVITEs that it had left behind at silent trunks.
 
-        The final status of the BYE or CANCEL; None when nobody answered it.
+        The final status of the BYE or CANCEL; None when nobody answered it, and it is to be tried again.
         """
         left = [msgspec.convert(one, PreparedInvite).state for one in stored.get("left", [])]
-        code, *_ = await asyncio.gather(
+        code, *of_left = await asyncio.gather(
             self._end_last(stored, credentials), *(self._agent.cancel_detached(state) for state in left)
         )
-        return code
+        if "dialog" in stored or "invite" in stored:
+            return code
+        return None if None in of_left else code  # it had ended, but for those
 
     async def _end_last(self, stored: dict[str, Any], credentials: Credentials | None) -> int | None:
         if "dialog" in stored:
@@ -203,6 +205,8 @@ class VoiceEngine:
             if state.hop.dies_with_process:
                 return _GONE
             return await self._agent.bye_detached(state, credentials=credentials)
+        if "invite" not in stored:
+            return _GONE
         prepared = msgspec.convert(stored["invite"], PreparedInvite)
         if prepared.state.hop.dies_with_process:
             return _GONE

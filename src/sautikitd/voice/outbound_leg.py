@@ -16,6 +16,7 @@ from sautikitd.voice.rerouting import Detour, Sent
 from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.causes import Reason, outcome_of
 from sautikitd.voice.sip.dialog import DialogKey, DialogState
+from sautikitd.voice.sip.invites import PreparedInvite
 from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.sdp_errors import SdpError
 
@@ -35,6 +36,7 @@ class OutboundLeg(MediaLeg):
 
     def attach(self, sent: Sent, on_alert: Callable[[datetime], None], detour: Detour) -> None:
         self._call, self._offer = sent
+        self._calls = [self._call]
         self._detour = detour
         self._on_alert: Callable[[datetime], None] | None = on_alert
         self.alerted = asyncio.Event()
@@ -66,6 +68,16 @@ class OutboundLeg(MediaLeg):
     def dialog_key(self) -> DialogKey | None:
         return self._call.dialog.state.key if self._call.dialog else None
 
+    @property
+    def unheard(self) -> Sequence[Any]:
+        """Its INVITEs that are out and may be seen yet, with nobody to call off: in the form in which they are stored."""
+        states = (call.state for call in self._calls if call.unheard)
+        return [
+            msgspec.to_builtins(PreparedInvite(state=state))
+            for state in states
+            if not state.hop.dies_with_process
+        ]
+
     # The port, as far as it is different for a leg that was dialled.
 
     async def answer(self) -> None:
@@ -88,6 +100,7 @@ class OutboundLeg(MediaLeg):
     async def _watch(self) -> None:
         while (sent := await self._follow(self._call)) is not None:
             self._call, self._offer = sent
+            self._calls.append(self._call)
             if self.ended:  # while the INVITE was on its way out
                 await self._call.cancel()
         if not self.ended:  # the stream ended without a word: it was our own hang-up

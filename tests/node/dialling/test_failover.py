@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from node.second_node import second_node
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from ports import free_port
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.outcomes import CallStatus
+from sautikitd.calls.outcomes import CallStatus, HangupCause
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.keys.models import NewKey
@@ -28,6 +29,7 @@ from sautikitd.voice.number_forms import NumberForm
 from sautikitd.voice.sip.events import Acknowledged, Canceled, RemoteBye
 from sautikitd.voice.sip.invites import PreparedInvite
 from sautikitd.voice.sip.user_agent import UserAgent
+from sautikitd.voice.sip.wire import Arrival
 from voice.sip.certificates import Authority
 from voice.sip.far_end import FAST, OUR_SDP, SippRunner, user_agent
 from voice.sip.parties import Callee, until
@@ -142,24 +144,79 @@ async def test_when_the_node_dies_the_silent_trunk_is_called_off_too(
         if answered:
             await ringing.answer()
             await board.until_all(CallStatus.ANSWERED)
-        async with board.platform.database.connection() as connection:
-            await connection.execute(
-                "UPDATE voice_nodes SET lease_until = $2 WHERE id = $1",
-                board.parts.node.node_id,
-                board.clock.now(),
-            )
+        await _lease(board, timedelta())
         await there.reaper.reap()
-        called_off = False
-        while not called_off:  # attempts that challenges would have made are tried before the one there was
-            cancel = await broken.request("CANCEL")
-            called_off = cancel.via.branch == invite.via.branch
-            broken.answer(cancel, 200 if called_off else 481)
-        assert (cancel.call_id, cancel.cseq) == (invite.call_id, invite.cseq)
+        await _called_off(broken, invite)
         async with asyncio.timeout(PATIENCE_S):
             while event := await ringing.sip.next_event():
                 if isinstance(event, RemoteBye | Canceled):
                     break
         assert isinstance(event, RemoteBye if answered else Canceled)
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["the only trunk", "one of two"])
+async def test_an_invite_that_outlives_its_call_at_a_silent_trunk_is_called_off_if_the_node_dies(
+    board: Switchboard, broken: RawPeer, tmp_path: Path, others: bool
+) -> None:
+    await _trunk(board, "asleep", broken.port)
+    if not others:
+        async with board.platform.database.transaction() as connection:
+            await board.platform.trunks.remove(connection, "nairobi", OPERATOR, board.clock.now())
+    async with second_node(board, tmp_path / "second") as (there, _):
+        await _place(board)
+        invite = await broken.request("INVITE")
+        if others:
+            phone = await (await board.exchange.ringing(FIRST)).answer()
+            await board.until_all(CallStatus.ANSWERED)
+            await phone.sip.bye()
+        else:
+            (running,) = board.parts.node._calls.values()
+            running.end(HangupCause.CANCELED)
+        ended = await board.over()
+        assert ended.status is (CallStatus.COMPLETED if others else CallStatus.CANCELED)
+        await there.reaper.reap()
+        with pytest.raises(TimeoutError):  # the node lives, and may not say CANCEL yet (RFC 3261 §9.1)
+            await broken.request("CANCEL", seconds=0.5)
+        await _lease(board, timedelta())
+        await there.reaper.reap()
+        await _called_off(broken, invite)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await board.calls())[0].dialog is not None:
+                await asyncio.sleep(0.02)
+
+
+async def test_an_invite_that_its_node_has_outlived_is_nobodys_business(
+    board: Switchboard, broken: RawPeer
+) -> None:
+    await _trunk(board, "asleep", broken.port)
+    await _place(board)
+    await broken.request("INVITE")
+    (running,) = board.parts.node._calls.values()
+    running.end(HangupCause.CANCELED)
+    assert (await board.over()).dialog is not None
+    board.clock.advance(61)
+    await _lease(board, timedelta(seconds=20))
+    await board.parts.reaper.reap()
+    assert (await board.calls())[0].dialog is None
+
+
+async def _lease(board: Switchboard, left: timedelta) -> None:
+    """Leaves the lease of the board's node so much time; none is what others see of a node that died."""
+    async with board.platform.database.connection() as connection:
+        await connection.execute(
+            "UPDATE voice_nodes SET lease_until = $2 WHERE id = $1",
+            board.parts.node.node_id,
+            board.clock.now() + left,
+        )
+
+
+async def _called_off(trunk: RawPeer, invite: Arrival) -> None:
+    called_off = False
+    while not called_off:  # attempts that challenges would have made are tried before the one there was
+        cancel = await trunk.request("CANCEL")
+        called_off = cancel.via.branch == invite.via.branch
+        trunk.answer(cancel, 200 if called_off else 481)
+    assert (cancel.call_id, cancel.cseq) == (invite.call_id, invite.cseq)
 
 
 async def test_a_silent_trunk_that_is_the_only_one_is_waited_for(board: Switchboard, broken: RawPeer) -> None:

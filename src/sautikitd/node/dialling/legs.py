@@ -121,7 +121,7 @@ class DialledLegs:
         await asyncio.gather(*self._alerts)
 
     async def close(
-        self, record: CallRecord, leg: MediaLeg, by: HangupBy = HangupBy.PLATFORM
+        self, record: CallRecord, leg: OutboundLeg, by: HangupBy = HangupBy.PLATFORM
     ) -> CallRecord | None:
         """Commits the end of a leg, however it came about; one that has not ended is hung up on."""
         if not leg.ended:
@@ -130,7 +130,7 @@ class DialledLegs:
         await self.alerts_written()
         quality = await leg.quality()
         self._recordings.forget(record.id)
-        return await self._books.ended(record.id, ending_of(end, quality))
+        return await self._books.ended(record.id, ending_of(end, quality), unheard=leg.unheard)
 
     def _alert(self, record: CallRecord, at: datetime) -> None:
         calls = [record.id, self._owner.id] if self._owner.is_parent else [record.id]

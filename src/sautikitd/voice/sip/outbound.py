@@ -74,6 +74,12 @@ class OutboundCall:
         """What a CANCEL from another process needs now; its attempt grows with each challenge answered."""
         return self._prepared.state
 
+    @property
+    def unheard(self) -> bool:
+        """Whether an INVITE is out to which nobody has said anything: no CANCEL may follow it yet (RFC 3261 §9.1)."""
+        waits = self._transaction is not None and not (self.events.ended or self._provisional or self.dialog)
+        return waits or bool(self._left)
+
     def __aiter__(self) -> AsyncIterator[Event]:
         return self.events.__aiter__()
 
