@@ -12,6 +12,10 @@ from flow.doubles import callback_server
 from node.exchange import PATIENCE_S, hears_tone, hung_up
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
+from sautikitd.node.devices.guard import DeviceGuard
+from sautikitd.voice.sip.admission import Admit, Demand, Verdict
+from sautikitd.voice.sip.digest import read_digest
+from sautikitd.voice.sip.wire import Arrival
 from simulators.carrier.far_side import Phone
 from voice.media.rtp_peer import sine
 
@@ -33,6 +37,30 @@ async def hear_each_other(phone: PagePhone, party: Phone) -> None:
         while not hears_tone(party.peer, BROWSER_TONE):
             await asyncio.sleep(0.05)
     saying.cancel()
+
+
+@pytest.mark.parametrize("library", ["jssip", "sip.js"])
+async def test_a_browser_finds_the_challenge_it_knows_among_two(
+    board: Switchboard, open_registered: OpenPhone, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard, seen = board.parts.devices.guard, []
+
+    async def watched(request: Arrival) -> Verdict:
+        verdict = await DeviceGuard.authenticate(guard, request)
+        proof = read_digest(request.header("Authorization"))
+        seen.append((proof and proof["algorithm"], verdict))
+        return verdict
+
+    monkeypatch.setattr(guard, "authenticate", watched)
+    await open_registered(library, "opus")
+    (asked, demand), (answered, admitted) = seen
+    assert asked is None
+    assert isinstance(demand, Demand)
+    assert ["algorithm=SHA-256" in demand.challenges[0], "algorithm=MD5" in demand.challenges[1]] == [
+        True
+    ] * 2
+    assert answered == "MD5"
+    assert isinstance(admitted, Admit)
 
 
 @pytest.mark.parametrize(("library", "codec"), [("jssip", "opus"), ("sip.js", "PCMU")])

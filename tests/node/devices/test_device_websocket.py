@@ -32,10 +32,9 @@ async def challenged(
     await browser.request(method, *headers, body=body, user=name, to=to, cseq=1)
     refused = await browser.read(at_least=200)
     assert refused.response.code == 401
-    (offered,) = refused.message.headers.getlist(
-        "WWW-Authenticate"
-    )  # JsSIP would take the last, SIP.js the first
-    (challenge,) = read_challenges([offered], proxy=False)
+    strong, weak = refused.message.headers.getlist("WWW-Authenticate")  # JsSIP and SIP.js take the last
+    assert "algorithm=SHA-256" in strong
+    (challenge,) = read_challenges([weak], proxy=False)
     assert challenge.algorithm == "MD5"
     if method == "INVITE":
         await browser.request("ACK", user=name, to=to, cseq=1, tag=refused.to.tag or "", branch="INVITE1")

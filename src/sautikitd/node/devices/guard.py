@@ -29,10 +29,10 @@ from sautikitd.voice.sip.wire import Arrival
 
 log = structlog.get_logger(__name__)
 
-# Both algorithms are offered, the stronger first (RFC 8760 §2.3), but for those who would fail at that. JsSIP 3 and SIP.js
-# 0.21 know MD5 alone and look at one challenge, JsSIP at the last and SIP.js at the first, so browsers get no other; they
-# come over TLS anyway. baresip before 3.0, which Debian 12 brings along, ends its REGISTER with "Function not implemented"
-# at any challenge of another algorithm, wherever that stands.
+# Both algorithms are offered, each in a header of its own, the stronger first (RFC 8760 §2.3). That order also serves JsSIP 3
+# and SIP.js 0.21, which know MD5 alone: of several challenges both look at the last one. Who would fail at two is baresip
+# before 3.0, which Debian 12 brings along: it ends its REGISTER with "Function not implemented" at any challenge of another
+# algorithm, wherever that stands.
 _MD5_ALONE = ("MD5",)
 _KNOWS_MD5_ALONE = re.compile(r"baresip v[0-2]\.", re.IGNORECASE)
 
@@ -142,8 +142,7 @@ class DeviceGuard:
 
 
 def _algorithms_for(request: Arrival) -> tuple[str, ...]:
-    weak = request.source.transport.websocket or _KNOWS_MD5_ALONE.match(request.header("User-Agent"))
-    return _MD5_ALONE if weak else STRONGEST_FIRST
+    return _MD5_ALONE if _KNOWS_MD5_ALONE.match(request.header("User-Agent")) else STRONGEST_FIRST
 
 
 def _host_of(address: NameAddr) -> str:
