@@ -140,7 +140,7 @@ class Platform:
             docs_base="https://sautikit.test",
         )
         rooms = (
-            IdentityRoutes(self.keys, self.workspaces, self.signing_secrets),
+            IdentityRoutes(self.keys, self.workspaces, self.signing_secrets, self.database),
             NumberRoutes(self.claims, self.routing, self.releases),
             *routes,
         )

@@ -150,7 +150,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
         TestClockRoutes(TestClocks(platform.clock, platform.renewals, platform.retention), forget_keys_of),
         WebhookRoutes(platform.webhooks, platform.waker),
         EventRoutes(),
-        IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets),
+        IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets, platform.database),
     )
     return [endpoint for room in routes for endpoint in endpoints_of(room)]
 

@@ -1,3 +1,5 @@
+import csv
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -171,3 +173,15 @@ async def test_the_audit_log_tells_who_did_what_and_from_where(api: httpx.AsyncC
     )
     assert newest["source_address"] == "127.0.0.1"
     assert made["key"] not in str(entries)
+
+
+async def test_the_audit_log_is_searched_and_exported(api: httpx.AsyncClient) -> None:
+    await api.post("/v1/api-keys", json={"name": "=1+1", "scopes": ["calls.read"]})
+    (made,) = (await api.get("/v1/audit-log?action=api_key.create")).json()["data"]
+    assert (await api.get("/v1/audit-log?to=2020-01-01T00:00:00Z")).json()["data"] == []
+    export = await api.get("/v1/audit-log?format=csv")
+    assert export.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(export.text.splitlines()))
+    assert [row["action"] for row in rows] == ["api_key.create", "workspace.create"]
+    assert rows[0] == made | {"detail": rows[0]["detail"]}
+    assert json.loads(rows[0]["detail"]) == made["detail"]

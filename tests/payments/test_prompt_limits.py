@@ -89,3 +89,17 @@ async def test_a_top_up_is_seen_by_its_own_workspace_alone(office: Office) -> No
     assert (await office.client.get("/v1/topups", headers=stranger)).json()["data"] == []
     mine = (await office.client.get("/v1/topups")).json()["data"]
     assert [topup["id"] for topup in mine] == [str(topup_id)]
+
+
+async def test_top_ups_are_found_by_state_and_time(office: Office) -> None:
+    topup_id = str(await office.top_up())
+
+    async def listed(query: str) -> list[str]:
+        return [topup["id"] for topup in (await office.client.get(f"/v1/topups?{query}")).json()["data"]]
+
+    topup = (await office.client.get(f"/v1/topups/{topup_id}")).json()["topup"]
+    states = [state for state in ("pending", "succeeded", "failed") if await listed(f"status={state}")]
+    assert states == [topup["status"]]
+    at = topup["created_at"]
+    assert await listed(f"from={at}") == await listed(f"created_after={at}") == [topup_id]
+    assert await listed(f"to={at}") == await listed(f"created_before={at}") == []

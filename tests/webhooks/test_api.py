@@ -253,6 +253,9 @@ async def test_a_delivery_is_listed_with_its_log_and_can_be_made_again(
     assert listed["log"][0]["response_body"] == "oh"
     assert listed["log"][0]["request_headers"]["X-Sautikit-Event-Id"] == str(event.id)
     assert (await api.get(f"{place}/{listed['id']}")).json() == {"delivery": listed}
+    assert (await api.get(place, params={"kind": "wallet.top_up,call.failed"})).json()["data"] == [listed]
+    assert (await api.get(place, params={"to": listed["created_at"]})).json()["data"] == []
+    assert (await api.get(place, params={"from": listed["created_at"]})).json()["data"] == [listed]
 
     again = await api.post(f"{place}/{listed['id']}/redeliver")
 
@@ -331,6 +334,16 @@ async def test_events_are_listed_as_they_are_delivered_without_the_steps_of_flow
     assert listed[1]["data"] == {"amount_minor": 5}
     by_kind = (await api.get("/v1/events", params={"kind": "wallet.top_up,call.failed"})).json()["data"]
     assert [event["event_id"] for event in by_kind] == [str(first.id)]
+    strange = await api.get("/v1/events", params={"kind": "wallet.topup"})
+    assert strange.json()["error"]["fields"][0]["problem"] == (
+        "`wallet.topup` is not an event; did you mean `wallet.top_up`?"
+    )
+    at = listed[1]["occurred_at"]
+    for name in ("from", "created_after"):
+        since = (await api.get("/v1/events", params={name: at})).json()["data"]
+        assert str(first.id) in [event["event_id"] for event in since]
+    for name in ("to", "created_before"):
+        assert str(first.id) not in str((await api.get("/v1/events", params={name: at})).json())
     page = (await api.get("/v1/events", params={"limit": 1})).json()
     rest = (await api.get("/v1/events", params={"cursor": page["next_cursor"]})).json()
     assert [event["event_id"] for event in rest["data"]] == [str(first.id)]

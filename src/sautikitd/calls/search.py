@@ -1,7 +1,5 @@
 """Finding calls: one call with all that belongs to it, pages of them, and the CSV export."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +11,7 @@ from sautikitd.calls.outcomes import CallStatus
 from sautikitd.calls.requests import ListCalls, read_time
 from sautikitd.calls.session_ids import is_session_id
 from sautikitd.calls.views import show_call, show_event
+from sautikitd.csv_lines import csv_lines
 from sautikitd.database.pool import Connection, Database
 from sautikitd.events.models import Mode
 from sautikitd.http.pagination import decode_cursor
@@ -150,13 +149,13 @@ async def export(
     database: Database, workspace_id: UUID, mode: Mode, wish: ListCalls, number_ids: frozenset[UUID] | None
 ) -> AsyncIterator[bytes]:
     """Every matching call as CSV, newest first, a page at a time: memory does not grow with the export."""
-    yield _csv_lines([CSV_COLUMNS])
+    yield csv_lines([CSV_COLUMNS])
     async with database.connection() as connection, connection.transaction():
         where, values = _conditions(workspace_id, mode, wish, number_ids)
         statement = f"SELECT {COLUMNS} FROM calls WHERE {' AND '.join(where)} ORDER BY id DESC"
         cursor = await connection.cursor(statement, *values)
         while rows := await cursor.fetch(EXPORT_PAGE):
-            yield _csv_lines([_csv_row(record_of(row)) for row in rows])
+            yield csv_lines([_csv_row(record_of(row)) for row in rows])
 
 
 def _csv_row(call: CallRecord) -> Sequence[Any]:
@@ -166,20 +165,3 @@ def _csv_row(call: CallRecord) -> Sequence[Any]:
         *(call.status.value, *times, call.billed_seconds, call.rate_per_minute_minor, call.cost_minor),
         *(call.cost_currency, call.hangup_cause, call.hangup_by, call.failure_code, call.client_request_id),
     )
-
-
-def _csv_lines(rows: Sequence[Sequence[Any]]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows([[_harmless(value) for value in row] for row in rows])
-    return buffer.getvalue().encode()
-
-
-def _harmless(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe; E.164 numbers stay as they are."""
-    if (
-        isinstance(value, str)
-        and value[:1] in "=+-@\t\r"
-        and not value.removeprefix("+").replace(",+", "").isdigit()
-    ):
-        return "'" + value
-    return value

@@ -59,7 +59,7 @@ WHERE workspace_id = $1 AND mode = $2 AND kind NOT LIKE 'flow.%'
   AND ($4::text[] IS NULL OR kind = ANY ($4))
   AND ($5::uuid IS NULL OR number_id = $5)
   AND ($6::uuid IS NULL OR call_id = $6)
-  AND ($7::timestamptz IS NULL OR occurred_at > $7)
+  AND ($7::timestamptz IS NULL OR occurred_at >= $7)
   AND ($8::timestamptz IS NULL OR occurred_at < $8)
   AND ($10::uuid[] IS NULL OR number_id = ANY ($10))
 ORDER BY id DESC LIMIT $9

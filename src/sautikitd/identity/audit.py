@@ -1,6 +1,6 @@
 """The audit log: every privileged act, written in the transaction of the act. Rows are never changed."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,11 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from sautikitd.database.pool import Connection, Record
+from sautikitd.csv_lines import csv_lines
+from sautikitd.database.pool import Connection, Database, Record
 from sautikitd.events.models import Mode
 from sautikitd.identity.principal import Principal
 from sautikitd.ids import uuid7
-from sautikitd.timestamps import rfc3339
+from sautikitd.timestamps import encode_json, rfc3339
+
+_EXPORT_BATCH = 1_000
 
 ActorKind = Literal["user", "api_key", "staff", "system"]
 
@@ -84,12 +87,45 @@ def noting() -> Iterator[list[str]]:
         _ACTS.reset(token)
 
 
+class AuditFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """`created_after` is included, `created_before` is not; `action` is a whole one, like `number.claim`."""
+
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    action: str | None = None
+
+
 async def newest(
-    connection: Connection, principal: Principal, *, after: UUID | None, limit: int
+    connection: Connection,
+    principal: Principal,
+    filters: AuditFilters,
+    *,
+    after: UUID | None,
+    limit: int,
 ) -> list[AuditEntry]:
     """The acts of the principal's workspace in its mode, newest first; acts of no mode are shown in both."""
-    rows = await connection.fetch(_NEWEST, principal.workspace_id, principal.mode, after, limit)
+    wanted = (filters.created_after, filters.created_before, filters.action)
+    rows = await connection.fetch(_NEWEST, principal.workspace_id, principal.mode, after, *wanted, limit)
     return [_entry(row) for row in rows]
+
+
+async def export(database: Database, principal: Principal, filters: AuditFilters) -> AsyncIterator[bytes]:
+    """The same acts, all of them, as CSV; `detail` is JSON. A batch at a time, each on a connection of its own."""
+    yield csv_lines([AuditEntry.__struct_fields__])
+    after: UUID | None = None
+    while True:
+        async with database.connection() as connection:
+            batch = await newest(connection, principal, filters, after=after, limit=_EXPORT_BATCH)
+        if batch:
+            yield csv_lines([_csv_row(entry) for entry in batch])
+        if len(batch) < _EXPORT_BATCH:
+            return
+        after = batch[-1].id
+
+
+def _csv_row(entry: AuditEntry) -> Sequence[object]:
+    shown = msgspec.structs.asdict(entry) | {"detail": encode_json(entry.detail).decode()}
+    return tuple(shown.values())
 
 
 def _entry(row: Record) -> AuditEntry:
@@ -108,5 +144,8 @@ _NEWEST = """
 SELECT id, actor_kind, actor_id, action, target, detail, source_address, mode, created_at
 FROM audit_log
 WHERE workspace_id = $1 AND (mode = $2 OR mode IS NULL) AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC LIMIT $4
+  AND ($4::timestamptz IS NULL OR created_at >= $4)
+  AND ($5::timestamptz IS NULL OR created_at < $5)
+  AND ($6::text IS NULL OR action = $6)
+ORDER BY id DESC LIMIT $7
 """

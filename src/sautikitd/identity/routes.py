@@ -1,14 +1,17 @@
 """`/v1/api-keys`, `/v1/me`, `/v1/signing-secret`, `/v1/audit-log`."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.pool import Database
 from sautikitd.events.models import Mode
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+from sautikitd.http.errors import InvalidCursor
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
+from sautikitd.http.time_window import TimeWindow
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor, AuditEntry
 from sautikitd.identity.errors import OwnerRequired, SigningSecretHidden
@@ -33,6 +36,13 @@ from sautikitd.identity.workspaces import Workspaces
 class ListQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
     cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
+
+
+class ListAuditLog(TimeWindow, kw_only=True, forbid_unknown_fields=True):
+    limit: Limit = 25
+    cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
+    action: Annotated[str | None, msgspec.Meta(description="Only this act, such as `number.claim`.")] = None
+    format: Literal["json", "csv"] = "json"
 
 
 class MyWorkspace(msgspec.Struct, kw_only=True):
@@ -65,10 +75,13 @@ class SigningSecret(msgspec.Struct):
 class IdentityRoutes:
     tag = "Identity"
 
-    def __init__(self, keys: ApiKeys, workspaces: Workspaces, signing_secrets: SigningSecrets) -> None:
+    def __init__(
+        self, keys: ApiKeys, workspaces: Workspaces, signing_secrets: SigningSecrets, database: Database
+    ) -> None:
         self._keys = keys
         self._workspaces = workspaces
         self._signing_secrets = signing_secrets
+        self._database = database
 
     @endpoint("GET", "/v1/api-keys", scope=Scope.ALL, query=ListQuery, answers={200: Page[ApiKey]})
     async def list_keys(self, request: ApiRequest[None, ListQuery]) -> Answer:
@@ -189,19 +202,26 @@ class IdentityRoutes:
         "GET",
         "/v1/audit-log",
         scope=Scope.ALL,
-        query=ListQuery,
-        answers={200: Page[AuditEntry]},
-        errors=(OwnerRequired,),
+        query=ListAuditLog,
+        answers={200: (Page[AuditEntry], "text/csv")},
+        errors=(OwnerRequired, InvalidCursor),
     )
-    async def audit_log(self, request: ApiRequest[None, ListQuery]) -> Answer:
+    async def audit_log(self, request: ApiRequest[None, ListAuditLog]) -> Answer:
         """Read the audit log.
 
-        Every privileged act in this workspace: who, what, when, from where. For keys of owners; newest first.
+        Every privileged act in this workspace: who, what, when, from where. For keys of owners; newest first. With
+        `format=csv` every matching act is streamed as CSV.
         """
-        if request.principal.role is not Role.OWNER:
+        principal, query = request.principal, request.query
+        if principal.role is not Role.OWNER:
             raise OwnerRequired
-        query, after = request.query, decode_cursor(request.query.cursor)
-        rows = await audit.newest(request.connection, request.principal, after=after, limit=query.limit + 1)
+        filters = audit.AuditFilters(created_after=query.start, created_before=query.end, action=query.action)
+        if query.format == "csv":
+            named = {"Content-Disposition": 'attachment; filename="audit-log.csv"'}
+            stream = audit.export(self._database, principal, filters)
+            return Answer(stream=stream, media_type="text/csv", headers=named)
+        after = decode_cursor(query.cursor)
+        rows = await audit.newest(request.connection, principal, filters, after=after, limit=query.limit + 1)
         return Answer(body=page(rows, query.limit, lambda entry: entry, lambda entry: entry.id))
 
 

@@ -81,8 +81,19 @@ async def find(connection: Connection, account: Account, topup_id: UUID) -> TopU
     return None if row is None else msgspec.convert(dict(row), TopUp)
 
 
-async def newest(connection: Connection, account: Account, after: UUID | None, limit: int) -> list[TopUp]:
-    rows = await connection.fetch(_NEWEST, account.workspace_id, account.mode, after, limit)
+async def newest(
+    connection: Connection,
+    account: Account,
+    *,
+    after: UUID | None,
+    limit: int,
+    status: TopUpStatus | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+) -> list[TopUp]:
+    """`created_after` is included, `created_before` is not."""
+    wanted = (status, created_after, created_before)
+    rows = await connection.fetch(_NEWEST, account.workspace_id, account.mode, after, *wanted, limit)
     return [msgspec.convert(dict(row), TopUp) for row in rows]
 
 
@@ -173,7 +184,10 @@ _FIND = f"SELECT {_NAMES} FROM topups WHERE id = $1 AND workspace_id = $2 AND mo
 
 _NEWEST = f"""
 SELECT {_NAMES} FROM topups WHERE workspace_id = $1 AND mode = $2 AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC LIMIT $4
+  AND ($4::text IS NULL OR status::text = $4)
+  AND ($5::timestamptz IS NULL OR created_at >= $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+ORDER BY id DESC LIMIT $7
 """
 
 _BY_ID = f"SELECT {_NAMES} FROM topups WHERE id = $1 AND mode = $2"

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from sautikitd.http.pagination import Limit
+from sautikitd.http.time_window import TimeWindow
 from sautikitd.numbering.parse import KENYA, NumberClass, parse_number
 from sautikitd.numbering.problems import BadNumber
-from sautikitd.payments.models import WholeShillings
+from sautikitd.payments.models import TopUpStatus, WholeShillings
 
 
 def _check_phone(value: str) -> str | None:
@@ -40,6 +41,7 @@ class CreateTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     currency: Literal["KES"] = "KES"
 
 
-class ListTopUps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ListTopUps(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
     cursor: str | None = None
+    status: TopUpStatus | None = None

@@ -66,9 +66,17 @@ class TopUpRoutes:
     async def list(self, request: ApiRequest[None, ListTopUps]) -> Answer:
         """List top-ups, newest first: prompts and Paybill payments."""
         account = Account(request.principal.workspace_id, request.principal.mode)
-        limit, after = request.query.limit, decode_cursor(request.query.cursor)
-        rows = await repository.newest(request.connection, account, after, limit + 1)
-        return Answer(body=page(rows, limit, views.show, lambda topup: topup.id))
+        wish = request.query
+        rows = await repository.newest(
+            request.connection,
+            account,
+            after=decode_cursor(wish.cursor),
+            limit=wish.limit + 1,
+            status=wish.status,
+            created_after=wish.start,
+            created_before=wish.end,
+        )
+        return Answer(body=page(rows, wish.limit, views.show, lambda topup: topup.id))
 
     @endpoint(
         "GET",

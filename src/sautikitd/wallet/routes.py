@@ -1,6 +1,5 @@
 """`/v1/wallet`, `/v1/test/wallet/refill`, `/v1/public/pricing` (contract §7, §9)."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,6 +8,7 @@ from sautikitd.database.pool import Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
+from sautikitd.http.time_window import TimeWindow
 from sautikitd.identity.principal import Principal, Scope
 from sautikitd.wallet.errors import RefillNeedsTestKey
 from sautikitd.wallet.models import Account, Balance, EntryType, StatementEntry
@@ -16,18 +16,12 @@ from sautikitd.wallet.service import LARGEST_THRESHOLD, Wallets
 from sautikitd.wallet.statements import StatementFilters, statements, statements_csv
 from sautikitd.wallet.tariffs import PriceList, price_list
 
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
-
-class ListStatements(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+class ListStatements(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     """`from` (`created_after`) is included, `to` (`created_before`) is not: RFC 3339 or unix seconds."""
 
     limit: Limit = 25
     cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
-    from_: Time | None = None
-    to: Time | None = None
-    created_after: Time | None = None
-    created_before: Time | None = None
     type: EntryType | None = None
     format: Literal["json", "csv"] = "json"
 
@@ -68,11 +62,7 @@ class WalletRoutes:
         With `format=csv` every matching entry is streamed as CSV.
         """
         account, query = _account(request.principal), request.query
-        filters = StatementFilters(
-            created_after=query.from_ or query.created_after,
-            created_before=query.to or query.created_before,
-            type=query.type,
-        )
+        filters = StatementFilters(created_after=query.start, created_before=query.end, type=query.type)
         if query.format == "csv":
             named = {"Content-Disposition": 'attachment; filename="statement.csv"'}
             stream = statements_csv(self._database, account, filters)

@@ -1,13 +1,12 @@
 """Statements: the wallet's entries, newest first. Holds never appear."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from sautikitd.csv_lines import csv_lines
 from sautikitd.database.pool import Connection, Database, Record
 from sautikitd.timestamps import rfc3339
 from sautikitd.wallet.models import Account, EntryType, StatementEntry
@@ -73,20 +72,20 @@ async def statements_csv(
 
     A batch at a time, each on a connection of its own: neither memory nor a connection waits for a slow reader.
     """
-    yield _csv_lines([_COLUMNS])
+    yield csv_lines([_COLUMNS])
     after: UUID | None = None
     while True:
         async with database.connection() as connection:
             batch = await statements(connection, account, filters, after, _EXPORT_BATCH)
         if batch:
-            yield _csv_lines([_csv_row(entry) for entry in batch])
+            yield csv_lines([_csv_row(entry) for entry in batch])
         if len(batch) < _EXPORT_BATCH:
             return
         after = batch[-1].id
 
 
 def _csv_row(entry: StatementEntry) -> Sequence[object]:
-    texts = (_harmless(entry.description), _harmless(entry.reference))
+    texts = (entry.description, entry.reference)
     amounts = (entry.amount_minor, entry.balance_after_minor, entry.currency)
     return (
         entry.id,
@@ -98,14 +97,3 @@ def _csv_row(entry: StatementEntry) -> Sequence[object]:
         entry.number_id,
         entry.topup_id,
     )
-
-
-def _csv_lines(rows: Sequence[Sequence[object]]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode()
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet runs a cell that starts like a formula; an apostrophe keeps it text."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -117,11 +117,14 @@ async def list_deliveries(
     before: UUID | None,
     limit: int,
     status: DeliveryStatus | None = None,
-    kind: str | None = None,
+    kinds: Sequence[str] | None = None,
     event_id: UUID | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
 ) -> list[Record]:
+    window = (created_after, created_before)
     rows: list[Record] = await connection.fetch(
-        _DELIVERIES, webhook_id, before, status, kind, event_id, limit
+        _DELIVERIES, webhook_id, before, status, kinds, event_id, *window, limit
     )
     return rows
 
@@ -217,9 +220,11 @@ _DELIVERY = f"{_DELIVERY_COLUMNS} AND d.id = $2"
 _DELIVERIES = f"""{_DELIVERY_COLUMNS}
   AND ($2::uuid IS NULL OR d.id < $2)
   AND ($3::delivery_status IS NULL OR d.status = $3)
-  AND ($4::text IS NULL OR e.kind = $4)
+  AND ($4::text[] IS NULL OR e.kind = ANY ($4))
   AND ($5::uuid IS NULL OR d.event_id = $5)
-ORDER BY d.id DESC LIMIT $6
+  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
+  AND ($7::timestamptz IS NULL OR d.created_at < $7)
+ORDER BY d.id DESC LIMIT $8
 """
 
 _ATTEMPTS = "SELECT * FROM webhook_attempts WHERE delivery_id = ANY ($1) ORDER BY delivery_id, attempt"

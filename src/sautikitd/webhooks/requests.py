@@ -1,14 +1,16 @@
 """What clients send to the webhooks room."""
 
+import difflib
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sautikitd.events.kinds import EventKind
 from sautikitd.http.pagination import Limit
+from sautikitd.http.time_window import Time, TimeWindow
 from sautikitd.webhooks.models import DeliveryStatus
 
 Url = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, description="An absolute http(s) URL.")]
@@ -19,7 +21,6 @@ Numbers = Annotated[
     list[UUID],
     msgspec.Meta(min_length=1, max_length=100, description="Only events of these numbers; null for all."),
 ]
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Description = Annotated[str, msgspec.Meta(max_length=500)]
 Cursor = Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")]
 
@@ -60,21 +61,32 @@ class ListWebhooks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cursor: Cursor = None
 
 
-class ListDeliveries(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+def _check_kinds(value: str) -> str | None:
+    """Names with commas between them."""
+    strange = [name for name in value.split(",") if name not in _KINDS]
+    if not strange:
+        return None
+    nearest = difflib.get_close_matches(strange[0], _KINDS, n=1)
+    return f"`{strange[0]}` is not an event{f'; did you mean `{nearest[0]}`?' if nearest else ''}"
+
+
+_KINDS = frozenset(EventKind)
+Kinds = Annotated[str, msgspec.Meta(extra={"check": _check_kinds}, description="Events; a comma list.")]
+
+
+class ListDeliveries(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
     cursor: Cursor = None
     status: DeliveryStatus | None = None
-    kind: str | None = None
+    kind: Kinds | None = None
     event_id: UUID | None = None
 
 
-class ListEvents(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ListEvents(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     """`kind` takes several names with commas between them. Times are those of the event."""
 
     limit: Limit = 25
     cursor: Cursor = None
-    kind: str | None = None
+    kind: Kinds | None = None
     number_id: UUID | None = None
     call_id: UUID | None = None
-    created_after: Time | None = None
-    created_before: Time | None = None

@@ -184,8 +184,10 @@ class WebhookRoutes:
             before=decode_cursor(wish.cursor),
             limit=wish.limit + 1,
             status=wish.status,
-            kind=wish.kind,
+            kinds=wish.kind.split(",") if wish.kind else None,
             event_id=wish.event_id,
+            created_after=wish.start,
+            created_before=wish.end,
         )
         log = await repository.attempts_of(request.connection, [row["id"] for row in rows])
         shown = page(rows, wish.limit, lambda row: show_delivery(row, log[row["id"]]), lambda row: row["id"])
@@ -265,8 +267,8 @@ class EventRoutes:
             kinds=wish.kind.split(",") if wish.kind else None,
             number_id=wish.number_id,
             call_id=wish.call_id,
-            created_after=wish.created_after,
-            created_before=wish.created_before,
+            created_after=wish.start,
+            created_before=wish.end,
             allowed_numbers=place.number_ids,
         )
         return Answer(body=page(found, wish.limit, show_event, lambda event: event.id))
