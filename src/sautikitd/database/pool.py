@@ -13,7 +13,8 @@ from sautikitd.database.lending import Lending
 Connection: TypeAlias = Any
 Record: TypeAlias = Any
 
-# What a lost or restarting server looks like to a client. All of these may be tried again.
+# What a lost, restarting or crowded server looks like to a client, and a transaction that it gave up for another's sake.
+# After any of these nothing was changed, or nobody knows, and it may be tried again.
 DatabaseUnavailable = (
     OSError,
     asyncpg.InterfaceError,
@@ -22,6 +23,8 @@ DatabaseUnavailable = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
 )
 
 

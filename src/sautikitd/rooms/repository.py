@@ -187,10 +187,10 @@ SELECT room_seats.room_id, room_seats.id FROM room_seats
 JOIN calls ON calls.id = room_seats.call_id JOIN voice_nodes ON voice_nodes.id = room_seats.node_id
 WHERE room_seats.left_at IS NULL
   AND (voice_nodes.stopped_at IS NOT NULL OR calls.ended_at < $1::timestamptz - interval '10 seconds')
-LIMIT $2
+ORDER BY room_seats.room_id LIMIT $2
 """
 
 _HOMELESS = """
 SELECT rooms.id, rooms.node_id FROM rooms JOIN voice_nodes ON voice_nodes.id = rooms.node_id
-WHERE rooms.ended_at IS NULL AND voice_nodes.stopped_at IS NOT NULL LIMIT $1
+WHERE rooms.ended_at IS NULL AND voice_nodes.stopped_at IS NOT NULL ORDER BY rooms.id LIMIT $1
 """

@@ -76,7 +76,7 @@ class Recorder:
         while True:
             try:
                 return await write()
-            except (*DatabaseUnavailable, asyncpg.DeadlockDetectedError, TimeoutError) as error:
+            except DatabaseUnavailable as error:
                 log.warning("webhooks: outcomes not recorded yet", count=len(batch), error=repr(error))
                 await asyncio.sleep(_RETRY_S)
             except asyncpg.PostgresError:

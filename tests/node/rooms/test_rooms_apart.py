@@ -33,6 +33,12 @@ async def _call_at(board: Switchboard, node: Hop | None, caller: str) -> Phone:
         board.exchange.node = home
 
 
+async def _opens_the_room(board: Switchboard, node: Hop, caller: str) -> None:
+    """Calls, and sits in the room before anybody else can: so it is at home on his node. Being answered is not enough."""
+    await _call_at(board, node, caller)
+    await until_seated(board, 1)
+
+
 async def test_three_on_two_nodes_hear_the_two_others_and_not_themselves(
     board: Switchboard, tmp_path: Path
 ) -> None:
@@ -122,7 +128,7 @@ async def test_a_conference_whose_node_dies_goes_on_where_its_participants_are(
             second_node(board, tmp_path / "second") as (dying, there),
             second_node(board, tmp_path / "third") as (_, elsewhere),
         ):
-            await _call_at(board, there, FIRST)
+            await _opens_the_room(board, there, FIRST)
             staying = [await call_in(board, SECOND), await _call_at(board, elsewhere, THIRD)]
             await until_seated(board, 3)
             await _dies(board, dying)
@@ -148,7 +154,7 @@ async def test_a_conference_ends_with_its_node_when_it_cannot_go_on_and_the_flow
     async with callback_server(voice=[host, flow]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
         async with second_node(board, tmp_path / "second") as (dying, there):
-            await _call_at(board, there, FIRST)
+            await _opens_the_room(board, there, FIRST)
             guest = await call_in(board, SECOND)
             await until_seated(board, 2)
             if ends:

@@ -60,10 +60,13 @@ class RoomHome:
         self._recording_id: UUID | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
-    async def update(self, room: Room, seats: dict[UUID, Seat]) -> None:
-        """Does what the rows say. Raises `MediaLost`."""
+    async def update(self) -> None:
+        """Does what the rows say, as the board knows them when it is our turn. Raises `MediaLost`."""
         async with self._lock:
-            was_live = self.room.status is RoomStatus.LIVE
+            board, was_live = self._books.board, self.room.status is RoomStatus.LIVE
+            room, seats = board.room(self.room.id), dict(board.seats(self.room.id))
+            if room is None or room.node_id != self._books.node_id:
+                return  # it has ended or moved, and is closed for that
             if room.version >= self.room.version:
                 self.room = room
             for gone in self._placed.keys() - seats.keys():

@@ -53,9 +53,8 @@ class RoomHomes:
 
     async def settle(self, room_id: UUID) -> None:
         """Does at once what the rows of a room say, as the board knows them; nothing for a room of another node."""
-        found, room = self._homes.get(room_id), self._books.board.room(room_id)
-        if found and room:
-            await self._update(found[0], room)
+        if found := self._homes.get(room_id):
+            await self._update(found[0])
 
     async def release(self, room_id: UUID, seat_id: UUID) -> None:
         """Takes a leg of ours out of a room of ours."""
@@ -74,7 +73,7 @@ class RoomHomes:
             for room_id, (home, _) in list(self._homes.items()):
                 room = board.room(room_id)
                 if room is not None and room.node_id == self._books.node_id:
-                    await self._update(home, room)
+                    await self._update(home)
                 else:
                     await self._close(home)
             if self._homes:
@@ -86,13 +85,13 @@ class RoomHomes:
             await self._books.leave_room(room_id)
             await self._close(home)
 
-    async def _update(self, home: RoomHome, room: Room) -> None:
+    async def _update(self, home: RoomHome) -> None:
         try:
-            await home.update(room, dict(self._books.board.seats(room.id)))
+            await home.update()
         except MediaLost:
             await self._lose(home)
         except Exception:  # one room that goes wrong costs neither the others nor the node
-            log.exception("node.room_failed", room_id=str(room.id))
+            log.exception("node.room_failed", room_id=str(home.room.id))
             await self._lose(home)
 
     async def _lose(self, home: RoomHome) -> None:
@@ -122,8 +121,8 @@ class RoomHomes:
             log.warning("node.room_commands_wait", error=repr(exc))
             return
         for command in commands:
-            home, owner = self._homes[command.room_id]
-            await self._books.command_done(command.id, await self._say(home, owner, command))
+            if found := self._homes.get(command.room_id):  # else it has ended since
+                await self._books.command_done(command.id, await self._say(*found, command))
 
     async def _say(self, home: RoomHome, owner: CallRecord, command: RoomCommand) -> str:
         try:
