@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from sautikitd.flow.callbacks.log import CallbackOutcome
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.callbacks.request import prepare
 from sautikitd.flow.callbacks.vocabulary import Asking
-from sautikitd.flow.context import CallbackFormat, CallOutcome
+from sautikitd.flow.context import CallbackFormat, CallOutcome, KeptRecording
 from sautikitd.flow.interpreter import FlowRunner
 
 OTHER_SECRET = "whsec_OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg="
@@ -210,7 +211,10 @@ async def test_the_log_keeps_four_kibibytes_of_the_response() -> None:
 async def test_the_last_report_tells_the_outcome_and_its_reply_is_ignored() -> None:
     story, leg = Story(), ScriptedLeg()
     outcome = CallOutcome(
-        duration_seconds=21, cost_minor=105, hangup_cause="normal", recording_url="https://r.test/1"
+        duration_seconds=21,
+        cost_minor=105,
+        hangup_cause="normal",
+        recording=KeptRecording(id=UUID(int=7), url="https://r.test/1", duration_seconds=20),
     )
     answers: list[Answer] = [[], web.Response(status=500, text="boom")]
     async with callback_server(voice=answers) as server, a_client(story, CLOCK) as client:

@@ -33,10 +33,11 @@ from sautikitd.egress.signatures import verify
 from sautikitd.flow.callbacks import africastalking, twilio
 from sautikitd.flow.callbacks.client import CallbackClient
 from sautikitd.flow.callbacks.formats import vocabulary_of
-from sautikitd.flow.callbacks.question import Method, Question, SessionState
+from sautikitd.flow.callbacks.log import CallbackOutcome
+from sautikitd.flow.callbacks.question import Failure, Method, Question, SessionState
 from sautikitd.flow.callbacks.twilio import twilio_signature
 from sautikitd.flow.callbacks.vocabulary import Asking
-from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext
+from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext, KeptRecording
 from sautikitd.flow.interpreter import FlowRunner
 from sautikitd.flow.journal import EntryKind
 from sautikitd.flow.port import Dialled, DialStatus
@@ -45,6 +46,7 @@ from sautikitd.flow.xml.values import call_id_of, call_sid_of
 
 CLOCK: Clock = SystemClock()
 CALL = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+RECORDING = UUID("01890a5d-1111-774b-bcce-b302099a8057")
 WORKSPACE = UUID("01890a5d-0000-774b-bcce-b302099a8057")
 OLDER_SECRET = "whsec_OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg="
 
@@ -248,7 +250,13 @@ async def test_a_gather_without_action_asks_the_document_that_gave_it_again() ->
 
 async def test_the_voice_callback_gets_no_last_report_but_the_status_callback_does() -> None:
     async with callback_server(voice=[xml("<Response/>")], status=[web.Response(status=204)]) as server:
-        outcome = CallOutcome(duration_seconds=21, cost_minor=105, hangup_cause="normal_clearing")
+        outcome = CallOutcome(
+            duration_seconds=61,
+            cost_minor=105,
+            hangup_cause="normal_clearing",
+            ended_at=datetime(2026, 11, 23, 18, 4, 5, tzinfo=UTC),
+            recording=KeptRecording(id=RECORDING, url="https://api.test/r", duration_seconds=60),
+        )
         async with a_runner(ScriptedLeg(), a_call(server, CallbackFormat.TWILIO)) as (runner, _):
             await runner.run()
             await runner.report_end(outcome)
@@ -257,10 +265,39 @@ async def test_the_voice_callback_gets_no_last_report_but_the_status_callback_do
             await runner.report_end(outcome)
     assert [asked.path for asked in server.asked] == ["/voice", "/status"]
     form = server.asked[1].form
-    assert (form["CallStatus"], form["CallDuration"]) == ("completed", "21")
-    assert form["CallbackSource"] == "call-progress-events"
+    assert dict(form) == dict(form) | {
+        "CallStatus": "completed",
+        "CallDuration": "61",
+        "Duration": "2",
+        "SipResponseCode": "200",
+        "RecordingSid": f"RE{RECORDING.hex}",
+        "RecordingUrl": "https://api.test/r",
+        "RecordingDuration": "60",
+        "Timestamp": "Mon, 23 Nov 2026 18:04:05 +0000",
+        "CallbackSource": "call-progress-events",
+        "SequenceNumber": "0",
+    }
     signature = server.asked[1].headers["X-Twilio-Signature"]
     assert twilios_validator(SECRET).validate(server.url("/status"), dict(form), signature)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(web.Response(status=500), "11200"), (xml("<Response><Sms/></Response>"), "12100")]
+)
+async def test_the_fallback_url_is_told_what_went_wrong_and_where(answer: Answer, code: str) -> None:
+    async with callback_server(voice=[answer], fallback=[xml("<Response/>")]) as server:
+        context = a_call(server, CallbackFormat.TWILIO, fallback_url=server.url("/fallback"))
+        async with a_runner(ScriptedLeg(), context) as (runner, _):
+            await runner.run()
+    first, second = server.asked
+    assert not {"ErrorCode", "ErrorUrl"} & set(first.form)
+    assert (second.form["ErrorCode"], second.form["ErrorUrl"]) == (code, server.url("/voice"))
+    signature = second.headers["X-Twilio-Signature"]
+    assert twilios_validator(SECRET).validate(server.url("/fallback"), dict(second.form), signature)
+
+
+def test_every_way_to_fail_has_its_code_in_twilios_list() -> None:
+    assert set(twilio.ERROR_CODES) == set(CallbackOutcome) - {CallbackOutcome.OK, CallbackOutcome.IGNORED}
 
 
 @pytest.mark.parametrize("cause", list(HangupCause))
@@ -310,7 +347,7 @@ async def test_an_africas_talking_handler_works_unchanged_to_its_final_notificat
                     duration_seconds=21,
                     cost_minor=105,
                     hangup_cause="normal_clearing",
-                    recording_url="https://api.test/r",
+                    recording=KeptRecording(id=RECORDING, url="https://api.test/r", duration_seconds=20),
                 )
             )
     assert leg.done == [
@@ -405,13 +442,20 @@ def test_the_page_of_the_documentation_names_every_parameter(wanted: CallbackFor
     section = page.partition(f"## `{wanted.value}`")[2].partition("\n## ")[0]
     dialled = Dialled(status=DialStatus.COMPLETED, cause="", answered_at=CLOCK.now(), number="+254711000002")
     outcome = CallOutcome(
-        duration_seconds=1, cost_minor=5, hangup_cause="x", recording_url="x", dialled=dialled
+        duration_seconds=1,
+        cost_minor=5,
+        hangup_cause="x",
+        ended_at=CLOCK.now(),
+        sip_code=487,
+        recording=KeptRecording(id=RECORDING, url="x", duration_seconds=20),
+        dialled=dialled,
     )
     context = a_context(
         workspace_id=WORKSPACE, started_at=CLOCK.now(), answered_by="human", client_request_id="c"
     )
     results = dict.fromkeys(_told_by_verbs(), "1") | {"dialStartTime": "2026-11-23T12:00:00.000Z"}
-    question = Question(url="https://e.test/", digits="1", results=results)
+    failure = Failure(url="https://e.test/", outcome=CallbackOutcome.STATUS)
+    question = Question(url="https://e.test/", digits="1", results=results, failure=failure)
     asking = Asking(context=context, question=question, state=SessionState.COMPLETED, outcome=outcome)
     names = [name for name, _ in vocabulary_of(wanted).parameters(asking)]
     assert [name for name in names if f"`{name}`" not in section] == []

@@ -28,7 +28,7 @@ async def second_node(
         await parts.trunk_watch.refresh()
         running = [
             asyncio.ensure_future(work)
-            for work in (parts.node.run(), parts.node.commander.run(), parts.rooms.run())
+            for work in (parts.node.run(), parts.node.commander.run(), parts.rooms.run(), parts.reports.run())
         ]
         try:
             yield parts, Hop(host=settings.sip.host, port=settings.sip.port)

@@ -151,6 +151,7 @@ async def switchboard(
                     parts.node.commander.run(),
                     parts.journal.run(),
                     parts.rooms.run(),
+                    parts.reports.run(),
                 )
             ]
             try:

@@ -62,12 +62,16 @@ def closing(scene: Scene, call: CallRecord, after_s: float = 30) -> Closing:
     return Closing(call_id=call.id, ending=ending)
 
 
+async def taken(commits: Committer, step: Step) -> CallRecord | None:
+    return (await commits.commit(step)).call
+
+
 async def test_a_rush_of_steps_takes_few_transactions_and_each_counts_once(scene: Scene) -> None:
     calls = await ringing(scene, 20)
     before, _ = await scene.balance()
     commits, watched = committer(scene)
-    answered = await asyncio.gather(*(commits.commit(answering(scene, call)) for call in calls))
-    ended = await asyncio.gather(*(commits.commit(closing(scene, call)) for call in calls))
+    answered = await asyncio.gather(*(taken(commits, answering(scene, call)) for call in calls))
+    ended = await asyncio.gather(*(taken(commits, closing(scene, call)) for call in calls))
     assert {call.status for call in answered if call} == {"answered"}
     assert [(call.status, call.cost_minor) for call in ended if call] == [("completed", 150)] * 20
     assert len(watched.batches) <= 6
@@ -80,7 +84,7 @@ async def test_steps_of_one_call_are_taken_one_after_the_other(scene: Scene) -> 
     (call,) = await ringing(scene, 1)
     commits, watched = committer(scene)
     steps = (answering(scene, call), closing(scene, call), closing(scene, call, after_s=40))
-    _, first, second = await asyncio.gather(*(commits.commit(step) for step in steps))
+    _, first, second = await asyncio.gather(*(taken(commits, step) for step in steps))
     assert first is not None
     assert second is not None
     assert (first.billed_seconds, second.billed_seconds) == (30, 30)  # the second found it ended
@@ -93,7 +97,7 @@ async def test_a_step_that_cannot_be_taken_spoils_none_of_the_others(scene: Scen
     commits, watched = committer(scene)
     watched.poisoned = calls[2].id
     outcomes = await asyncio.gather(
-        *(commits.commit(answering(scene, call)) for call in calls), return_exceptions=True
+        *(taken(commits, answering(scene, call)) for call in calls), return_exceptions=True
     )
     assert isinstance(outcomes[2], RuntimeError)
     statuses = [(await scene.call(call.id)).status for call in calls]
@@ -102,7 +106,7 @@ async def test_a_step_that_cannot_be_taken_spoils_none_of_the_others(scene: Scen
 
 async def test_a_call_that_does_not_exist_is_none(scene: Scene) -> None:
     commits, _ = committer(scene)
-    assert await commits.commit(Answering(call_id=uuid7(), at=scene.now, dialog=None)) is None
+    assert await taken(commits, Answering(call_id=uuid7(), at=scene.now, dialog=None)) is None
 
 
 async def test_a_call_that_somebody_holds_keeps_no_other_waiting(scene: Scene) -> None:
@@ -110,8 +114,8 @@ async def test_a_call_that_somebody_holds_keeps_no_other_waiting(scene: Scene) -
     commits, _ = committer(scene)
     async with scene.platform.database.transaction() as connection:
         await connection.execute("SELECT FROM calls WHERE id = $1 FOR UPDATE", stuck.id)
-        waiting = asyncio.ensure_future(commits.commit(answering(scene, stuck)))
-        answered = await commits.commit(answering(scene, free))
+        waiting = asyncio.ensure_future(taken(commits, answering(scene, stuck)))
+        answered = await taken(commits, answering(scene, free))
         assert answered is not None
         assert answered.status == "answered"
         assert not waiting.done()
@@ -126,7 +130,7 @@ async def test_a_commit_that_was_unsure_is_repeated_and_changes_nothing(
     (call,) = await ringing(scene, 1)
     before, _ = await scene.balance()
     commits, _ = committer(scene)
-    await commits.commit(answering(scene, call))
+    await taken(commits, answering(scene, call))
     real, lost = scene.platform.database.transaction, [True]
 
     def losing() -> Any:
@@ -146,7 +150,7 @@ async def test_a_commit_that_was_unsure_is_repeated_and_changes_nothing(
         return Unsure()
 
     monkeypatch.setattr(scene.platform.database, "transaction", losing)
-    ended = await commits.commit(closing(scene, call))
+    ended = await taken(commits, closing(scene, call))
     assert ended is not None
     assert (ended.status, ended.cost_minor) == ("completed", 150)
     assert await scene.balance() == (before - 150, 0)

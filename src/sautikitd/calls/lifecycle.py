@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from sautikitd.calls import repository
+from sautikitd.calls import last_reports, repository
 from sautikitd.calls.charging import Charge, Charging, account_of, cause_of
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus, HangupCause, failure_code_of
@@ -253,6 +253,11 @@ class CallLifecycle:
         if not changes:
             return 0
         await repository.store(connection, [change.call for change in changes])
+        ended = [change for change in changes if change.call.ended_at is not None]
+        await last_reports.owe(
+            connection,
+            [(change.call.id, change.reported_until) for change in ended if last_reports.owed(change.call)],
+        )
         return await self._events.record_many(connection, [_event(change) for change in changes])
 
 
@@ -263,6 +268,7 @@ class _Change(NamedTuple):
     kind: EventKind
     at: datetime
     entry_id: UUID | None = None
+    reported_until: datetime | None = None
 
 
 def _moves_money(call: CallRecord, step: Step) -> bool:
@@ -313,7 +319,7 @@ def _closed(call: CallRecord, step: Closing, charge: Charge) -> _Change:
         dialog=call.dialog if step.keep_dialog else {"left": list(step.unheard)} if step.unheard else None,
     )
     kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
-    return _Change(ended, kind, ending.at, charge.entry_id)
+    return _Change(ended, kind, ending.at, charge.entry_id, step.reported_until)
 
 
 def _event(change: _Change) -> tuple[Event, Sequence[Endpoint]]:

@@ -7,9 +7,10 @@ import msgspec
 
 from sautikitd.clock import Clock
 from sautikitd.flow.callbacks.client import CallbackClient, CallbackFailed, CallbackReply
+from sautikitd.flow.callbacks.last_report import send_last_report
 from sautikitd.flow.callbacks.log import CallbackOutcome
-from sautikitd.flow.callbacks.question import Method, Question, SessionState
-from sautikitd.flow.callbacks.vocabulary import Asking, EndReport
+from sautikitd.flow.callbacks.question import Failure, Method, Question, SessionState
+from sautikitd.flow.callbacks.vocabulary import Asking
 from sautikitd.flow.context import CallOutcome, Direction, FlowContext
 from sautikitd.flow.discretion import Discretion
 from sautikitd.flow.journal import EntryKind, FlowEntry, Journal
@@ -54,10 +55,12 @@ class Asker:
             fallback = self._context.fallback_url
             if fallback is None or fallback == failure.url:
                 raise
+            failed = Failure(url=failure.url, outcome=failure.outcome)
         self._pace.asking()
         self._write(EntryKind.FALLBACK, url=shown_url(fallback))
+        instead = msgspec.structs.replace(question, url=fallback, method=Method.POST, failure=failed)
         try:
-            return await self._ask(msgspec.structs.replace(question, url=fallback, method=Method.POST))
+            return await self._ask(instead)
         except CallbackFailed as failure:
             self._tell_failure(failure)
             raise
@@ -73,23 +76,8 @@ class Asker:
             self._tell_failure(failure)
             return None
 
-    async def report_end(self, voice_callback: Question | None, outcome: CallOutcome) -> None:
-        """The last report, to whom the vocabulary sends it: the voice callback, or the status callback."""
-        question = voice_callback
-        if self._client.end_report is EndReport.STATUS_CALLBACK:
-            url = self._context.status_callback_url
-            question = Question(url=url) if url is not None else None
-        if question is not None:
-            await self._client.report(
-                Asking(
-                    context=self._as_of_now(),
-                    question=question,
-                    state=SessionState.COMPLETED,
-                    duration_seconds=outcome.duration_seconds,
-                    outcome=outcome,
-                ),
-                self._discretion.scrub,
-            )
+    async def report_end(self, outcome: CallOutcome) -> None:
+        await send_last_report(self._client, self._as_of_now(), outcome, self._discretion.scrub)
 
     def _as_of_now(self) -> FlowContext:
         return msgspec.structs.replace(self._context, answered_at=self.answered_at)

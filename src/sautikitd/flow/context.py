@@ -58,15 +58,29 @@ class FlowContext(msgspec.Struct, frozen=True, kw_only=True):
         return self.recording_url.replace("{recording_id}", str(recording_id))
 
 
+class KeptRecording(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording of a call that has ended. `duration_seconds` is None while it is not stored."""
+
+    id: UUID
+    url: str
+    duration_seconds: int | None = None
+
+
 class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended, for the final report. `cost_minor` in cents; `hangup_cause` of `calls.models`; `dialled` is
-    what became of the last dial."""
+    """How a call ended, for the final report. `cost_minor` in cents; `hangup_cause` of `calls.models`; `sip_code` is
+    that of the final response, where there was one; `dialled` is what became of the last dial."""
 
     duration_seconds: int
     cost_minor: int
     hangup_cause: str
-    recording_url: str = ""
+    ended_at: datetime | None = None
+    sip_code: int | None = None
+    recording: KeptRecording | None = None
     dialled: Dialled | None = None
+
+    @property
+    def recording_url(self) -> str:
+        return self.recording.url if self.recording else ""
 
     @property
     def amount(self) -> str:

@@ -107,7 +107,7 @@ class FlowRunner:
         if self._control is None:
             dialled = self._dialler.last if self._dialler is not None else None
             outcome = msgspec.structs.replace(outcome, dialled=dialled)
-            await self._asker.report_end(self.voice_callback, outcome)
+            await self._asker.report_end(outcome)
 
     @property
     def state(self) -> FlowState | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from sautikitd.calls.last_reports import CLAIM
 from sautikitd.calls.lifecycle import CallLifecycle, Covered
 from sautikitd.calls.models import CallRecord
 from sautikitd.calls.steps import Alerting, Answering, Closing, Ending
@@ -36,10 +37,22 @@ class Books:
 
     async def answered(self, call_id: UUID, at: datetime, dialog: dict[str, Any] | None) -> CallRecord | None:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
-        return await self._committer.commit(Answering(call_id=call_id, at=at, dialog=dialog))
+        return (await self._committer.commit(Answering(call_id=call_id, at=at, dialog=dialog))).call
 
     async def ended(self, call_id: UUID, ending: Ending, *, unheard: Sequence[Any] = ()) -> CallRecord | None:
-        return await self._committer.commit(Closing(call_id=call_id, ending=ending, unheard=unheard))
+        step = Closing(call_id=call_id, ending=ending, unheard=unheard)
+        return (await self._committer.commit(step)).call
+
+    async def ended_to_report(
+        self, call_id: UUID, ending: Ending, *, unheard: Sequence[Any] = ()
+    ) -> CallRecord | None:
+        """The same for who tells the voice callback of it: the call, where that is now his to do; None where somebody
+        else has ended it, or is about to tell."""
+        until = self._clock.now() + CLAIM
+        step = Closing(call_id=call_id, ending=ending, unheard=unheard, reported_until=until)
+        taken = await self._committer.commit(step)
+        in_time = self._clock.now() < until - CLAIM / 2  # not so after an outage of the database
+        return taken.call if taken.changed and in_time else None
 
     async def identified(self, call_id: UUID, answered_by: str, at: datetime) -> None:
         await self.persist(lambda connection: self._lifecycle.identify(connection, call_id, answered_by, at))

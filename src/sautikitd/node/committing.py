@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import structlog
 
 from sautikitd.calls.lifecycle import CallLifecycle
-from sautikitd.calls.models import CallRecord
 from sautikitd.calls.steps import Step, Taken
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database
@@ -44,13 +43,15 @@ class Committer:
         self._beside: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def commit(self, step: Step) -> CallRecord | None:
-        """The call after the step, or as it was found where it is past it. Raises what only this step raises."""
+    async def commit(self, step: Step) -> Taken:
+        """The call after the step, or as it was found where it is past it. Raises what only this step raises.
+
+        A step whose commit was never confirmed may be told as one that changed nothing, though it did."""
         outcome: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((step, outcome))
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather())
-        return (await outcome).call
+        return await outcome
 
     async def _gather(self) -> None:
         while self._waiting:

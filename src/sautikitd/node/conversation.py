@@ -1,33 +1,25 @@
 """An answered (or answerable) leg and the flow that runs on it: what both directions share."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
 import structlog
 
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.outcomes import HangupCause
 from sautikitd.clock import Clock
-from sautikitd.database.pool import Database, DatabaseUnavailable
-from sautikitd.egress.client import EgressClient
-from sautikitd.events.models import Mode
-from sautikitd.flow.callbacks.client import CallbackClient
-from sautikitd.flow.callbacks.formats import vocabulary_of
-from sautikitd.flow.callbacks.question import Method
-from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext
+from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.flow.context import FlowContext
 from sautikitd.flow.discretion import DiscreetJournal, Discretion
-from sautikitd.flow.document import Flow, FlowInvalid
 from sautikitd.flow.interpreter import FlowRunner
 from sautikitd.flow.port import Digits, LegGone
-from sautikitd.flow.reader import read_actions
-from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.node.answering import AnsweringMachines
 from sautikitd.node.books import Books
+from sautikitd.node.callback_clients import CallbackClients
 from sautikitd.node.dialling.dial import CallDialler
 from sautikitd.node.dialling.means import Dialling
+from sautikitd.node.flow_facts import context_of
 from sautikitd.node.journal import JournalWriter
+from sautikitd.node.last_reports import LastReports
 from sautikitd.node.live.controllers import Controllers
 from sautikitd.node.live.flow import LiveFlow, LiveFlows
 from sautikitd.node.money import MoneyWatch
@@ -45,11 +37,10 @@ log = structlog.get_logger(__name__)
 class Conversations:
     """Makes conversations; one for the node."""
 
-    database: Database
     books: Books
     journal: JournalWriter
-    egress: EgressClient
-    secrets: SigningSecrets
+    callbacks: CallbackClients
+    reports: LastReports
     dialling: Dialling
     clock: Clock
     public_url: str
@@ -57,7 +48,6 @@ class Conversations:
     streams: StreamClient
     rooms: NodeRooms
     flows: LiveFlows = field(default_factory=LiveFlows)
-    known_secrets: dict[tuple[UUID, Mode], Sequence[str]] = field(default_factory=dict)
 
     async def hold(
         self, call: CallRecord, leg: MediaLeg, *, paid_leg: CallRecord | None = None
@@ -90,20 +80,9 @@ class Conversations:
                     log.error("node.beside_failed", call_id=str(call.id), exc_info=problem)
         return flow.runner
 
-    def unbegun(self, call: CallRecord, leg: MediaLeg) -> FlowRunner:
-        """The runner of a call that nobody answered: it has the last report alone to give."""
-        return self._flow(call, leg).runner
-
-    async def report(self, runner: FlowRunner, ended: CallRecord, leg: MediaLeg) -> None:
-        """Tells the voice callback how the call ended, and where its newest recording is."""
-        newest = leg.recordings.newest
-        outcome = CallOutcome(
-            duration_seconds=ended.billed_seconds or 0,
-            cost_minor=ended.cost_minor,
-            hangup_cause=ended.hangup_cause or HangupCause.NORMAL_CLEARING,
-            recording_url=self._recording_url(str(newest)) if newest else "",
-        )
-        await runner.report_end(outcome)
+    async def report(self, runner: FlowRunner | None, ended: CallRecord, leg: MediaLeg) -> None:
+        """Tells the voice callback how the call ended. Without a runner its flow never began."""
+        await self.reports.tell(ended, runner, leg.recordings.newest)
 
     async def _open(self, call: CallRecord, leg: MediaLeg) -> None:
         """What was asked for with the call itself, before its flow begins."""
@@ -125,21 +104,11 @@ class Conversations:
         except (MediaRefused, *DatabaseUnavailable) as exc:
             log.error("node.not_recorded", call_id=str(call.id), error=repr(exc))
 
-    def _recording_url(self, recording_id: str) -> str:
-        return f"{self.public_url}/v1/recordings/{recording_id}/media"
-
     def _flow(self, call: CallRecord, leg: MediaLeg) -> LiveFlow:
         discretion = Discretion()  # of the whole call: what one flow has hidden, the next does not tell
         journal = self.journal.of(call)
         discreet = DiscreetJournal(journal, discretion)
-        client = CallbackClient(
-            self.egress,
-            vocabulary=vocabulary_of(CallbackFormat(call.callback_format)),
-            secrets=lambda: self._secrets_of(call),
-            log=journal,
-            live=call.mode == "live",
-            clock=self.clock,
-        )
+        client = self.callbacks.of(call)
         dialler = CallDialler(self.dialling, call, leg)
         streamer = CallStreams(
             client=self.streams,
@@ -148,7 +117,7 @@ class Conversations:
             leg=leg,
             callbacks=client,
             context=lambda: self._context(call, leg),
-            secrets=lambda: self._secrets_of(call),
+            secrets=lambda: self.callbacks.secrets_of(call),
             journal=discreet,
             clock=self.clock,
             see_through=self.dialling.see_through,
@@ -173,45 +142,5 @@ class Conversations:
             leg, context=lambda: self._context(call, leg), make=make, journal=discreet, clock=self.clock
         )
 
-    async def _secrets_of(self, call: CallRecord) -> Sequence[str]:
-        """The signing secrets; while the database is away, those it had last."""
-        place = (call.workspace_id, call.mode)
-        try:
-            async with self.database.connection() as connection:
-                self.known_secrets[place] = await self.secrets.valid(connection, *place)
-        except DatabaseUnavailable:
-            if place not in self.known_secrets:
-                raise
-        return self.known_secrets[place]
-
     def _context(self, call: CallRecord, leg: MediaLeg) -> FlowContext:
-        return FlowContext(
-            call_id=call.id,
-            session_id=call.session_id,
-            direction=Direction(call.direction),
-            from_number=call.from_address,
-            to_number=call.to_address,
-            live=call.mode == "live",
-            client_request_id=call.client_request_id,
-            answered_at=leg.answered_at,
-            answered_by=leg.answering.answerer or call.answered_by,
-            greeting_end=leg.answering.greeting_end,
-            actions=_inline(call),
-            voice_callback_url=call.voice_callback_url,
-            voice_method=Method(call.voice_method),
-            fallback_url=call.fallback_url,
-            status_callback_url=call.status_callback_url,
-            forward_to=call.forward_to,
-            callback_format=CallbackFormat(call.callback_format),
-            workspace_id=call.workspace_id,
-            started_at=call.started_at or call.created_at,
-            recording_url=self._recording_url("{recording_id}"),
-        )
-
-
-def _inline(call: CallRecord) -> Flow | None:
-    """The inline actions, which were checked when the call was placed."""
-    if call.actions is None:
-        return None
-    flow = read_actions(call.actions)
-    return None if isinstance(flow, FlowInvalid) else flow
+        return context_of(call, self.public_url, answered_at=leg.answered_at, heard=leg.answering)

@@ -54,6 +54,7 @@ class OutboundCall:
     async def _run_leg(self, record: CallRecord) -> None:
         leg = await self._dialled.dial(record)
         if leg is None:
+            self._conversations.reports.wake()
             return
         runner = None
         try:
@@ -63,9 +64,9 @@ class OutboundCall:
         except LegGone as gone:
             log.debug("node.unanswered", call_id=str(record.id), cause=gone.cause)
         finally:
-            ended = await self._dialled.close(record, leg)
+            ended = await self._dialled.close_to_report(record, leg)
         if ended:
-            await self._conversations.report(runner or self._conversations.unbegun(record, leg), ended, leg)
+            await self._conversations.report(runner, ended, leg)
 
     async def _run_group(self) -> None:
         """Everybody rings; the first answer that is committed wins, and the others are called off."""
@@ -95,10 +96,8 @@ class OutboundCall:
             record, leg = won.result()
             await self._hold_winner(record, leg)
         else:
-            ended = await self._books.ended(self.call.id, self._nobody(list(ends.values())))
-            if ended and (legs := self.legs):
-                runner = self._conversations.unbegun(self.call, legs[0])
-                await self._conversations.report(runner, ended, legs[0])
+            await self._books.ended(self.call.id, self._nobody(list(ends.values())))
+            self._conversations.reports.wake()
 
     async def _hold_winner(self, record: CallRecord, leg: OutboundLeg) -> None:
         try:
@@ -112,7 +111,7 @@ class OutboundCall:
         finally:
             await self._dialled.close(record, leg)
             end = await leg.gone()
-            ended = await self._books.ended(self.call.id, ending_of(end))
+            ended = await self._books.ended_to_report(self.call.id, ending_of(end))
         if ended:
             await self._conversations.report(runner, ended, leg)
 

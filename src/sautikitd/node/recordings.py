@@ -37,6 +37,7 @@ class NodeRecordings:
         self._calls: dict[UUID, CallRecord] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         self._writers: dict[UUID, RunningRecordings] = {}
+        self._unstored: dict[UUID, asyncio.Future[None]] = {}
 
     def know(self, leg_id: UUID, call: CallRecord) -> None:
         """Recordings of the leg `leg_id` are the call's."""
@@ -101,6 +102,12 @@ class NodeRecordings:
 
     def started(self, place: RecordingPlace, writer: RunningRecordings) -> None:
         self._writers[place.recording_id] = writer
+        self._unstored[place.recording_id] = asyncio.get_running_loop().create_future()
+
+    async def stored(self, recording_id: UUID, within_s: float) -> None:
+        """Waits until a recording is in the store, or cannot be, or the time is up."""
+        if waiting := self._unstored.get(recording_id):
+            await asyncio.wait({waiting}, timeout=within_s)
 
     def finished(self, call_id: UUID, place: RecordingPlace, duration_ms: int, failed: str | None) -> None:
         self._writers.pop(place.recording_id, None)
@@ -129,3 +136,6 @@ class NodeRecordings:
             await self._service.finish(recording_id, path, duration_ms)
         except DatabaseUnavailable as exc:
             log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
+        finally:
+            if waiting := self._unstored.pop(recording_id, None):
+                waiting.set_result(None)

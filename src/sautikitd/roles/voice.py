@@ -18,12 +18,14 @@ from sautikitd.egress.client import EgressClient
 from sautikitd.events.log import CHANNEL as WEBHOOKS
 from sautikitd.ids import uuid7
 from sautikitd.node.books import Books
+from sautikitd.node.callback_clients import CallbackClients
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.dialling.failover import Failover
 from sautikitd.node.dialling.means import Dialling
 from sautikitd.node.gauges import node_gauges
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
+from sautikitd.node.last_reports import LastReports
 from sautikitd.node.live.commander import RunningCall
 from sautikitd.node.live.control import LiveControl
 from sautikitd.node.live.controllers import Controllers
@@ -74,6 +76,7 @@ class Parts:
     recordings: NodeRecordings
     devices: DeviceParts
     rooms: NodeRooms
+    reports: LastReports
 
     def wake(self) -> None:
         """Something may be waiting: a command, a change in a room."""
@@ -103,6 +106,7 @@ async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None
             parts.recordings.run(),
             parts.devices.registrar.keep_alive(parts.agent),
             parts.rooms.run(),
+            parts.reports.run(),
         )
     ]
     listening = [
@@ -228,12 +232,21 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             running=running,
         )
         rooms = node_rooms(platform, node_id, engine, recordings, prompting)
-        conversations = Conversations(
+        callbacks = CallbackClients(database, egress, platform.signing_secrets, journal, clock)
+        reports = LastReports(
             database=database,
+            callbacks=callbacks,
+            recordings=recordings,
+            kept=platform.recordings,
+            clock=clock,
+            public_url=settings.public_url,
+        )
+        held.push_async_callback(reports.close)
+        conversations = Conversations(
             books=books,
             journal=journal,
-            egress=egress,
-            secrets=platform.signing_secrets,
+            callbacks=callbacks,
+            reports=reports,
             dialling=dialling,
             clock=clock,
             public_url=settings.public_url,
@@ -281,6 +294,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
                 supervisions=platform.supervisions,
             ),
             rooms=rooms,
+            reports=reports,
             trunk_watch=trunk_watch,
             recordings=recordings,
             devices=devices,

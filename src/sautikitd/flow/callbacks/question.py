@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from sautikitd.flow.callbacks.log import CallbackOutcome
+
 
 class Method(StrEnum):
     POST = "POST"
@@ -25,11 +27,18 @@ class SessionState(StrEnum):
     COMPLETED = "Completed"
 
 
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the fallback URL is asked: which URL gave no flow, and how."""
+
+    url: str
+    outcome: CallbackOutcome
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """`url` may be relative. No `state` means what the call itself says: `Ringing` or `Answered`.
 
     `results` are the fields of the verb that ended, by their names in the sautikit vocabulary. One that is asked
-    on the side (`aside`) may be answered with sound, or with nothing, instead of a flow.
+    on the side (`aside`) may be answered with sound, or with nothing, instead of a flow. `failure` is for the fallback URL.
     """
 
     url: str
@@ -39,6 +48,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     sensitive: bool = False
     results: Mapping[str, str] = {}
     aside: bool = False
+    failure: Failure | None = None
 
 
 def masked(digits: str) -> str:

@@ -6,10 +6,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from email.utils import format_datetime
 
-from sautikitd.flow.callbacks.question import Method, SessionState
+from sautikitd.flow.callbacks.log import CallbackOutcome
+from sautikitd.flow.callbacks.question import Failure, Method, SessionState
 from sautikitd.flow.callbacks.vocabulary import Asking, EndReport, Parameters, Prepared
-from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext
+from sautikitd.flow.context import CallbackFormat, CallOutcome, Direction, FlowContext, KeptRecording
 from sautikitd.flow.xml.element import Dialect
 from sautikitd.flow.xml.values import call_sid_of
 
@@ -53,6 +55,20 @@ UNANSWERED = {
 """CallStatus of a call that was never answered, by its hangup cause; every other cause is `failed`."""
 
 
+ERROR_CODES: Mapping[CallbackOutcome, str] = {
+    CallbackOutcome.STATUS: "11200",  # HTTP retrieval failure
+    CallbackOutcome.TIMEOUT: "11200",
+    CallbackOutcome.CONNECT: "11205",  # HTTP connection failure
+    CallbackOutcome.RESET: "11205",
+    CallbackOutcome.PROTOCOL: "11206",  # HTTP protocol violation
+    CallbackOutcome.DNS: "11210",  # HTTP bad host name
+    CallbackOutcome.TLS: "11220",  # SSL/TLS handshake error
+    CallbackOutcome.REFUSED: "11100",  # invalid URL format
+    CallbackOutcome.TOO_LARGE: "11750",  # TwiML response body too large
+    CallbackOutcome.INVALID: "12100",  # document parse failure
+}
+"""Why the fallback URL is asked, in Twilio's error codes (twilio.com/docs/api/errors)."""
+
 GREETING_ENDS = {"beep": "machine_end_beep", "silence": "machine_end_silence", "limit": "machine_end_other"}
 """A machine whose greeting was waited for. The other answerers (`human`, `fax`, `unknown`) are Twilio's as well."""
 
@@ -85,7 +101,8 @@ class TwilioVocabulary:
             ("AnsweredBy", _answered_by(context)),
             ("Digits", question.digits),
             *_results(question.results),
-            *_ending(asking.outcome),
+            *_failure(question.failure),
+            *_ending(asking),
         ]
         return [(name, value) for name, value in fields if value]
 
@@ -135,13 +152,38 @@ def _result(name: str, value: str) -> str:
     return value.replace("_", "-") if name.endswith("CallStatus") else value
 
 
-def _ending(outcome: CallOutcome | None) -> Parameters:
-    """Of a status callback (twilio.com/docs/voice/api/call-resource, "StatusCallback request parameters")."""
+def _failure(failure: Failure | None) -> Parameters:
+    """To the fallback URL (twilio.com/docs/usage/security/availability-reliability)."""
+    if failure is None:
+        return []
+    return [("ErrorCode", ERROR_CODES.get(failure.outcome, "11200")), ("ErrorUrl", failure.url)]
+
+
+def _ending(asking: Asking) -> Parameters:
+    """Of a status callback (twilio.com/docs/voice/api/call-resource, "StatusCallback request parameters"). `Duration`
+    is in minutes, begun ones whole."""
+    outcome = asking.outcome
     if outcome is None:
         return []
+    answered = _was_answered(asking.context, outcome)
+    code = outcome.sip_code or (200 if answered else None)
     return [
         ("CallDuration", str(outcome.duration_seconds)),
-        ("RecordingUrl", outcome.recording_url),
+        ("Duration", str(-(-outcome.duration_seconds // 60)) if answered else ""),
+        ("SipResponseCode", str(code or "")),
+        *_recording(outcome.recording),
+        ("Timestamp", format_datetime(outcome.ended_at) if outcome.ended_at else ""),
         ("CallbackSource", "call-progress-events"),
         ("SequenceNumber", "0"),
+    ]
+
+
+def _recording(recording: KeptRecording | None) -> Parameters:
+    if recording is None:
+        return []
+    seconds = recording.duration_seconds
+    return [
+        ("RecordingUrl", recording.url),
+        ("RecordingSid", f"RE{recording.id.hex}"),
+        ("RecordingDuration", str(seconds) if seconds is not None else ""),
     ]

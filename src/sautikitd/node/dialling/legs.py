@@ -124,13 +124,22 @@ class DialledLegs:
         self, record: CallRecord, leg: OutboundLeg, by: HangupBy = HangupBy.PLATFORM
     ) -> CallRecord | None:
         """Commits the end of a leg, however it came about; one that has not ended is hung up on."""
+        ending = await self._over(record, leg, by)
+        return await self._books.ended(record.id, ending, unheard=leg.unheard)
+
+    async def close_to_report(self, record: CallRecord, leg: OutboundLeg) -> CallRecord | None:
+        """The same of a leg that is the call itself, for who tells its voice callback; see `Books.ended_to_report`."""
+        ending = await self._over(record, leg, HangupBy.PLATFORM)
+        return await self._books.ended_to_report(record.id, ending, unheard=leg.unheard)
+
+    async def _over(self, record: CallRecord, leg: OutboundLeg, by: HangupBy) -> Ending:
         if not leg.ended:
             leg.end(HangupCause.NORMAL_CLEARING if leg.answered else HangupCause.CANCELED, by=by)
         end = await leg.gone()
         await self.alerts_written()
         quality = await leg.quality()
         self._recordings.forget(record.id)
-        return await self._books.ended(record.id, ending_of(end, quality), unheard=leg.unheard)
+        return ending_of(end, quality)
 
     def _alert(self, record: CallRecord, at: datetime) -> None:
         calls = [record.id, self._owner.id] if self._owner.is_parent else [record.id]

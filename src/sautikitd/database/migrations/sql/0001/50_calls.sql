@@ -132,6 +132,13 @@ CREATE TABLE call_commands (
 CREATE INDEX call_commands_waiting ON call_commands (call_id) WHERE done_at IS NULL;
 CREATE INDEX call_commands_of_node ON call_commands (node_id) WHERE done_at IS NULL AND node_id IS NOT NULL;
 
+-- Calls that have ended and whose voice callback has not been told so: written with the end, removed when it was told.
+CREATE TABLE last_reports (
+    call_id uuid PRIMARY KEY REFERENCES calls,
+    claimed_until timestamptz                     -- somebody is telling it; null: nobody yet
+);
+CREATE INDEX last_reports_waiting ON last_reports (claimed_until NULLS FIRST);
+
 -- Every voice callback asked: request, reply and timing, kept 30 days.
 CREATE TABLE voice_callbacks (
     id uuid PRIMARY KEY,
