@@ -48,6 +48,10 @@ REJECTING = (ALONE, "test_a_caller_is_rejected_with_the_reason_and_pays_nothing"
 ROOMS = "system/verbs/test_rooms_and_queues.py"
 THREE_CONFER = ("system/test_rooms_of_phones.py", "test_three_phones_confer_and_the_record_has_all_of_them")
 HOSTED = (ROOMS, "test_a_conference_that_waits_for_its_host_and_ends_with_him")
+TWILIO_STATUS = (
+    "node/rooms/test_twilio_status.py",
+    "test_twilios_library_accepts_what_a_conference_in_twiml_tells",
+)
 COACHED = (ROOMS, "test_a_coach_is_heard_by_his_agent_alone")
 QUEUE = (ROOMS, "test_a_queue_plays_what_it_was_given_takes_so_many_and_keeps_them_so_long")
 AGENT = (ROOMS, "test_an_agent_hears_what_he_was_given_until_nobody_has_come_in_time")
@@ -99,6 +103,7 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
         **dict.fromkeys(("maxParticipants", "beep", "muted", "startOnEnter", "endOnExit", "waitUrl"), HOSTED),
         **dict.fromkeys(("collectDigits", "numDigits", "finishOnKey", "digitsCallbackUrl"), HOSTED),
         "coach": COACHED,
+        "statusEventsFormat": TWILIO_STATUS,
     },
     "enqueue": dict.fromkeys(("name", "waitUrl", "action", "method", "maxSize", "maxWait"), QUEUE),
     "dequeue": dict.fromkeys(("name", "waitUrl", "action", "method", "maxWait"), AGENT),

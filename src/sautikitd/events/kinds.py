@@ -114,7 +114,8 @@ class ConferencePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Of every `conference.*` event; `sequence` counts the events of one conference from 1, `participants` is how
     many are in it then. Those of a participant name him by his `call_id`; `number` is the far party's.
 
-    `reason` is of `ended` and `participant_left`; `duration_seconds` counts from the start, or since he joined.
+    `reason` is of `ended` and `participant_left`; `duration_seconds` counts from the start, or since he joined. Who
+    ended it by leaving is `ended_by_call_id`; `start_on_enter` and `end_on_exit` are as he joined with them.
     """
 
     conference_id: UUID
@@ -127,7 +128,10 @@ class ConferencePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     muted: bool | None = None
     held: bool | None = None
     coached_call_id: UUID | None = None
+    start_on_enter: bool | None = None
+    end_on_exit: bool | None = None
     reason: str | None = None
+    ended_by_call_id: UUID | None = None
     duration_seconds: int | None = None
     recording_id: UUID | None = None
 

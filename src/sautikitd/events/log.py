@@ -36,12 +36,13 @@ class EventLog:
         for event, _ in events:
             is_public(event.kind)
         facts = [event for event, _ in events]
-        given = list(chain.from_iterable([(event.id, e.url) for e in urls] for event, urls in events))
+        given = list(chain.from_iterable([(event.id, e.url, e.form) for e in urls] for event, urls in events))
         written: str = await connection.execute(
             _RECORD,
             *_columns(facts),
-            [event_id for event_id, _ in given],
-            [url for _, url in given],
+            [event_id for event_id, _, _ in given],
+            [url for _, url, _ in given],
+            [form for _, _, form in given],
         )
         return int(written.rpartition(" ")[2])
 
@@ -85,7 +86,7 @@ WITH event AS MATERIALIZED (
     INSERT INTO events (id, workspace_id, mode, kind, call_id, number_id, sequence, data, occurred_at)
     SELECT id, workspace_id, mode, kind, call_id, number_id, sequence, data, occurred_at FROM event
 ), receiver AS (
-    SELECT e.id AS event_id, w.id AS webhook_id, w.id AS endpoint_id, w.url,
+    SELECT e.id AS event_id, w.id AS webhook_id, w.id AS endpoint_id, w.url, NULL AS form,
            w.number_ids IS NULL AS every_number, '*' = ANY (w.events) AS every_kind
     FROM event e
     JOIN webhooks w ON w.workspace_id = e.workspace_id AND w.mode = e.mode
@@ -94,8 +95,8 @@ WITH event AS MATERIALIZED (
      AND (w.number_ids IS NULL OR e.number_id = ANY (w.number_ids))
     WHERE e.kind NOT LIKE 'flow.%'
     UNION ALL
-    SELECT e.id, NULL, url_endpoint_id(e.workspace_id, e.mode, given.url), given.url, true, true
-    FROM unnest($10::uuid[], $11::text[]) AS given (event_id, url)
+    SELECT e.id, NULL, url_endpoint_id(e.workspace_id, e.mode, given.url), given.url, given.form, true, true
+    FROM unnest($10::uuid[], $11::text[], $12::text[]) AS given (event_id, url, form)
     JOIN event e ON e.id = given.event_id
     WHERE e.kind NOT LIKE 'flow.%' AND NOT EXISTS (
         SELECT FROM webhook_health h
@@ -106,8 +107,8 @@ WITH event AS MATERIALIZED (
     ORDER BY event_id, url, webhook_id IS NULL, every_number, every_kind, webhook_id
 )
 INSERT INTO webhook_deliveries
-    (event_id, workspace_id, mode, webhook_id, endpoint_id, url, call_id, sequence, due_at)
-SELECT e.id, e.workspace_id, e.mode, c.webhook_id, c.endpoint_id, c.url, e.call_id, e.sequence,
+    (event_id, workspace_id, mode, webhook_id, endpoint_id, url, form, call_id, sequence, due_at)
+SELECT e.id, e.workspace_id, e.mode, c.webhook_id, c.endpoint_id, c.url, c.form, e.call_id, e.sequence,
        least(e.occurred_at, clock_timestamp())
 FROM chosen c JOIN event e ON e.id = c.event_id
 ORDER BY e.call_id, e.sequence

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 Mode = Literal["live", "test"]
+Form = Literal["twilio"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A URL besides the subscriptions that is to hear of an event: a number's `events_url`, a call's `webhook_url`."""
+    """A URL besides the subscriptions that is to hear of an event: a number's `events_url`, a call's `webhook_url`.
+
+    `form` is in whose words: None is the envelope; `twilio` is for status callbacks that stand in TwiML.
+    """
 
     url: str
+    form: Form | None = None

@@ -45,6 +45,7 @@ class ConferenceSpec(msgspec.Struct, frozen=True, kw_only=True):
     coach: str | None = None  # id or session id of the call that he is heard by
     status_url: str | None = None
     status_events: tuple[str, ...] = ()
+    twilio_status: bool = False  # in Twilio's words, whatever those of the call are
     num_digits: int | None = None  # gather keys, so many at a time (0: until the finish key)
     finish_on_key: str = "#"
 

@@ -92,9 +92,9 @@ class Rooms:
             duration_seconds=seconds_since(left.joined_at, now),
         )
         if not await repository.seats(connection, room_id):
-            await self._end(connection, room, EndReason.EVERYBODY_LEFT, now)
+            await self._end(connection, room, EndReason.EVERYBODY_LEFT, now, by=left)
         elif left.ends:
-            await self._end(connection, room, EndReason.PARTICIPANT_LEFT, now)
+            await self._end(connection, room, EndReason.PARTICIPANT_LEFT, now, by=left)
         return left
 
     async def end(self, connection: Connection, room_id: UUID, reason: EndReason, now: datetime) -> None:
@@ -210,7 +210,9 @@ class Rooms:
         await self._story.tell(connection, live, EventKind.CONFERENCE_STARTED, now)
         return live
 
-    async def _end(self, connection: Connection, room: Room, reason: EndReason, now: datetime) -> None:
+    async def _end(
+        self, connection: Connection, room: Room, reason: EndReason, now: datetime, by: Seat | None = None
+    ) -> None:
         leaving = LeaveReason.NODE_LOST if reason is EndReason.NODE_LOST else LeaveReason.CONFERENCE_ENDED
         left = await repository.leave_all(connection, room.id, now, leaving)
         ended = await repository.update(
@@ -234,5 +236,6 @@ class Rooms:
             EventKind.CONFERENCE_ENDED,
             now,
             reason=reason,
+            ended_by_call_id=by.call_id if by else None,
             duration_seconds=seconds_since(ended.started_at, now),
         )

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Record
-from sautikitd.events.models import Mode
+from sautikitd.events.models import Form, Mode
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -70,6 +70,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     max_seats: int
     status_url: str | None
     status_events: list[str]
+    status_form: Form | None
     event_sequence: int
     version: int
     recorded: bool
@@ -128,6 +129,7 @@ class NewRoom(msgspec.Struct, frozen=True, kw_only=True):
     recorded: bool = False
     status_url: str | None = None
     status_events: tuple[str, ...] = ()
+    status_form: Form | None = None
 
 
 class NewSeat(msgspec.Struct, frozen=True, kw_only=True):

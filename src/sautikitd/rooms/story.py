@@ -8,7 +8,7 @@ import msgspec
 from sautikitd.database.pool import Connection
 from sautikitd.events.kinds import ConferencePayload, EventKind
 from sautikitd.events.log import EventLog
-from sautikitd.events.models import Endpoint, Event
+from sautikitd.events.models import Endpoint, Event, Form
 from sautikitd.ids import uuid7
 from sautikitd.rooms import repository
 from sautikitd.rooms.models import Room, RoomKind, Seat
@@ -50,8 +50,10 @@ class RoomStory:
             data=msgspec.to_builtins(payload),
             occurred_at=now,
         )
-        wanted = room.status_url is not None and kind in room.status_events
-        await self._events.record(connection, event, [Endpoint(url=room.status_url or "")] if wanted else [])
+        told = []
+        if room.status_url is not None and kind in room.status_events:
+            told = [Endpoint(url=room.status_url, form=room.status_form)]
+        await self._events.record(connection, event, told)
 
     @staticmethod
     async def _of_seat(connection: Connection, seat: Seat) -> dict[str, Any]:
@@ -62,6 +64,8 @@ class RoomStory:
             "muted": seat.muted,
             "held": seat.held,
             "coached_call_id": seat.coached_call_id,
+            "start_on_enter": seat.starts,
+            "end_on_exit": seat.ends,
         }
 
 
@@ -82,6 +86,15 @@ STATUS_EVENTS: dict[str, tuple[EventKind, ...]] = {
 """The words of `conference.statusEvents`, and the events that each asks for."""
 
 
-def kinds_of(words: tuple[str, ...]) -> tuple[str, ...]:
+TWILIO_STATUS_EVENTS: dict[str, tuple[EventKind, ...]] = {
+    **{word: STATUS_EVENTS[word] for word in ("start", "end", "join", "leave", "hold")},
+    "mute": (*STATUS_EVENTS["mute"], *STATUS_EVENTS["unmute"]),
+}
+"""The words of TwiML's `statusCallbackEvent`: there `mute` is both ways, and recordings are not among them."""
+
+
+def kinds_of(words: tuple[str, ...], form: Form | None = None) -> tuple[str, ...]:
     """The kinds of event that a `statusEvents` asks for; without any word, all of them."""
-    return tuple(kind.value for word in words or STATUS_EVENTS for kind in STATUS_EVENTS[word])
+    known = TWILIO_STATUS_EVENTS if form == "twilio" else STATUS_EVENTS
+    kinds = [kind.value for word in words or known for kind in known.get(word, ())]
+    return tuple(dict.fromkeys(kinds))

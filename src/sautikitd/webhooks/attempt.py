@@ -13,6 +13,7 @@ from sautikitd.events.envelope import SealedEnvelope, without_spaces
 from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks.models import Attempt, ClaimedDelivery, DeliveryStatus, Outcome
 from sautikitd.webhooks.schedule import next_attempt
+from sautikitd.webhooks.twilio_words import twilio_body, twilio_headers, twilio_parameters
 
 RESPONSE_KEPT = 2 * 1024
 """Bytes of a response that the delivery log keeps."""
@@ -54,8 +55,7 @@ class Sender:
         if not secrets:
             return Outcome(delivery=delivery, status=DeliveryStatus.DEAD_LETTER, error=SECRET_UNSET)
         started_at = self._clock.now()
-        body = body_for(delivery)
-        headers = headers_for(delivery, body, secrets, int(started_at.timestamp()))
+        body, headers = _written(delivery, secrets, int(started_at.timestamp()))
         live = delivery.mode == "live"
         try:
             exchange = await self._client.request(
@@ -118,6 +118,18 @@ class Sender:
         due_at = next_attempt(failed_at, delivery.attempts + 1, retry_after, self._randomness)
         status = DeliveryStatus.DEAD_LETTER if due_at is None else DeliveryStatus.PENDING
         return Outcome(delivery=delivery, status=status, due_at=due_at, attempt=attempt, error=attempt.error)
+
+
+def _written(
+    delivery: ClaimedDelivery, secrets: Sequence[str], timestamp: int
+) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers: our envelope, or a form in the words of whoever the handler was written for."""
+    if delivery.form is None:
+        body = body_for(delivery)
+        return body, headers_for(delivery, body, secrets, timestamp)
+    parameters = twilio_parameters(delivery)
+    # One header holds one signature: the older secret's, as in voice callbacks.
+    return twilio_body(parameters), twilio_headers(delivery.url, parameters, secrets[-1])
 
 
 def body_for(delivery: ClaimedDelivery) -> bytes:

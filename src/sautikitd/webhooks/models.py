@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from sautikitd.events.models import Mode
+from sautikitd.events.models import Form, Mode
 
 LOG_KEPT = timedelta(days=30)
 """How long ended deliveries and their attempts are kept (contract §6)."""
@@ -50,6 +50,7 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     webhook_id: UUID | None
     url: str
+    form: Form | None
     attempts: int
     open: bool  # False: its endpoint was disabled or deleted since the event happened
     secret_ids: list[UUID]  # the valid secrets of its subscription, the newest first

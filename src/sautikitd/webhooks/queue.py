@@ -120,7 +120,7 @@ WITH RECURSIVE lane AS (
 ), claimed AS (
     UPDATE webhook_deliveries SET status = 'delivering', lease_id = $8, lease_until = $9
     WHERE id = ANY (ARRAY(SELECT id FROM picked))
-    RETURNING id, lease_id, endpoint_id, workspace_id, mode, webhook_id, url, attempts, event_id, call_id, due_at
+    RETURNING id, lease_id, endpoint_id, workspace_id, mode, webhook_id, url, form, attempts, event_id, call_id, due_at
 ), subscription AS MATERIALIZED (
     SELECT w.id, w.url, w.enabled AND w.deleted_at IS NULL AS open,
            ARRAY(SELECT s.id FROM webhook_secrets s
@@ -129,7 +129,7 @@ WITH RECURSIVE lane AS (
     FROM webhooks w WHERE w.id = ANY (ARRAY(SELECT DISTINCT webhook_id FROM claimed))
 )
 SELECT d.id, d.lease_id, d.endpoint_id, d.workspace_id, d.mode, d.webhook_id,
-       coalesce(w.url, d.url) AS url, d.attempts, d.event_id, e.kind, d.call_id, e.occurred_at, e.data::text AS data,
+       coalesce(w.url, d.url) AS url, d.form, d.attempts, d.event_id, e.kind, d.call_id, e.occurred_at, e.data::text AS data,
        CASE WHEN d.webhook_id IS NULL
             THEN NOT EXISTS (SELECT FROM webhook_health h
                              WHERE h.endpoint_id = d.endpoint_id AND h.disabled_until > $1)

@@ -26,6 +26,13 @@ class BeepEdge(StrEnum):
     ON_EXIT = "onExit"
 
 
+class StatusFormat(StrEnum):
+    """In whose words status events are told: our signed events, or Twilio's forms."""
+
+    SAUTIKIT = "sautikit"
+    TWILIO = "twilio"
+
+
 _BEEPS = {
     True: BeepOn.BOTH,
     False: BeepOn.NONE,
@@ -42,7 +49,8 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     (0: 250) is full, and passed over. With `collectDigits` what is pressed (`numDigits` keys, 0: up to
     `finishOnKey` or a pause) is posted to `digitsCallbackUrl` (default: the voice callback): a reply with actions
     takes the caller out of the room and replaces the flow; an empty one leaves him there. `coach` (the id of a
-    call) is heard by that call alone. `statusEvents`, all by default, are posted as signed events.
+    call) is heard by that call alone. `statusEvents`, all by default, are posted as signed
+    events; in `statusEventsFormat` `twilio`, which is that of calls in Twilio's vocabulary, as Twilio's signed forms.
     """
 
     answers: ClassVar[bool] = True
@@ -58,6 +66,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     wait_url: WaitReference | None = None
     status_events: str | tuple[str, ...] = ()
     status_events_callback_url: Reference | None = None
+    status_events_format: StatusFormat | None = None
     collect_digits: bool = False
     num_digits: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     finish_on_key: Keys = "#"
@@ -110,6 +119,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
             ends=self.end_on_exit,
             coach=self.coach,
             status_url=status_url,
+            twilio_status=self.status_events_format is StatusFormat.TWILIO,
             status_events=tuple(word for word in self._words() if word in STATUS_WORDS),
             num_digits=self.num_digits if self.collect_digits else None,
             finish_on_key=self.finish_on_key,

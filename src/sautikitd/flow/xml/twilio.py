@@ -121,6 +121,7 @@ _CONFERENCE = Element(
             note="it has no counterpart",
         ),
     ),
+    fixed={"statusEventsFormat": "twilio"},
     text="name",
 )  # fmt: skip
 _QUEUE = Element(

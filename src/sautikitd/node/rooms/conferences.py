@@ -7,6 +7,7 @@ import structlog
 
 from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.events.models import Form
 from sautikitd.flow.port import CollectEnd, LegGone
 from sautikitd.flow.rooms_port import Attended, AttendEnd, ConferenceSpec, OnDigits, Sounds
 from sautikitd.node.rooms.seat import RoomParts, SeatFailed, TakenSeat
@@ -86,6 +87,7 @@ class Attendance:
 
     async def _enter(self) -> TakenSeat:
         spec, call = self._spec, self._call
+        form: Form | None = "twilio" if spec.twilio_status or call.callback_format == "twilio" else None
         coached = await self._books.call_named(call, spec.coach) if spec.coach else None
         room, seat = await self._books.enter(
             NewRoom(
@@ -98,7 +100,8 @@ class Attendance:
                 max_seats=spec.most,
                 recorded=spec.record,
                 status_url=spec.status_url,
-                status_events=kinds_of(spec.status_events) if spec.status_url else (),
+                status_events=kinds_of(spec.status_events, form) if spec.status_url else (),
+                status_form=form,
             ),
             NewSeat(
                 call_id=call.id,

@@ -64,6 +64,7 @@ CREATE TABLE webhook_deliveries (
     webhook_id uuid,                                          -- null: a URL signed with the workspace's signing secret
     endpoint_id uuid NOT NULL,                                -- its lane: a webhook's id, or url_endpoint_id()
     url text NOT NULL,
+    form text CHECK (form IN ('twilio')),                     -- in whose words its event is put; null: our envelope
     call_id uuid,
     sequence int,
     cause text NOT NULL DEFAULT 'event' CHECK (cause IN ('event', 'test', 'redelivery', 'replay')),

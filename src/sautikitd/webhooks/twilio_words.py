@@ -1,0 +1,90 @@
+"""Events in Twilio's words, for status callbacks that stand in TwiML
+(twilio.com/docs/voice/twiml/conference, "statusCallback"). Fields without a value are left out."""
+
+from collections.abc import Callable, Mapping
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+from sautikitd.events.kinds import EventKind
+from sautikitd.flow.callbacks.twilio import API_VERSION, TWILIO_SIGNATURE_HEADER, twilio_signature
+from sautikitd.flow.callbacks.vocabulary import Parameters
+from sautikitd.webhooks.models import ClaimedDelivery
+
+CONFERENCE_EVENTS: Mapping[str, str] = {
+    EventKind.CONFERENCE_STARTED: "conference-start",
+    EventKind.CONFERENCE_ENDED: "conference-end",
+    EventKind.CONFERENCE_PARTICIPANT_JOINED: "participant-join",
+    EventKind.CONFERENCE_PARTICIPANT_LEFT: "participant-leave",
+    EventKind.CONFERENCE_PARTICIPANT_MUTED: "participant-mute",
+    EventKind.CONFERENCE_PARTICIPANT_UNMUTED: "participant-unmute",
+    EventKind.CONFERENCE_PARTICIPANT_HELD: "participant-hold",
+    EventKind.CONFERENCE_PARTICIPANT_UNHELD: "participant-unhold",
+}
+
+_ENDED = {
+    "everybody_left": "last-participant-left",
+    "participant_left": "participant-with-end-conference-on-exit-left",
+    "ended_by_api": "conference-ended-via-api",
+}
+_LEFT = {
+    "hangup": "participant_hung_up",
+    "left": "participant_updated_via_api",
+    "kicked": "participant_updated_via_api",
+}
+"""Our reasons and Twilio's; what is not here has no word there."""
+
+
+def twilio_parameters(delivery: ClaimedDelivery) -> Parameters:
+    """Of a delivery whose `form` is `twilio`."""
+    data: dict[str, Any] = msgspec.json.decode(delivery.data)
+    fields: Parameters = [
+        ("AccountSid", f"AC{delivery.workspace_id.hex}"),
+        ("ApiVersion", API_VERSION),
+        *_of_conference(delivery.kind, data),
+        ("Timestamp", format_datetime(delivery.occurred_at)),
+    ]
+    return [(name, value) for name, value in fields if value]
+
+
+def twilio_body(parameters: Parameters) -> bytes:
+    return urlencode(parameters).encode()
+
+
+def twilio_headers(url: str, parameters: Parameters, auth_token: str) -> dict[str, str]:
+    return {
+        "Content-Type": "application/x-www-form-urlencoded",
+        TWILIO_SIGNATURE_HEADER: twilio_signature(url, parameters, auth_token),
+    }
+
+
+def _of_conference(kind: str, data: Mapping[str, Any]) -> Parameters:
+    named = kind == EventKind.CONFERENCE_ENDED
+    return [
+        ("StatusCallbackEvent", CONFERENCE_EVENTS.get(kind, "")),
+        ("ConferenceSid", _sid("CF", data.get("conference_id"))),
+        ("FriendlyName", data.get("name", "")),
+        ("SequenceNumber", str(data.get("sequence", ""))),
+        ("CallSid", _sid("CA", data.get("call_id"))),
+        ("Muted", _flag(data.get("muted"))),
+        ("Hold", _flag(data.get("held"))),
+        ("Coaching", _flag(data.get("muted"), lambda _: data.get("coached_call_id") is not None)),
+        ("CallSidToCoach", _sid("CA", data.get("coached_call_id"))),
+        ("StartConferenceOnEnter", _flag(data.get("start_on_enter"))),
+        ("EndConferenceOnExit", _flag(data.get("end_on_exit"))),
+        ("ReasonConferenceEnded", _ENDED.get(data.get("reason", ""), "") if named else ""),
+        ("CallSidEndingConference", _sid("CA", data.get("ended_by_call_id"))),
+        ("ReasonParticipantLeft", "" if named else _LEFT.get(data.get("reason", ""), "")),
+    ]
+
+
+def _sid(prefix: str, value: str | None) -> str:
+    return f"{prefix}{UUID(value).hex}" if value else ""
+
+
+def _flag(value: bool | None, meaning: Callable[[bool], bool] = bool) -> str:
+    """`true` or `false` of what is told of a participant; nothing where none is."""
+    return "" if value is None else str(meaning(value)).lower()

@@ -1,0 +1,142 @@
+"""A conference written in TwiML tells its statusCallback in Twilio's words, signed so that Twilio's library accepts it."""
+
+import asyncio
+import importlib
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from aiohttp import web
+
+from flow.doubles import Asked, CallbackServer, callback_server
+from node.exchange import PATIENCE_S, hung_up
+from node.room_party import call_in, call_of, until_seated
+from node.switchboard import PARTIES, Switchboard
+from sautikitd.egress.client import EgressClient
+from sautikitd.webhooks.dispatcher import Dispatcher
+from sautikitd.webhooks.secrets import DeliverySecrets
+from sautikitd.webhooks.wakeups import WakeUps
+
+FIRST, SECOND, _ = PARTIES
+TWIML = """<Response><Dial><Conference endConferenceOnExit="true" beep="false" statusCallback="{url}"
+    statusCallbackEvent="start end join leave mute hold">Board &amp; bank</Conference></Dial></Response>"""
+
+
+@asynccontextmanager
+async def _dispatching(board: Switchboard) -> AsyncIterator[None]:
+    platform = board.platform
+    secrets = DeliverySecrets(platform.database, platform.subscription_secrets, platform.signing_secrets)
+    async with EgressClient(platform.guard, per_host=0) as client:
+        wakeups = WakeUps(shortest=0.02, longest=0.04)
+        dispatcher = Dispatcher(
+            platform.database, client, secrets, board.clock, randomness=random.Random(7), wakeups=wakeups
+        )
+        running = asyncio.create_task(dispatcher.run())
+        try:
+            yield
+        finally:
+            dispatcher.stop()
+            await running
+
+
+async def test_twilios_library_accepts_what_a_conference_in_twiml_tells(
+    board: Switchboard, api: httpx.AsyncClient
+) -> None:
+    async with callback_server(voice=[_twiml], status=[web.json_response({})]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        async with _dispatching(board):
+            phones = [await call_in(board, caller) for caller in (FIRST, SECOND)]
+            await until_seated(board, 2)
+            await _until_told(server, "conference-start")
+            (conference,) = (await api.get("/v1/conferences")).json()["data"]
+            speaker = f"/v1/conferences/{conference['id']}/participants/{await call_of(board, FIRST)}"
+            for order, body in (("mute", None), ("unmute", None), ("hold", {}), ("unhold", None)):
+                assert (await api.post(f"{speaker}/{order}", json=body)).status_code == 200
+                await _until_told(server, f"participant-{order}")
+            await phones[0].sip.bye()
+            await hung_up(phones[1])
+            await _until_told(server, "conference-end")
+        secret = await _auth_token(board)
+        first = await call_of(board, FIRST)
+    told = sorted((asked for asked in server.asked if asked.path == "/status"), key=_sequence)
+    _accepted(server, told, secret)
+    common = {
+        "AccountSid": f"AC{board.workspace_id.hex}",
+        "ConferenceSid": "CF" + conference["id"].replace("-", ""),
+        "FriendlyName": "Board & bank",
+    }
+    assert all(common.items() <= dict(asked.form).items() for asked in told)
+    assert [asked.form["SequenceNumber"] for asked in told] == [str(n) for n in range(1, len(told) + 1)]
+    of_first = {
+        asked.form["StatusCallbackEvent"]: asked.form
+        for asked in told
+        if asked.form.get("CallSid") == f"CA{first.hex}"
+    }
+    assert set(of_first) == {
+        "participant-join", "participant-mute", "participant-unmute", "participant-hold",
+        "participant-unhold", "participant-leave",
+    }  # fmt: skip
+    joined = of_first["participant-join"]
+    flags = ("Muted", "Hold", "Coaching", "StartConferenceOnEnter", "EndConferenceOnExit")
+    assert [joined[flag] for flag in flags] == ["false", "false", "false", "true", "true"]
+    assert (of_first["participant-mute"]["Muted"], of_first["participant-hold"]["Hold"]) == ("true", "true")
+    assert of_first["participant-leave"]["ReasonParticipantLeft"] == "participant_hung_up"
+    end = told[-1].form
+    assert (end["StatusCallbackEvent"], end["ReasonConferenceEnded"], end["CallSidEndingConference"]) == (
+        "conference-end",
+        "participant-with-end-conference-on-exit-left",
+        f"CA{first.hex}",
+    )
+
+
+async def test_the_same_of_a_flow_in_json_of_a_number_that_speaks_twilios_vocabulary(
+    board: Switchboard,
+) -> None:
+    async with callback_server(status=[web.json_response({})]) as server:
+        room = {"name": "desk", "statusEventsCallbackUrl": server.url("/status"), "statusEvents": "join"}
+        server.answers["/voice"] = [[{"conference": room}]]
+        await board.route(voice_callback_url=server.url("/voice"), callback_format="twilio")
+        async with _dispatching(board):
+            await call_in(board, FIRST)
+            await _until_told(server, "participant-join")
+        secret = await _auth_token(board)
+    told = [asked for asked in server.asked if asked.path == "/status"]
+    _accepted(server, told, secret)
+    assert [asked.form["StatusCallbackEvent"] for asked in told] == ["participant-join"]
+
+
+async def _twiml(asked: Asked) -> web.StreamResponse:
+    url = f"http://{asked.headers['Host']}/status"
+    return web.Response(text=TWIML.format(url=url), content_type="text/xml")
+
+
+def _accepted(server: CallbackServer, told: list[Asked], secret: str) -> None:
+    validator = importlib.import_module("twilio.request_validator").RequestValidator(secret)
+    for asked in told:
+        assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert validator.validate(
+            server.url("/status"), dict(asked.form), asked.headers["X-Twilio-Signature"]
+        )
+        assert parsedate_to_datetime(asked.form["Timestamp"]).tzinfo is not None
+
+
+def _sequence(asked: Asked) -> int:
+    return int(asked.form["SequenceNumber"])
+
+
+async def _auth_token(board: Switchboard) -> str:
+    async with board.platform.database.connection() as connection:
+        valid = await board.platform.signing_secrets.valid(connection, board.workspace_id, "live")
+    return str(valid[-1])
+
+
+async def _until_told(server: CallbackServer, event: str) -> Mapping[str, Any]:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            for asked in server.asked:
+                if asked.form.get("StatusCallbackEvent") == event:
+                    return asked.form
+            await asyncio.sleep(0.02)
