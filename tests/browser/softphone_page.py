@@ -69,6 +69,15 @@ class PagePhone:
     async def resume(self) -> None:
         await self._page.run("phone.resume()")
 
+    async def ask(self, number: str) -> None:
+        """Holds the call, and makes another one."""
+        await self._page.run(f"phone.ask({json.dumps(number)})", within_s=30)
+
+    async def put_together(self) -> list[str]:
+        """Refers who is on hold to who was asked, in the place of the call there is; what it was told of that, in order."""
+        told: list[str] = await self._page.run("phone.putTogether()", within_s=30)
+        return told
+
     async def hears(self, hertz: float) -> float:
         """The share of that tone in what it hears."""
         heard = await self._page.run("listen(phone.connection())")

@@ -1,13 +1,12 @@
-"""A live call controlled through the API of a whole installation, and how soon it acts."""
+"""A live call controlled through the API of a whole installation. How soon it acts is measured by `bench/live_control.py`:
+on a machine that is shared no test can tell."""
 
 import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from functools import partial
-from statistics import median
 from typing import Any
 
 import aiohttp
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CALLER = "+254200000001"
 LISTENS = "+254712000021"  # answers after a second and listens
 ROUNDS = 8
-PATIENCE_S = 0.5  # a tenth of a second is what is promised; a loaded machine is given more
 
 
 async def _answered(installation: Installation, customer: Customer, **wishes: Any) -> str:
@@ -43,9 +41,7 @@ async def test_a_live_call_takes_a_new_flow_at_once(
 ) -> None:
     receiver.flow = lambda _: [{"play": {"tone": "dial", "loop": 100}}]
     call_id = await _answered(installation, test_customer, actions=[{"pause": {"length": 60}}])
-    took = []
     for round_ in range(1, ROUNDS + 1):
-        began = time.monotonic()
         await installation.api(
             "PATCH",
             f"/v1/calls/{call_id}",
@@ -54,8 +50,6 @@ async def test_a_live_call_takes_a_new_flow_at_once(
             expect=200,
         )
         await receiver.until(partial(_asked, receiver, round_))
-        took.append(time.monotonic() - began)
-    assert median(took) < PATIENCE_S, f"from PATCH to effect: {[round(one * 1000) for one in took]} ms"
     await installation.api("POST", f"/v1/calls/{call_id}/hangup", test_customer.key, expect=200)
     await installation.call_when(test_customer, call_id, "completed")
     async with asyncio.timeout(20):  # the story is written a moment behind the call

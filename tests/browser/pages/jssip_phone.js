@@ -16,6 +16,7 @@ window.makePhone = ({ url, user, password, domain, codec, ice }) => {
       for (const name of bad) emitter.once(name, (event) => reject(new Error(`${name}: ${event.cause}`)));
     });
   let session = null;
+  let asking = null;
   agent.on("newRTCSession", (event) => {
     session = event.session;
     session.on("sdp", (description) => {
@@ -43,6 +44,35 @@ window.makePhone = ({ url, user, password, domain, codec, ice }) => {
     press: (digit) => session.sendDTMF(digit, { transportType: "RFC2833" }),
     hold: () => new Promise((done) => session.hold({}, done)),
     resume: () => new Promise((done) => session.unhold({}, done)),
+    // An attended transfer: the first call on hold, a second one to whom is asked, and a REFER that names it (RFC 5589).
+    ask: async function (number) {
+      asking = session;
+      await this.hold();
+      await this.call(number);
+    },
+    putTogether: async () => {
+      const [kept, asked] = [asking, session];
+      const over = Promise.all([until(kept, "ended"), until(asked, "ended")]);
+      const told = await new Promise((resolve) => {
+        const seen = [];
+        const note = (name, last) => (event) => {
+          seen.push(event.status_line ? `${event.status_line.status_code}` : name);
+          if (last) resolve(seen);
+        };
+        kept.refer(asked.remote_identity.uri, {
+          replaces: asked,
+          eventHandlers: {
+            requestSucceeded: note("accepted", false),
+            requestFailed: note("refused", true),
+            trying: note("trying", false),
+            accepted: note("done", true),
+            failed: note("failed", true),
+          },
+        });
+      });
+      if (told.at(-1) === "200") await over;
+      return told;
+    },
     hangUp: async () => {
       const ended = until(session, "ended");
       session.terminate();

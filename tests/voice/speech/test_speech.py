@@ -110,3 +110,12 @@ async def test_a_worker_that_died_is_started_anew(speech: Speech) -> None:
     await process.wait()
     assert len(samples(await speech.render(Say(text="After.")))) > 1000
     assert speech.espeak.worker.pid != pid
+
+
+async def test_what_is_to_be_spoken_softly_is_soft_though_speech_is_levelled(speech: Speech) -> None:
+    words = "one two three four five six"
+    plain, soft = [
+        loudness(samples(await speech.render(Say(text=text, ssml=True))))
+        for text in (words, f'<prosody volume="-12dB">{words}</prosody>')
+    ]
+    assert plain - soft == pytest.approx(12, abs=4)

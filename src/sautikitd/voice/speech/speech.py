@@ -16,7 +16,7 @@ from sautikitd.voice.speech.engine import Engine, Unspeakable, Utterance
 from sautikitd.voice.speech.espeak import Espeak
 from sautikitd.voice.speech.reading.grammar import read_out
 from sautikitd.voice.speech.sounds import Sounds
-from sautikitd.voice.speech.ssml import rendered_ssml
+from sautikitd.voice.speech.ssml import rendered_ssml, without_volume
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ REST_S = 30.0
 """An engine that failed is not asked again for so long: no caller is to wait for what is known to be down."""
 
 _SLOWEST, _FASTEST = 0.5, 2.0
-_VERSION = b"speech 2"  # of the sound made of a text: changed when that changes
+_VERSION = b"speech 3"  # of the sound made of a text: changed when that changes
 _WANTED_RMS = 32768 * 10 ** (-19 / 20)
 _HIGHEST_PEAK = 32768 * 10 ** (-1 / 20)
 _SPEECH_THRESHOLD = 300  # samples quieter than this are pauses, and do not count for loudness
@@ -116,20 +116,30 @@ class Speech:
             raise PromptUnavailable(f"the engine {engine.name} failed a moment ago")
         try:
             samples = await engine.speak(utterance)
+            evenly = without_volume(utterance.markup)
+            usual = (
+                await engine.speak(msgspec.structs.replace(utterance, markup=evenly)) if evenly else samples
+            )
         except PromptUnavailable as failure:
             if engine is not self.espeak and not isinstance(failure, Unspeakable):
                 self._resting[engine.name] = self._clock.monotonic() + REST_S
                 log.warning("speech.engine_failed", engine=engine.name, error=str(failure))
             raise
         return await asyncio.to_thread(
-            lambda: self._cache.put(key, levelled(np.frombuffer(samples, "<i2")).tobytes())
+            lambda: self._cache.put(
+                key, levelled(np.frombuffer(samples, "<i2"), np.frombuffer(usual, "<i2")).tobytes()
+            )
         )
 
 
-def levelled(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Speech at -19 dBFS (RMS of what is not pause); peaks above -1 dBFS are bent back instead of clipped."""
+def levelled(samples: NDArray[np.int16], usual: NDArray[np.int16] | None = None) -> NDArray[np.int16]:
+    """Speech at -19 dBFS (RMS of what is not pause); peaks above -1 dBFS are bent back instead of clipped.
+
+    `usual` is the same speech where nothing asks to be softer or louder: it sets the level, so that this is heard.
+    """
     audio = samples.astype(np.float64)
-    spoken = audio[np.abs(audio) > _SPEECH_THRESHOLD]
+    measured = (samples if usual is None else usual).astype(np.float64)
+    spoken = measured[np.abs(measured) > _SPEECH_THRESHOLD]
     if not spoken.size:
         return samples.astype("<i2")
     audio *= _WANTED_RMS / np.sqrt(np.mean(spoken**2))

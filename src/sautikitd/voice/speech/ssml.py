@@ -16,6 +16,7 @@ from sautikitd.voice.speech.reading.interpret import interpreted
 
 _LONGEST_BREAK_MS = 10_000
 _LONG_BREAKS = frozenset({"strong", "x-strong"})
+_VOLUME = re.compile(r' volume="[^"]*"(?=[^<]*>)')
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 
 Read = Callable[[str, str], str]
@@ -37,6 +38,13 @@ def rendered_ssml(fragment: str, language: str, read: Read) -> Marked:
         raise PromptUnavailable(str(error)) from error
     inside = _inside(root, attributes_of(root).get(XML_LANG, language), read)
     return Marked(f"<speak>{inside.ssml}</speak>", " ".join(inside.text.split()))
+
+
+def without_volume(markup: str | None) -> str | None:
+    """Rendered SSML less what it says of loudness; None where it says nothing of that."""
+    if markup is None or not _VOLUME.search(markup):
+        return None
+    return _VOLUME.sub("", markup)
 
 
 def _inside(element: ElementTree.Element, language: str, read: Read) -> Marked:
