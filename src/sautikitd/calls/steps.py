@@ -44,8 +44,8 @@ class Closing:
     """Any live status → a terminal one: settles or releases the hold, and emits the one final event.
 
     `keep_dialog` leaves what a BYE needs for whoever sends it. `unheard` are its INVITEs, as stored, to which nobody has
-    said anything: they cannot be called off yet, and stay for whoever has to, should the node die before it can. `reported_until`: who
-    ends it tells its voice callback so by then; else any voice node does.
+    said anything: they cannot be called off yet, and stay for whoever has to, should the node die before it can.
+    `reported_until`: who ends it tells its voice callback so by then; else any voice node does.
     """
 
     call_id: UUID

@@ -29,8 +29,8 @@ async def _never_looking(board: Switchboard, monkeypatch: pytest.MonkeyPatch) ->
     """A node that listens as a node of an installation does, and polls once an hour."""
     monkeypatch.setattr(commander, "POLL_S", NEVER_S)
     monkeypatch.setattr(rooms_board, "POLL_S", NEVER_S)
-    channels = [commands.CHANNEL, ROOMS]
-    listening = asyncio.create_task(Listener(board.platform.database_url, channels, board.parts.wake).run())
+    channels = {commands.CHANNEL: board.parts.wake, ROOMS: board.parts.wake}
+    listening = asyncio.create_task(Listener(board.platform.database_url, channels).run())
     board.parts.wake()  # so that the wait that has begun is the last of its kind
     try:
         yield
