@@ -126,6 +126,8 @@ def test_an_amount_beyond_all_measure_is_a_mistake_on_the_command_line(
     amount = str(10**20)
     adjusted = sautikitd("wallet", "adjust", *wallet, "--amount-minor", amount, "--reason", "Typo")
     assert adjusted.status == Exit.USAGE
+    shown = sautikitd("wallet", "limit", *wallet[:-1], "--daily-minor", "50000").output.splitlines()
+    assert shown == ["Caps on live calls", "  a day   KES 500.00", "  a call  no cap"]
     capped = sautikitd("wallet", "limit", *wallet, "--daily-minor", amount)
     assert (capped.status, capped.data["error"]["code"]) == (Exit.REFUSED, "request.invalid")
 

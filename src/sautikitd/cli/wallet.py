@@ -88,6 +88,7 @@ async def limit(
     from sautikitd.events.models import Mode
     from sautikitd.identity import audit
     from sautikitd.wallet.models import Account
+    from sautikitd.wallet.money import written
 
     account = Account(workspace_id, cast("Mode", mode))
     caps = {"daily_minor": daily_minor, "per_call_minor": per_call_minor}
@@ -97,7 +98,11 @@ async def limit(
         actor = dataclasses.replace(audit.OPERATOR, workspace_id=workspace_id, mode=account.mode)
         target, now = str(key_id or ""), platform.clock.now()
         await audit.record(connection, actor, "limits.set", target, caps, now=now)
-    invocation.result(caps, lambda: show_fields(f"Caps in {mode} mode", {k: str(v) for k, v in caps.items()}))
+    shown = {
+        "a day": "no cap" if daily_minor is None else written(daily_minor),
+        "a call": "no cap" if per_call_minor is None else written(per_call_minor),
+    }
+    invocation.result(caps, lambda: show_fields(f"Caps on {'the key' if key_id else mode + ' calls'}", shown))
 
 
 @wallet.command()

@@ -38,9 +38,7 @@ _WARN_PERCENT = 80
 class SpendLimit(Refusal):
     code = "wallet.spend_limit"
     status = 403
-    message = (
-        "This call would pass {which}. Raise the cap (owner or support), or wait for the next day in Nairobi."
-    )
+    message = "This call would pass {which}. Have the cap raised (owner or support); a day's starts anew at midnight in Nairobi."
 
 
 class OutboundPaused(Refusal):

@@ -27,6 +27,12 @@ first element or attribute decides that only one of the two dialects has at its 
 over, each with a `flow.warning` event. An unknown element, or a missing or impossible value, makes the reply
 invalid (`flow.invalid`). Both name the place as an XPath, `/Response/Gather[1]/@timeout`, and the line.
 
+**Try it without a call.** `POST /v1/voice/validate` takes `{{"xml": "<Response>…", "dialect": "twilio"}}` (or `africastalking`;
+without it as above) and answers with the verbs that it becomes, what is passed over, and every mistake:
+
+    jq -Rs '{{xml: ., dialect: "twilio"}}' reply.xml | curl -s http://127.0.0.1:8080/v1/voice/validate \\
+      -H "Authorization: Bearer $SAUTIKIT_API_KEY" -H "Content-Type: application/json" --data-binary @-
+
 **Limits.** UTF-8 (UTF-16, US-ASCII and ISO-8859-1 are read too), 1 MiB, 50 actions, 2,000 elements, 64 attributes
 in one element, 16 levels. A document type declaration is refused, so there are no entities but the five of XML.
 

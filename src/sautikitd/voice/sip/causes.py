@@ -116,7 +116,7 @@ RULES: dict[HangupCause, CauseRule] = {
         (),
         (),
         True,
-        "It would have passed a cap on spending. Have the cap raised, or wait for the next day in Nairobi.",
+        "It would have passed a cap on spending. Have the cap raised; a day's starts anew at midnight in Nairobi.",
     ),
     HangupCause.OUTBOUND_PAUSED: CauseRule(
         _FAILED, (), (), False, "Outbound calls are paused for unusual spending. Write to support."
