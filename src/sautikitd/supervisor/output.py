@@ -1,13 +1,21 @@
-"""What the roles say, shown: coloured lines with the role in front on a terminal, JSON lines elsewhere."""
+"""What the roles say, shown: lines with the role in front on a terminal, JSON lines elsewhere.
+
+The lines have colours unless `NO_COLOR` is set.
+"""
 
 import json
+import os
+import re
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TextIO
+
+from sautikitd.timestamps import rfc3339
 
 _COLOURS = {"api": "36", "voice": "35", "worker": "34", "carrier": "33", "postgres": "32", "supervisor": "37"}
 _LEVELS = {"warning": "33", "error": "31", "critical": "31"}
 _RANK = {"debug": 0, "info": 1, "warning": 2, "error": 3, "critical": 4}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LEFT_OUT = {"event", "level", "role", "timestamp", "exception", "logger"}
 
 
@@ -25,7 +33,7 @@ class Output:
 
     def say(self, event: str, *, level: str = "info", **values: object) -> None:
         """A line of the supervisor itself."""
-        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        now = rfc3339(datetime.now(UTC))
         self._show("supervisor", {"event": event, "level": level, "timestamp": now, **values})
 
     def _show(self, role: str, record: dict[str, Any]) -> None:
@@ -34,6 +42,8 @@ class Output:
             return
         if self._terminal:
             text = _readable(role, level, record)
+            if os.environ.get("NO_COLOR"):
+                text = _COLOUR.sub("", text)
         else:
             text = json.dumps({**record, "role": role}, default=str, ensure_ascii=False)
         self._stream.write(text + "\n")
