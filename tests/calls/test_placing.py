@@ -10,6 +10,7 @@ from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.routes import CallRoutes
 from sautikitd.database.wake import Waker
 from sautikitd.errors import Invalid
+from sautikitd.ids import uuid7
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
 from sautikitd.wallet.errors import InsufficientFunds
@@ -120,6 +121,10 @@ async def test_the_api_places_reads_lists_exports_and_hangs_up(scene: Scene, tmp
         assert (await api.get("/v1/calls/HD_000000000000")).json()["error"]["code"] == "calls.not_found"
         stats = (await api.get("/v1/calls/stats", params={"since": "today", "bucket": "hour"})).json()
         assert (stats["total"], stats["failed"]) == (1, 1)
+        other = (await platform.key(scene.workspace.id, number_ids=frozenset({uuid7()}))).key
+        narrow = {"Authorization": f"Bearer {other}"}
+        theirs = (await api.get("/v1/calls/stats?since=today&bucket=day", headers=narrow)).json()
+        assert (theirs["total"], [point["total"] for point in theirs["series"]]) == (0, [0])
         assert sum(point["missed"] for point in stats["series"]) == 1
         for bad in ({"to": CALLEE}, {"from": NUMBER, "to": 5}, {"from": NUMBER, "to": CALLEE, "frm": 1}):
             assert (await api.post("/v1/calls", json=bad)).status_code == 422

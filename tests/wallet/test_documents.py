@@ -91,6 +91,11 @@ async def test_pages_are_pdf_and_months_that_are_not_are_not_found(
     for month in ("2026-12", "2026-10", "2026-13", "nonsense"):
         missing = await live.get(f"/v1/wallet/statements/{month}.pdf")
         assert missing.json()["error"]["code"] == "wallet.statement_not_found"
+    narrow = (await platform.key(duka.id, "live", number_ids=frozenset({uuid7()}))).key
+    refused = await live.get(
+        "/v1/wallet/statements/2026-11.pdf", headers={"Authorization": f"Bearer {narrow}"}
+    )
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "api_key.number_denied")
 
 
 async def test_spend_is_told_by_day_number_and_destination(

@@ -89,4 +89,6 @@ async def test_what_an_entry_is_about_stays_with_it(money: Money) -> None:
     assert settled
     assert ids == {cause.id: settled.id}
     assert (entry.id, entry.call_id, entry.number_id) == (settled.id, details.call_id, number_id)
+    assert await read(money, StatementFilters(number_ids=frozenset({number_id}))) == [entry]
+    assert await read(money, StatementFilters(number_ids=frozenset({uuid7()}))) == []
     assert (entry.topup_id, entry.reference) == (None, "HD_000000000001")

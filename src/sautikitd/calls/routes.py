@@ -132,13 +132,9 @@ class CallRoutes:
     @endpoint("GET", "/v1/calls/stats", scope=Scope.CALLS_READ, query=StatsQuery, answers={200: Stats})
     async def stats(self, request: ApiRequest[None, StatsQuery]) -> Answer:
         """Count calls, minutes and spend since a moment."""
+        wish = request.query
         found = await statistics.stats(
-            request.connection,
-            request.principal.workspace_id,
-            request.principal.mode,
-            request.query.since,
-            request.query.bucket,
-            request.now,
+            request.connection, request.principal, wish.since, wish.bucket, request.now
         )
         return Answer(body=found)
 

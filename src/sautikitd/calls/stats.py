@@ -11,6 +11,7 @@ from sautikitd.calls.requests import read_time
 from sautikitd.clock import NAIROBI
 from sautikitd.database.pool import Connection
 from sautikitd.events.models import Mode
+from sautikitd.identity.principal import Principal
 from sautikitd.timestamps import rfc3339
 
 Bucket = Literal["hour", "day"]
@@ -55,11 +56,12 @@ def start_of(since: str, now: datetime) -> datetime:
 
 
 async def stats(
-    connection: Connection, workspace_id: UUID, mode: Mode, since: str, bucket: Bucket | None, now: datetime
+    connection: Connection, principal: Principal, since: str, bucket: Bucket | None, now: datetime
 ) -> Stats:
+    """A key that is limited to numbers gets what their calls come to."""
     start = start_of(since, now)
-    row = await connection.fetchrow(_TOTALS, workspace_id, mode, start)
-    series = await _series(connection, workspace_id, mode, start, bucket, now) if bucket else None
+    row = await connection.fetchrow(_TOTALS, *_whose(principal), start)
+    series = await _series(connection, principal, start, bucket, now) if bucket else None
     return Stats(
         total=row["total"],
         failed=row["failed"],
@@ -71,12 +73,17 @@ async def stats(
     )
 
 
+def _whose(principal: Principal) -> tuple[UUID, Mode, list[UUID] | None]:
+    numbers = None if principal.number_ids is None else list(principal.number_ids)
+    return principal.workspace_id, principal.mode, numbers
+
+
 async def _series(
-    connection: Connection, workspace_id: UUID, mode: Mode, start: datetime, bucket: Bucket, now: datetime
+    connection: Connection, principal: Principal, start: datetime, bucket: Bucket, now: datetime
 ) -> list[StatsPoint]:
     step = timedelta(hours=1) if bucket == "hour" else timedelta(days=1)
     start = max(start, now - step * MAX_BUCKETS[bucket])
-    rows = await connection.fetch(_SERIES, workspace_id, mode, start, bucket, now)
+    rows = await connection.fetch(_SERIES, *_whose(principal), start, bucket, now)
     return [
         StatsPoint(
             start=rfc3339(row["start"]),
@@ -92,16 +99,16 @@ SELECT count(*) FILTER (WHERE parent_call_id IS NULL) AS total,
        count(*) FILTER (WHERE parent_call_id IS NULL AND status IN ('failed', 'no_answer', 'busy', 'canceled')) AS failed,
        coalesce(sum(billed_seconds) FILTER (WHERE target_count = 1), 0)::float8 AS seconds,
        coalesce(sum(cost_minor), 0)::bigint AS spend_minor
-FROM calls WHERE workspace_id = $1 AND mode = $2 AND created_at >= $3
-  AND id >= (lpad(to_hex((extract(epoch FROM $3::timestamptz) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+FROM calls WHERE workspace_id = $1 AND mode = $2 AND ($3::uuid[] IS NULL OR number_id = ANY ($3)) AND created_at >= $4
+  AND id >= (lpad(to_hex((extract(epoch FROM $4::timestamptz) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 """
 
 _SERIES = """
 WITH buckets AS (
-    SELECT generate_series(date_trunc($4::text, $3::timestamptz, 'Africa/Nairobi'), $5::timestamptz,
-                           ('1 ' || $4)::interval) AS start
+    SELECT generate_series(date_trunc($5::text, $4::timestamptz, 'Africa/Nairobi'), $6::timestamptz,
+                           ('1 ' || $5)::interval) AS start
 ), counted AS (
-    SELECT date_trunc($4::text, created_at, 'Africa/Nairobi') AS start,
+    SELECT date_trunc($5::text, created_at, 'Africa/Nairobi') AS start,
            count(*) FILTER (WHERE parent_call_id IS NULL) AS total,
            count(*) FILTER (WHERE parent_call_id IS NULL AND direction = 'inbound') AS inbound,
            count(*) FILTER (WHERE parent_call_id IS NULL AND direction = 'outbound') AS outbound,
@@ -109,8 +116,8 @@ WITH buckets AS (
            count(*) FILTER (WHERE parent_call_id IS NULL AND status IN ('no_answer', 'busy', 'canceled')) AS missed,
            count(*) FILTER (WHERE parent_call_id IS NULL AND status = 'failed') AS failed,
            coalesce(sum(cost_minor), 0)::bigint AS spend_minor
-    FROM calls WHERE workspace_id = $1 AND mode = $2 AND created_at >= $3
-      AND id >= (lpad(to_hex((extract(epoch FROM $3::timestamptz) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    FROM calls WHERE workspace_id = $1 AND mode = $2 AND ($3::uuid[] IS NULL OR number_id = ANY ($3)) AND created_at >= $4
+      AND id >= (lpad(to_hex((extract(epoch FROM $4::timestamptz) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
     GROUP BY 1
 )
 SELECT buckets.start, coalesce(total, 0) AS total, coalesce(inbound, 0) AS inbound, coalesce(outbound, 0) AS outbound,

@@ -59,10 +59,16 @@ class WalletRoutes:
     async def statements(self, request: ApiRequest[None, ListStatements]) -> Answer:
         """List everything that moved the balance, newest first.
 
+        A key that is limited to numbers sees what they cost.
         With `format=csv` every matching entry is streamed as CSV.
         """
         account, query = _account(request.principal), request.query
-        filters = StatementFilters(created_after=query.start, created_before=query.end, type=query.type)
+        filters = StatementFilters(
+            created_after=query.start,
+            created_before=query.end,
+            type=query.type,
+            number_ids=request.principal.number_ids,
+        )
         if query.format == "csv":
             named = {"Content-Disposition": 'attachment; filename="statement.csv"'}
             stream = statements_csv(self._database, account, filters)

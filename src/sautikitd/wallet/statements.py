@@ -24,8 +24,9 @@ WHERE e.workspace_id = $1 AND e.mode = $2 AND e.account = 'wallet'
   AND ($4::timestamptz IS NULL OR t.created_at >= $4)
   AND ($5::timestamptz IS NULL OR t.created_at < $5)
   AND ($6::text IS NULL OR t.cause_kind = $6)
+  AND ($7::uuid[] IS NULL OR t.number_id = ANY ($7))
 ORDER BY e.sequence DESC
-LIMIT $7
+LIMIT $8
 """
 
 _EXPORT_BATCH = 1_000
@@ -36,11 +37,12 @@ _COLUMNS = (
 
 
 class StatementFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """`created_after` is included, `created_before` is not."""
+    """`created_after` is included, `created_before` is not. With `number_ids` only what these numbers cost."""
 
     created_after: datetime | None = None
     created_before: datetime | None = None
     type: EntryType | None = None
+    number_ids: frozenset[UUID] | None = None
 
 
 async def statements(
@@ -55,6 +57,7 @@ async def statements(
         filters.created_after,
         filters.created_before,
         filters.type,
+        None if filters.number_ids is None else list(filters.number_ids),
         limit,
     )
     return [_entry(row) for row in rows]

@@ -25,6 +25,12 @@ class StatementNotFound(Refusal):
     )
 
 
+class StatementOfAllNumbers(Refusal):
+    code = "api_key.number_denied"
+    status = 403
+    message = "A month's statement is about all numbers, and this key is limited to some. Use a key without that limit."
+
+
 class ReceiptNotFound(Refusal):
     code = "topups.receipt_not_found"
     status = 404
@@ -42,13 +48,15 @@ class DocumentRoutes:
         "/v1/wallet/statements/{document}",
         scope=Scope.WALLET_READ,
         answers={200: "application/pdf"},
-        errors=(StatementNotFound,),
+        errors=(StatementNotFound, StatementOfAllNumbers),
     )
     async def statement(self, request: ApiRequest[None, None]) -> Answer:
         """Read a month's statement as PDF.
 
         `document` is the month, like `2026-11.pdf`. Taxes are itemised. The running month's is provisional.
         """
+        if request.principal.number_ids is not None:
+            raise StatementOfAllNumbers
         named = _MONTH.fullmatch(request.path["document"])
         if named is None:
             raise StatementNotFound
