@@ -2,12 +2,13 @@
 
     python bench/ledger.py [--seconds 4] [--rounds 3] [--clients 16] [--waiting 2000]
 
-Three shapes: `hold`, one statement that commits by itself; `25 holds together`, as a claim takes the calls of a rush,
-each counted; and `hold, settle`, a call's money in two transactions, each counted. `--waiting` coroutines share
-`--clients` connections; pgbench has as many connections. The two sides take turns, `--rounds` times, and the medians
-are told: on a busy machine only their ratio and the processor time mean anything. One wallet's transactions commit one
-after the other, each with a write to disk of its own, so that none of the two can be faster than the disk: how long it
-takes is told as well.
+Shapes: `hold`, one statement that commits by itself; `25 holds together`, as a claim takes the calls of a rush, of one
+wallet or of as many as there are, each counted; and `hold, settle`, calls' money in two transactions, each counted, one
+by one or 25 together, as a voice node closes the calls that end in a rush. Coroutines enough for `--waiting` calls share
+`--clients` connections; pgbench has as many connections. The two sides take turns, `--rounds` times, each with
+connections of its own that are new, and the medians are told: on a busy machine only their ratio and the processor time
+mean anything. One wallet's transactions commit one after the other, each with a write to disk of its own, so that none
+of the two can be faster than the disk: how long it takes is told as well.
 
 Afterwards `--waiting` coroutines ask at once for holds of a wallet that bears a tenth of them, and the books are
 audited. The status is 1 where a hold too many was taken or the audit finds anything.
@@ -44,7 +45,7 @@ from sautikitd.node.claims import LARGEST_CLAIM
 from sautikitd.wallet import hold_repository
 from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import InsufficientFunds
-from sautikitd.wallet.models import Account, Cause, Details, EntryType
+from sautikitd.wallet.models import Account, Bill, Cause, Details, EntryType, Wish
 from sautikitd.wallet.service import Wallets
 
 WALLETS = 1_000
@@ -173,19 +174,28 @@ class Run:
 
     async def _client(self, until: float) -> None:
         while time.perf_counter() < until:
-            account = self._accounts[self._next]
-            self._next = (self._next + 1) % self._shape.among
+            causes = [str(uuid7()) for _ in range(self._shape.together)]
             if self._shape.together > 1:
-                wishes = [(str(uuid7()), HELD) for _ in range(self._shape.together)]
-                async with self._timed() as connection:
-                    await self._wallets.hold_many(connection, account, ALONE, wishes)
+                await self._together([Wish(self._account(), cause, HELD) for cause in causes])
                 continue
-            cause = Cause(EntryType.CALL if self._shape.settles else ALONE, str(uuid7()))
+            account, cause = self._account(), Cause(self._shape.kind, causes[0])
             async with self._timed() as connection:
                 await self._wallets.hold(connection, account, cause, HELD)
             if self._shape.settles:
                 async with self._timed() as connection:
                     await self._wallets.settle(connection, cause, PAID, DETAILS)
+
+    async def _together(self, wishes: list[Wish]) -> None:
+        async with self._timed() as connection:
+            await self._wallets.hold_many(connection, self._shape.kind, wishes)
+        if self._shape.settles:
+            bills = [Bill(cause_id=wish.cause_id, cost_minor=PAID, details=DETAILS) for wish in wishes]
+            async with self._timed() as connection:
+                await self._wallets.settle_many(connection, self._shape.kind, bills)
+
+    def _account(self) -> Account:
+        self._next = (self._next + 1) % self._shape.among
+        return self._accounts[self._next]
 
     @asynccontextmanager
     async def _timed(self) -> AsyncIterator[Connection]:
@@ -221,24 +231,34 @@ async def crowd(database: Database, wallets: Wallets, account: Account, waiting:
 
 
 def script(shape: "Shape") -> str:
-    """The parameters filled in. A hold by itself, several in one statement, or a hold and its settlement, each in a
-    transaction."""
-    workspace_id = "('00000000-0000-7000-8000-' || lpad(:w::text, 12, '0'))::uuid"
-    kind = EntryType.CALL if shape.settles else ALONE
-    wallet = [workspace_id, "'live'", f"'{kind}'"]
-    hold = _filled(hold_repository.TAKE, [*wallet, ":cause::text", str(HELD), "now()"])
+    """The parameters filled in. A hold by itself, several in one statement, or holds and their settlement, each in a
+    transaction. Wallets follow one another from one that is drawn."""
+
+    def each(expression: str) -> str:
+        """An array of it, `n` going from 1 to as many as are together."""
+        return f"(SELECT array_agg({expression}) FROM generate_series(1, {shape.together}) AS n)"
+
+    def all_of(value: str) -> str:
+        return f"array_fill({value}, ARRAY[{shape.together}])"
+
+    kind, cause = f"'{shape.kind}'", ":cause || '/' || n"
+    place = f"'00000000-0000-7000-8000-' || lpad((1 + (:w + n) % {shape.among})::text, 12, '0')"
     if shape.together > 1:
-        causes = f"(SELECT array_agg(:cause || '/' || n) FROM generate_series(1, {shape.together}) AS n)"
-        amounts = f"array_fill({HELD}::bigint, ARRAY[{shape.together}])"
-        hold = _filled(hold_repository.TAKE_MANY, [*wallet, causes, amounts, "now()"])
+        wanted = [each(f"({place})::uuid"), all_of("'live'::text"), each(cause), all_of(f"{HELD}::bigint")]
+        hold = _filled(hold_repository.TAKE_MANY, [kind, *wanted, "now()"])
+    else:
+        wallet = f"({place.replace(' + n', '')})::uuid"
+        hold = _filled(hold_repository.TAKE, [wallet, "'live'", kind, ":cause || '/1'", str(HELD), "now()"])
     chosen = f"\\set w random(1, {shape.among})\n\\set cause random(1, 9000000000000000000)\n"
     if not shape.settles:
         return f"{chosen}{hold};\n"
-    entry = [
-        *("md5(:cause::text)::uuid", "'revenue.calls'", "'Bench call'", "''"),
-        *("NULL::uuid", "NULL::uuid", "NULL::uuid"),
-    ]
-    settle = _filled(hold_repository.SETTLE, ["'call'", ":cause::text", str(PAID), "now()", *entry])
+    if shape.together > 1:
+        own = [each(cause), all_of(f"{PAID}::bigint"), each(f"md5({cause})::uuid")]
+        own += [all_of("'Bench call'::text"), all_of("''::text"), *[all_of("NULL::uuid")] * 3]
+        settle = _filled(hold_repository.SETTLE_MANY, [kind, *own, "now()", "'revenue.calls'"])
+    else:
+        entry = ["md5(:cause::text)::uuid", "'revenue.calls'", "'Bench call'", "''", *["NULL::uuid"] * 3]
+        settle = _filled(hold_repository.SETTLE, [kind, ":cause || '/1'", str(PAID), "now()", *entry])
     return f"{chosen}BEGIN;\n{hold};\nEND;\nBEGIN;\n{settle};\nEND;\n"
 
 
@@ -258,26 +278,34 @@ async def pgbench(url: str, shape: "Shape", seconds: int, clients: int) -> float
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or not found:
         raise RuntimeError(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    return float(found[1]) * (2 if shape.settles else shape.together)
+    return float(found[1]) * shape.together * (2 if shape.settles else 1)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """`among` so many wallets; `together` so many holds in one statement that commits by itself; `settles`: each hold is
-    settled after it, each of the two in a transaction."""
+    """`among` so many wallets; `together` so many holds in one statement; `settles`: they are settled after it, each of
+    the two in a transaction."""
 
     name: str
     among: int = 1
     together: int = 1
     settles: bool = False
 
+    @property
+    def kind(self) -> EntryType:
+        return EntryType.CALL if self.settles else ALONE
 
-SHAPES = (
-    Shape("hold, one hot wallet"),
-    Shape(f"{TOGETHER} holds together, one hot wallet", together=TOGETHER),
-    Shape("hold, settle, one hot wallet", settles=True),
-    Shape(f"hold, {WALLETS:,} wallets", WALLETS),
-    Shape(f"hold, settle, {WALLETS:,} wallets", WALLETS, settles=True),
+
+SHAPES = tuple(
+    Shape(
+        f"{together} {what} together, {where}" if together > 1 else f"{what}, {where}",
+        among,
+        together,
+        settles,
+    )
+    for among, where in ((1, "one hot wallet"), (WALLETS, f"{WALLETS:,} wallets"))
+    for what, settles in (("hold", False), ("hold, settle", True))
+    for together in (1, TOGETHER)
 )
 
 
@@ -317,11 +345,14 @@ class Bench:
         return await self._overdrawn() + await self._wrong()
 
     async def _round(self, shape: Shape) -> tuple[Turn, Turn]:
+        """Both sides come with connections that have planned nothing yet."""
         seconds, clients = self._chosen.seconds, self._chosen.clients
+        database = await Database.connect(self._server.url(), minimum=clients, maximum=clients)
         before = await reading(self._superuser, self._postmaster)
-        run = Run(self._database, self._wallets, shape)
-        reached = await run.go(seconds, self._chosen.waiting)
+        run = Run(database, self._wallets, shape)
+        reached = await run.go(seconds, max(clients, self._chosen.waiting // shape.together))
         between = await reading(self._superuser, self._postmaster)
+        await database.close()
         theirs = await pgbench(self._server.url(), shape, seconds, clients)
         after = await reading(self._superuser, self._postmaster)
         ours = Turn(reached, between.since(before), run.percentile(0.5), run.percentile(0.99))

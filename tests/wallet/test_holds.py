@@ -2,7 +2,7 @@ import pytest
 
 from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import CauseReused, CostAboveHold, InsufficientFunds, NoHold
-from sautikitd.wallet.models import Bill, Cause, EntryType, HoldState
+from sautikitd.wallet.models import Bill, Cause, EntryType, HoldState, Wish
 from sautikitd.wallet.prices import hold_amount
 from wallet.scenery import CALL, Money, call
 
@@ -167,7 +167,7 @@ async def test_several_settlements_are_entries_of_their_own_in_their_order(money
         for each in causes:
             await money.wallets.hold(connection, money.live, each, 300)
         bills = [bill(first, 125), bill(free, 0), bill(last, 300)]
-        settled = await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+        settled = await money.wallets.settle_many(connection, EntryType.CALL, bills)
         again = await money.wallets.settle(connection, first, 1, CALL)
         states = await connection.fetch("SELECT cause_id, state FROM holds")
     async with money.database.connection() as connection:
@@ -191,11 +191,11 @@ async def test_what_cannot_be_settled_spoils_no_other_settlement(money: Money) -
             await money.wallets.hold(connection, money.live, each, 300)
         await money.wallets.settle(connection, closed, 100, CALL)
         bills = [bill(small, 301), bill(closed, 50), bill(call(), 10), bill(good, 20)]
-        settled = await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
-        none = await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
-        other = await money.wallets.settle_many(connection, money.test, EntryType.CALL, [bill(small, 1)])
+        settled = await money.wallets.settle_many(connection, EntryType.CALL, bills)
+        none = await money.wallets.settle_many(connection, EntryType.CALL, bills)
+        alone = await money.wallets.settle_many(connection, EntryType.CALL, [bill(small, 301)])
     assert list(settled) == [good.id]
-    assert none == other == {}
+    assert none == alone == {}
     assert await money.figures() == (1_880, 300)
 
 
@@ -206,16 +206,17 @@ async def test_several_settlements_that_cross_the_threshold_are_told_once(money:
         for each in causes:
             await money.wallets.hold(connection, money.live, each, 300)
         bills = [bill(each, 60) for each in causes]
-        await money.wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+        await money.wallets.settle_many(connection, EntryType.CALL, bills)
     assert [event.data["balance_minor"] for event in money.recorded.events] == [9_920]
 
 
 async def test_several_holds_are_taken_in_their_order_as_far_as_the_money_goes(money: Money) -> None:
     await money.top_up(1_000)
     causes = [str(number) for number in range(4)]
-    wishes = list(zip(causes, (300, 600, 200, 50), strict=True))
+    amounts = 300, 600, 200, 50
+    wishes = [Wish(money.live, cause, amount) for cause, amount in zip(causes, amounts, strict=True)]
     async with money.database.transaction() as connection:
-        held = await money.wallets.hold_many(connection, money.live, EntryType.CALL, wishes)
+        held = await money.wallets.hold_many(connection, EntryType.CALL, wishes)
     assert held == {"0", "1"}
     assert await money.figures() == (1_000, 900)
 
@@ -224,7 +225,8 @@ async def test_a_cause_that_is_held_for_already_is_left_alone_among_several(mone
     await money.top_up(1_000)
     async with money.database.transaction() as connection:
         await money.wallets.hold(connection, money.live, Cause(EntryType.CALL, "0"), 300)
-        held = await money.wallets.hold_many(connection, money.live, EntryType.CALL, [("0", 300), ("1", 100)])
+        wishes = [Wish(money.live, "0", 300), Wish(money.live, "1", 100)]
+        held = await money.wallets.hold_many(connection, EntryType.CALL, wishes)
     assert held == {"1"}
     assert await money.figures() == (1_000, 400)
 
@@ -233,6 +235,43 @@ async def test_a_wallet_below_zero_bears_none_of_several(money: Money) -> None:
     async with money.database.transaction() as connection:
         cause = Cause(EntryType.ADJUSTMENT, "debt")
         await money.wallets.adjust(connection, money.live, cause, -5, "for the test")
-        held = await money.wallets.hold_many(connection, money.live, EntryType.CALL, [("0", 0), ("1", 10)])
+        wishes = [Wish(money.live, "0", 0), Wish(money.live, "1", 10)]
+        held = await money.wallets.hold_many(connection, EntryType.CALL, wishes)
     assert held == set()
     assert await money.figures() == (-5, 0)
+
+
+async def test_holds_of_several_wallets_are_taken_each_as_far_as_its_own_money_goes(money: Money) -> None:
+    await money.top_up(1_000)  # the test wallet has a hundred times that
+    wishes = [
+        Wish(money.live, "live 1", 700),
+        Wish(money.test, "test 1", 60_000),
+        Wish(money.live, "live 2", 400),
+        Wish(money.test, "test 2", 40_000),
+        Wish(money.test, "test 3", 1),
+    ]
+    async with money.database.transaction() as connection:
+        held = await money.wallets.hold_many(connection, EntryType.CALL, wishes)
+        balance = await money.wallets.balance(connection, money.test)
+    assert held == {"live 1", "test 1", "test 2"}
+    assert await money.figures() == (1_000, 700)
+    assert (balance.balance_minor, balance.held_minor) == (100_000, 100_000)
+
+
+async def test_settlements_of_several_wallets_are_each_wallets_own(money: Money) -> None:
+    await money.top_up(1_000)
+    accounts = {"a": money.live, "b": money.test, "c": money.live}
+    async with money.database.transaction() as connection:
+        wishes = [Wish(account, cause, 300) for cause, account in accounts.items()]
+        await money.wallets.hold_many(connection, EntryType.CALL, wishes)
+        costs = {"c": 250, "b": 1, "a": 30, "d": 5}  # nothing was ever held for d
+        bills = [bill(Cause(EntryType.CALL, cause), cost) for cause, cost in costs.items()]
+        settled = await money.wallets.settle_many(connection, EntryType.CALL, bills)
+    assert {
+        cause: entry and (entry.amount_minor, entry.balance_after_minor) for cause, entry in settled.items()
+    } == {
+        "c": (-250, 750),
+        "b": (-1, 99_999),
+        "a": (-30, 720),
+    }
+    assert await money.figures() == (720, 0)

@@ -137,7 +137,7 @@ async def play(money: Money, connection: Connection, number: int, step: Step) ->
                     Bill(cause_id=id_, cost_minor=step.amount if one == step.cause else 0, details=CALL)
                     for id_, one in causes.items()
                 ]
-                settled = await wallets.settle_many(connection, money.live, EntryType.CALL, bills)
+                settled = await wallets.settle_many(connection, EntryType.CALL, bills)
                 return {causes[id_]: -paid.amount_minor if paid else 0 for id_, paid in settled.items()}
     except (InsufficientFunds, NoHold, CostAboveHold) as refused:
         return type(refused)

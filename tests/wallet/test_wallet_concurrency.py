@@ -11,8 +11,8 @@ import pytest
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
 from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import InsufficientFunds
-from sautikitd.wallet.models import Bill, Cause, EntryType
-from wallet.scenery import CALL, Money, call
+from sautikitd.wallet.models import Account, Bill, Cause, EntryType, Wish
+from wallet.scenery import CALL, Money, add_workspace, call
 
 RATE = 300
 # What a life cut short dies of. asyncpg calls a connection that is lost while it is being cancelled an internal error.
@@ -60,13 +60,49 @@ async def test_crowds_of_twenty_five_take_what_there_is_and_no_more(crowd: Money
     await crowd.top_up(100_299)
 
     async def together(number: int) -> int:
-        wishes = [(f"{number}/{place}", 300) for place in range(25)]
+        wishes = [Wish(crowd.live, f"{number}/{place}", 300) for place in range(25)]
         async with crowd.database.transaction() as connection:
-            return len(await crowd.wallets.hold_many(connection, crowd.live, EntryType.CALL, wishes))
+            return len(await crowd.wallets.hold_many(connection, EntryType.CALL, wishes))
 
     held = await asyncio.gather(*(together(number) for number in range(60)))
     assert sum(held) == 334
     assert await crowd.figures() == (100_299, 100_200)
+
+
+async def test_crowds_that_share_wallets_in_any_order_never_wait_for_each_other_in_a_circle(
+    crowd: Money, database: Database
+) -> None:
+    chance = random.Random(7)
+    accounts = [crowd.live, crowd.test]
+    for number in range(6):
+        account = Account(await add_workspace(database, f"Another {number}"), "live")
+        accounts.append(account)
+        async with database.transaction() as connection:
+            await crowd.wallets.open_wallets(connection, account.workspace_id)
+            money = Cause(EntryType.TOP_UP, f"money {number}")
+            await crowd.wallets.credit(connection, account, money, 50_000, CALL)
+    await crowd.top_up(50_000)
+
+    async def together(number: int) -> tuple[int, int]:
+        wishes = [Wish(chance.choice(accounts), f"{number}/{place}", 300) for place in range(25)]
+        async with crowd.database.transaction() as connection:
+            held = await crowd.wallets.hold_many(connection, EntryType.CALL, wishes)
+        costs = {cause: chance.randrange(0, 301) for cause in chance.sample(sorted(held), len(held))}
+        async with crowd.database.transaction() as connection:
+            bills = [Bill(cause_id=cause, cost_minor=cost, details=CALL) for cause, cost in costs.items()]
+            closed = await crowd.wallets.settle_many(connection, EntryType.CALL, bills)
+        return sum(costs.values()), -sum(entry.amount_minor for entry in closed.values() if entry)
+
+    paid = await asyncio.wait_for(asyncio.gather(*(together(number) for number in range(60))), 60)
+    assert all(cost == entered for cost, entered in paid)
+    async with database.connection() as connection:
+        left, held = await connection.fetchrow("SELECT sum(balance_minor), sum(held_minor) FROM wallets")
+        put_in = await connection.fetchval(
+            "SELECT sum(amount_minor) FROM ledger_entries WHERE line = 0 AND amount_minor > 0"
+        )
+        findings = await audit(connection)
+    assert (left, held) == (put_in - sum(cost for cost, _ in paid), 0)
+    assert [finding for finding in findings if finding.table != "calls"] == []
 
 
 async def test_fifty_identical_lives_of_a_call_have_one_effect(crowd: Money) -> None:
@@ -102,7 +138,7 @@ async def test_one_call_settled_alone_and_among_others_at_once_ends_one_way(crow
         async with crowd.database.transaction() as connection:
             if cost is None:
                 bills = [Bill(cause_id=one.id, cost_minor=150, details=CALL) for one in causes]
-                await crowd.wallets.settle_many(connection, crowd.live, EntryType.CALL, bills)
+                await crowd.wallets.settle_many(connection, EntryType.CALL, bills)
             else:
                 await crowd.wallets.settle(connection, cause, cost, CALL)
 

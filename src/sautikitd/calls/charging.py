@@ -34,16 +34,17 @@ class Charging:
         self._guards = guards
 
     async def settle(
-        self, connection: Connection, account: Account, ending: Sequence[tuple[CallRecord, Ending]]
+        self, connection: Connection, ending: Sequence[tuple[CallRecord, Ending]]
     ) -> dict[UUID, Charge]:
-        """Charges legs of one wallet what their seconds cost, in one statement where nothing is the matter."""
+        """Charges legs what their seconds cost, in one statement where nothing is the matter; those of one wallet come
+        together."""
         seconds = {call.id: _spoken(call, end) for call, end in ending}
         bills = [_bill(call, seconds[call.id] or 0) for call, _ in ending if _may_hold(call)]
         settled = {}
         if bills:
-            settled = await self._wallets.settle_many(connection, account, EntryType.CALL, bills)
+            settled = await self._wallets.settle_many(connection, EntryType.CALL, bills)
         charges = {}
-        spent: dict[UUID | None, int] = {}
+        spent: dict[tuple[Account, UUID | None], int] = {}
         for call, _ in ending:
             charge = charges[call.id] = (
                 Charge.of(seconds[call.id], settled.get(str(call.id)))
@@ -51,8 +52,9 @@ class Charging:
                 else await self._charge(connection, call, seconds[call.id] or 0)
             )
             if charge.cost_minor:
-                spent[call.api_key_id] = spent.get(call.api_key_id, 0) + charge.cost_minor
-        for key_id, cost in spent.items() if self._guards else ():
+                place = account_of(call), call.api_key_id
+                spent[place] = spent.get(place, 0) + charge.cost_minor
+        for (account, key_id), cost in spent.items() if self._guards else ():
             assert self._guards is not None
             await self._guards.record_spent(connection, account, key_id, cost)
         return charges

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -94,13 +93,11 @@ async def claim(
     waiting = await _allot(connection, [one for one in chosen if not one.suspended], now)
     await _take_turns(connection, chosen, waiting, now)
     starting = _Starting(connection, lifecycle, node_id, now, prepare)
-    ordered = sorted(chosen, key=lambda one: account_of(one.call))  # wallets are locked in this order
-    for _, group in groupby((one for one in ordered if one not in waiting), lambda one: account_of(one.call)):
-        calls = list(group)
-        await starting.hold(calls)
-        for one in calls:
-            with _blaming(one.call.id):
-                await starting.dial(one)
+    ordered = sorted((one for one in chosen if one not in waiting), key=lambda one: account_of(one.call))
+    await starting.hold(ordered)
+    for one in ordered:  # wallets are locked in this order
+        with _blaming(one.call.id):
+            await starting.dial(one)
     return await starting.start(chosen)
 
 
@@ -181,7 +178,7 @@ class _Starting:
         self._ringing: dict[UUID, tuple[CallRecord, dict[str, Any]]] = {}
 
     async def hold(self, calls: Sequence[_Chosen]) -> None:
-        """Holds for the legs of these calls of one wallet together, where there are several."""
+        """Holds for the legs of these calls together, where there are several."""
         legs = [
             leg
             for one in calls

@@ -7,7 +7,6 @@ past that step: a step whose commit was never confirmed may simply be run again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from sautikitd.events.models import Endpoint, Event
 from sautikitd.ids import uuid7
 from sautikitd.wallet.errors import InsufficientFunds, NoHold
 from sautikitd.wallet.limits import Guards, SpendGuards
-from sautikitd.wallet.models import EntryType
+from sautikitd.wallet.models import EntryType, Wish
 from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets
 
@@ -112,19 +111,20 @@ class CallLifecycle:
     async def hold_many(
         self, connection: Connection, calls: Sequence[CallRecord], known: Guards
     ) -> set[UUID]:
-        """The same for several calls of one wallet in one statement, as far as money goes and no cap has to be counted
-        against. Returns those that were held for; `hold` says of the others what is wrong."""
-        wishes = {}
+        """The same for several calls in one statement, as far as money goes and no cap has to be counted against.
+        Returns those that were held for; `hold` says of the others what is wrong, in any order of their wallets."""
+        wishes = []
         for call in calls:
             account = account_of(call)
             if not self._guards or await self._guards.let_dial(connection, account, call.api_key_id, known):
                 seconds = first_seconds(call.max_duration_seconds)
-                wishes[str(call.id)] = hold_amount(seconds, call.rate_per_minute_minor)
+                wishes.append(Wish(account, str(call.id), hold_amount(seconds, call.rate_per_minute_minor)))
+        accounts = {account_of(call) for call in calls}
+        if len(wishes) < len(calls) and len(accounts) > 1:
+            await self._wallets.lock(connection, accounts)
         if not wishes:
             return set()
-        held = await self._wallets.hold_many(
-            connection, account_of(calls[0]), EntryType.CALL, list(wishes.items())
-        )
+        held = await self._wallets.hold_many(connection, EntryType.CALL, wishes)
         return {call.id for call in calls if str(call.id) in held}
 
     async def alert(self, connection: Connection, call_id: UUID, at: datetime) -> CallRecord | None:
@@ -223,18 +223,14 @@ class CallLifecycle:
     ) -> dict[UUID, Charge]:
         """Settles or releases what was held for the calls that end, and counts what that comes to; holds for those
         that came in and are answered, where that costs something."""
-        charges: dict[UUID, Charge] = {}
         ordered = sorted(due, key=lambda one: (account_of(one[0]), one[0].id))
-        for account, steps in groupby(ordered, key=lambda one: account_of(one[0])):
-            ending = []
-            for call, step in steps:
-                if isinstance(step, Closing):
-                    ending.append((call, step.ending))
-                else:
-                    await self._hold_inbound(connection, call)
-            if ending:
-                charges |= await self._charging.settle(connection, account, ending)
-        return charges
+        ending = [(call, step.ending) for call, step in ordered if isinstance(step, Closing)]
+        answered = [call for call, step in ordered if not isinstance(step, Closing)]
+        if answered and len(due) > 1:
+            await self._wallets.lock(connection, {account_of(call) for call, _ in due})
+        for call in answered:
+            await self._hold_inbound(connection, call)
+        return await self._charging.settle(connection, ending) if ending else {}
 
     async def _hold_inbound(self, connection: Connection, call: CallRecord) -> None:
         """Holds for the first minute as far as the wallet reaches: a call that comes in is taken at any balance."""

@@ -1,4 +1,4 @@
-"""SQL of holds. One statement each: the hold is locked, then its wallet, and both move together or not at all."""
+"""SQL of holds. One statement each: holds are locked, then their wallets, and all move together or not at all."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +18,7 @@ from sautikitd.wallet.models import (
     Hold,
     HoldState,
     LedgerAccount,
+    Wish,
 )
 from sautikitd.wallet.money import Minor
 from sautikitd.wallet.repository import Change, change
@@ -40,23 +41,29 @@ WITH locked AS MATERIALIZED (
 SELECT available_minor, EXISTS (SELECT FROM taken) AS taken FROM locked
 """
 
-# Several of one wallet, in their order, as far as it reaches; what is left out may still fit by itself.
+# Several, of several wallets, those of each in their order as far as it reaches; what is left out may still fit by itself.
 TAKE_MANY = """
-WITH locked AS MATERIALIZED (
-    SELECT balance_minor - held_minor AS available_minor FROM wallets WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
-), wanted AS (
-    SELECT cause_id, amount_minor, sum(amount_minor) OVER (ORDER BY place) AS running_minor
-    FROM unnest($4::text[], $5::bigint[]) WITH ORDINALITY AS one (cause_id, amount_minor, place)
+WITH wanted AS MATERIALIZED (
+    SELECT *, sum(amount_minor) OVER (PARTITION BY workspace_id, mode ORDER BY place) AS running_minor
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[])
+        WITH ORDINALITY AS one (workspace_id, mode, cause_id, amount_minor, place)
+), locked AS MATERIALIZED (
+    SELECT one.*, w.available_minor
+    FROM (SELECT DISTINCT workspace_id, mode FROM wanted ORDER BY workspace_id, mode) AS one
+    CROSS JOIN LATERAL (
+        SELECT balance_minor - held_minor AS available_minor FROM wallets
+        WHERE workspace_id = one.workspace_id AND mode = one.mode FOR UPDATE) AS w
 ), taken AS (
     INSERT INTO holds (cause_kind, cause_id, workspace_id, mode, amount_minor, created_at, updated_at)
-    SELECT $3, cause_id, $1, $2, amount_minor, $6, $6 FROM wanted, locked WHERE running_minor <= available_minor
+    SELECT $1, cause_id, workspace_id, mode, amount_minor, $6, $6
+    FROM wanted JOIN locked USING (workspace_id, mode) WHERE running_minor <= available_minor
     ON CONFLICT (cause_kind, cause_id) DO NOTHING
-    RETURNING cause_id, amount_minor
+    RETURNING workspace_id, mode, cause_id, amount_minor
 ), total AS (
-    SELECT sum(amount_minor)::bigint AS amount_minor FROM taken HAVING count(*) > 0
+    SELECT workspace_id, mode, sum(amount_minor)::bigint AS amount_minor FROM taken GROUP BY workspace_id, mode
 ), wallet AS (
     UPDATE wallets AS w SET held_minor = w.held_minor + total.amount_minor, updated_at = $6
-    FROM total WHERE w.workspace_id = $1 AND w.mode = $2
+    FROM total WHERE w.workspace_id = total.workspace_id AND w.mode = total.mode
 )
 SELECT cause_id FROM taken
 """
@@ -130,56 +137,62 @@ SELECT hold.cause_kind, hold.cause_id, hold.workspace_id, hold.mode, hold.state,
 FROM hold LEFT JOIN wallet ON true
 """
 
-# Several of one wallet at once, in their order; one whose hold is closed or too small is left alone, and no row of it comes.
-# Each hold is looked up by its key: a join is planned while there are none, and would read all there are by then.
+# Several at once, those of each wallet in their order; one whose hold is closed or too small is left alone, and no row of it
+# comes. Rows are looked up by their keys: a join is planned while there are few, and would read all there are by then.
 SETTLE_MANY = """
 WITH hold AS MATERIALIZED (
     SELECT one.*, h.*
-    FROM unnest($4::text[], $5::bigint[], $6::uuid[], $7::text[], $8::text[], $9::uuid[], $10::uuid[], $11::uuid[])
-        WITH ORDINALITY
-      AS one (cause_id, cost_minor, transaction_id, description, reference, call_id, number_id, topup_id, place)
+    FROM (SELECT * FROM unnest($2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::uuid[])
+              WITH ORDINALITY
+            AS bill (cause_id, cost_minor, transaction_id, description, reference, call_id, number_id, topup_id, place)
+          ORDER BY cause_id) AS one
     CROSS JOIN LATERAL (
-        SELECT amount_minor, state FROM holds
-        WHERE cause_kind = $3 AND cause_id = one.cause_id AND workspace_id = $1 AND mode = $2 FOR UPDATE) AS h
+        SELECT workspace_id, mode, amount_minor, state FROM holds
+        WHERE cause_kind = $1 AND cause_id = one.cause_id FOR UPDATE) AS h
 ), locked AS MATERIALIZED (
-    SELECT low_balance_armed FROM wallets WHERE workspace_id = $1 AND mode = $2 FOR UPDATE
+    SELECT one.*, w.low_balance_armed
+    FROM (SELECT DISTINCT workspace_id, mode FROM hold WHERE state = 'open' ORDER BY workspace_id, mode) AS one
+    CROSS JOIN LATERAL (
+        SELECT low_balance_armed FROM wallets WHERE workspace_id = one.workspace_id AND mode = one.mode FOR UPDATE) AS w
 ), due AS MATERIALIZED (
-    SELECT hold.*, locked.low_balance_armed, sum(cost_minor) OVER (ORDER BY place) AS running_minor,
-           count(*) FILTER (WHERE cost_minor > 0) OVER (ORDER BY place) AS nth
-    FROM hold, locked WHERE state = 'open' AND amount_minor >= cost_minor
+    SELECT *, sum(cost_minor) OVER running AS running_minor, count(*) FILTER (WHERE cost_minor > 0) OVER running AS nth
+    FROM hold WHERE state = 'open' AND amount_minor >= cost_minor
+    WINDOW running AS (PARTITION BY workspace_id, mode ORDER BY place)
 ), total AS (
-    SELECT sum(amount_minor)::bigint AS held_minor, sum(cost_minor)::bigint AS cost_minor, max(nth) AS entries,
-           bool_and(low_balance_armed) AS was_armed
-    FROM due HAVING count(*) > 0
+    SELECT workspace_id, mode, sum(amount_minor)::bigint AS held_minor, sum(cost_minor)::bigint AS cost_minor,
+           max(nth) AS entries
+    FROM due GROUP BY workspace_id, mode
 ), wallet AS (
     UPDATE wallets AS w
     SET held_minor = w.held_minor - total.held_minor, balance_minor = w.balance_minor - total.cost_minor,
-        entry_count = w.entry_count + total.entries, updated_at = $12,
+        entry_count = w.entry_count + total.entries, updated_at = $10,
         low_balance_armed = w.balance_minor - total.cost_minor >= w.low_balance_threshold_minor
-    FROM total WHERE w.workspace_id = $1 AND w.mode = $2
-    RETURNING w.*, total.was_armed AND NOT w.low_balance_armed AS fell_low,
+    FROM total JOIN locked USING (workspace_id, mode) WHERE w.workspace_id = total.workspace_id AND w.mode = total.mode
+    RETURNING w.*, locked.low_balance_armed AND NOT w.low_balance_armed AS fell_low,
               w.entry_count - total.entries AS entries_before, w.balance_minor + total.cost_minor AS balance_before_minor
 ), closed AS (
     UPDATE holds AS h
     SET state = CASE WHEN cause_id = ANY (ARRAY(SELECT cause_id FROM due WHERE cost_minor > 0))
-                     THEN 'settled' ELSE 'released' END, closed_at = $12, updated_at = $12
-    WHERE cause_kind = $3 AND cause_id = ANY (ARRAY(SELECT cause_id FROM due))
+                     THEN 'settled' ELSE 'released' END, closed_at = $10, updated_at = $10
+    WHERE cause_kind = $1 AND cause_id = ANY (ARRAY(SELECT cause_id FROM due))
 ), posted AS (
     INSERT INTO ledger_transactions (id, workspace_id, mode, cause_kind, cause_id, entry_count, description, reference,
                                      call_id, number_id, topup_id, tax_basis_points, created_at)
-    SELECT transaction_id, $1, $2, $3, cause_id, 2, description, reference, call_id, number_id, topup_id,
-           (SELECT basis_points FROM taxes WHERE name = 'VAT' AND effective_from <= $12 ORDER BY effective_from DESC LIMIT 1), $12
+    SELECT transaction_id, workspace_id, mode, $1, cause_id, 2, description, reference, call_id, number_id, topup_id,
+           (SELECT basis_points FROM taxes WHERE name = 'VAT' AND effective_from <= $10 ORDER BY effective_from DESC LIMIT 1), $10
     FROM due WHERE cost_minor > 0
 ), entries AS (
     INSERT INTO ledger_entries (transaction_id, line, account, amount_minor, workspace_id, mode, sequence, balance_after_minor)
-    SELECT transaction_id, 0, 'wallet', -cost_minor, $1, $2, entries_before + nth, balance_before_minor - running_minor
-    FROM due, wallet WHERE cost_minor > 0
+    SELECT transaction_id, 0, 'wallet', -cost_minor, workspace_id, mode, entries_before + nth,
+           balance_before_minor - running_minor
+    FROM due JOIN wallet USING (workspace_id, mode) WHERE cost_minor > 0
     UNION ALL
-    SELECT transaction_id, 1, $13::text, cost_minor, NULL, NULL, NULL, NULL FROM due WHERE cost_minor > 0
+    SELECT transaction_id, 1, $11::text, cost_minor, NULL, NULL, NULL, NULL FROM due WHERE cost_minor > 0
 )
-SELECT due.cause_id, due.transaction_id, due.cost_minor, balance_before_minor - running_minor AS balance_after_minor,
+SELECT workspace_id, mode, due.cause_id, due.transaction_id, due.cost_minor,
+       balance_before_minor - running_minor AS balance_after_minor,
        wallet.balance_minor, wallet.held_minor, wallet.low_balance_threshold_minor, wallet.fell_low
-FROM due, wallet ORDER BY place
+FROM due JOIN wallet USING (workspace_id, mode) ORDER BY place
 """
 
 
@@ -213,15 +226,18 @@ async def take(
 
 
 async def take_many(
-    connection: Connection,
-    account: Account,
-    type_: EntryType,
-    wishes: Sequence[tuple[str, int]],
-    at: datetime,
+    connection: Connection, type_: EntryType, wishes: Sequence[Wish], at: datetime
 ) -> set[str]:
-    """`wishes`: cause ids, each once, and amounts. Returns the causes that have a hold now and had none before."""
-    causes, amounts = [cause for cause, _ in wishes], [amount for _, amount in wishes]
-    rows = await connection.fetch(TAKE_MANY, account.workspace_id, account.mode, type_, causes, amounts, at)
+    """Returns the causes that have a hold now and had none before. Each comes once."""
+    rows = await connection.fetch(
+        TAKE_MANY,
+        type_,
+        [wish.account.workspace_id for wish in wishes],
+        [wish.account.mode for wish in wishes],
+        [wish.cause_id for wish in wishes],
+        [wish.amount_minor for wish in wishes],
+        at,
+    )
     return {row["cause_id"] for row in rows}
 
 
@@ -271,21 +287,13 @@ async def settle(
 
 
 async def settle_many(
-    connection: Connection,
-    account: Account,
-    type_: EntryType,
-    bills: Sequence[Bill],
-    at: datetime,
-    *,
-    earned_by: LedgerAccount,
-) -> tuple[dict[str, EntryRef | None], Change | None]:
-    """What was settled now, by cause id, with its entry if it cost anything; and the wallet after all of it. `bills` are of
-    different causes, whose holds are locked in their order."""
+    connection: Connection, type_: EntryType, bills: Sequence[Bill], at: datetime, *, earned_by: LedgerAccount
+) -> tuple[dict[str, EntryRef | None], dict[Account, Change]]:
+    """What was settled now, by cause id, with its entry if it cost anything; and the wallets after all of it. `bills` are of
+    different causes."""
     details = [bill.details for bill in bills]
     rows = await connection.fetch(
         SETTLE_MANY,
-        account.workspace_id,
-        account.mode,
         type_,
         [bill.cause_id for bill in bills],
         [bill.cost_minor for bill in bills],
@@ -298,7 +306,8 @@ async def settle_many(
         at,
         earned_by,
     )
-    return {row["cause_id"]: _entry(row) for row in rows}, change(rows[0]) if rows else None
+    changes = {Account(row["workspace_id"], row["mode"]): change(row) for row in rows}
+    return {row["cause_id"]: _entry(row) for row in rows}, changes
 
 
 def _entry(row: Record) -> EntryRef | None:

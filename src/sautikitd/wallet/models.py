@@ -106,6 +106,14 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     state: HoldState
 
 
+class Wish(msgspec.Struct, frozen=True):
+    """A hold to be made, of several that are made together."""
+
+    account: Account
+    cause_id: str
+    amount_minor: int
+
+
 class Coverage(msgspec.Struct, frozen=True):
     """How far a hold now reaches: `seconds` of the call in all, of those wanted; `hold` after the attempt."""
 

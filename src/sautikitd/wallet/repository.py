@@ -1,6 +1,6 @@
 """SQL of wallets and of the ledger. Every writing statement locks the wallet first and decides on what it then sees."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +20,11 @@ ON CONFLICT DO NOTHING
 _BALANCE = """
 SELECT workspace_id, balance_minor, held_minor, balance_minor - held_minor AS available_minor, low_balance_threshold_minor
 FROM wallets WHERE workspace_id = $1 AND mode = $2
+"""
+
+_LOCK_MANY = """
+SELECT FROM (SELECT * FROM unnest($1::uuid[], $2::text[]) AS one (workspace_id, mode) ORDER BY workspace_id, mode) AS one
+CROSS JOIN LATERAL (SELECT FROM wallets WHERE workspace_id = one.workspace_id AND mode = one.mode FOR UPDATE) AS w
 """
 
 # The transaction is written only where the wallet can bear it and its cause is new; then the wallet and the entries follow.
@@ -130,6 +135,11 @@ async def lock(connection: Connection, account: Account) -> Balance | None:
     """The balance, and the wallet's row locked until the transaction ends."""
     row = await connection.fetchrow(_BALANCE + " FOR UPDATE", account.workspace_id, account.mode)
     return None if row is None else Balance(**dict(row))
+
+
+async def lock_many(connection: Connection, accounts: Collection[Account]) -> None:
+    places = [account.workspace_id for account in accounts], [account.mode for account in accounts]
+    await connection.execute(_LOCK_MANY, *places)
 
 
 async def post(connection: Connection, posting: Posting) -> Outcome | None:

@@ -4,7 +4,7 @@ Lock order: the caller has locked what the money is for (a call, a number) befor
 hold, then the wallet. Whoever needs several wallets goes through them in the order of `Account`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -26,6 +26,7 @@ from sautikitd.wallet.errors import (
     NoHold,
     NoWallet,
 )
+from sautikitd.wallet.hold_repository import Settled
 from sautikitd.wallet.models import (
     Account,
     Balance,
@@ -39,6 +40,7 @@ from sautikitd.wallet.models import (
     HoldState,
     LedgerAccount,
     Line,
+    Wish,
 )
 from sautikitd.wallet.money import CURRENCY, Minor
 from sautikitd.wallet.prices import affordable_seconds
@@ -117,15 +119,17 @@ class Wallets:
             raise CauseReused(cause)
         return earlier
 
-    async def hold_many(
-        self, connection: Connection, account: Account, type_: EntryType, wishes: Sequence[tuple[str, int]]
-    ) -> set[str]:
-        """Sets money aside for several new causes of one wallet at once, in their order, as far as it reaches.
+    async def hold_many(self, connection: Connection, type_: EntryType, wishes: Sequence[Wish]) -> set[str]:
+        """Sets money aside for several new causes at once; those of one wallet in their order, as far as it reaches.
 
-        `wishes` are cause ids and amounts. Returns the causes that were held for; `hold` says of the others what is wrong.
+        Returns the causes that were held for; `hold` says of the others what is wrong.
         """
-        _refuse_negative(*(amount for _, amount in wishes))
-        return await holds.take_many(connection, account, type_, wishes, self._clock.now())
+        _refuse_negative(*(wish.amount_minor for wish in wishes))
+        return await holds.take_many(connection, type_, wishes, self._clock.now())
+
+    async def lock(self, connection: Connection, accounts: Collection[Account]) -> None:
+        """Locks wallets in the order they are to be locked in, for whoever goes through several in any other."""
+        await repository.lock_many(connection, accounts)
 
     async def held(self, connection: Connection, cause: Cause) -> int:
         """What an open hold holds; 0 where there is none."""
@@ -174,17 +178,8 @@ class Wallets:
         Only the first settlement counts; later ones return what that one paid, whatever they ask.
         Raises `CostAboveHold`, and `NoHold` when there never was one.
         """
-        _refuse_negative(cost_minor)
-        transaction_id = uuid7()
-        settled = await holds.settle(
-            connection,
-            cause,
-            cost_minor,
-            self._clock.now(),
-            transaction_id=transaction_id,
-            earned_by=earned_by,
-            details=details,
-        )
+        bill = Bill(cause_id=cause.id, cost_minor=cost_minor, details=details)
+        settled, entry = await self._settle_alone(connection, cause.type, bill, earned_by)
         if settled is None:
             raise NoHold(cause)
         if settled.change is None:
@@ -192,36 +187,58 @@ class Wallets:
                 raise CostAboveHold(cause, cost_minor, settled.found.amount_minor)
             earlier = await repository.find(connection, cause)
             return None if earlier is None else earlier[1]
-        await self._tell_if_low(connection, settled.found.account, settled.change)
-        if cost_minor == 0:
-            return None
-        return EntryRef(
-            id=transaction_id,
-            amount_minor=Minor(-cost_minor),
-            balance_after_minor=settled.change.balance_minor,
-        )
+        return entry
 
     async def settle_many(
         self,
         connection: Connection,
-        account: Account,
         type_: EntryType,
         bills: Sequence[Bill],
         *,
         earned_by: LedgerAccount = LedgerAccount.REVENUE_CALLS,
     ) -> dict[str, EntryRef | None]:
-        """Closes several holds of one wallet at once, in their order: what was paid, by cause id.
+        """Closes several holds at once, those of one wallet in their order: what was paid, by cause id.
 
-        Whoever settles several sorts them by cause: their holds are locked in that order. One that cannot be settled to
-        its cost is left as it is, and out of the answer; `settle` says what is wrong.
+        One that cannot be settled to its cost is left as it is, and out of the answer; `settle` says what is wrong, in
+        any order: the wallets of open holds are locked.
         """
+        if len(bills) == 1:  # in a statement of half the expense
+            (bill,) = bills
+            settled, entry = await self._settle_alone(connection, type_, bill, earned_by)
+            return {bill.cause_id: entry} if settled and settled.change else {}
         _refuse_negative(*(bill.cost_minor for bill in bills))
-        settled, change = await holds.settle_many(
-            connection, account, type_, bills, self._clock.now(), earned_by=earned_by
+        paid, changes = await holds.settle_many(
+            connection, type_, bills, self._clock.now(), earned_by=earned_by
         )
-        if change:
+        for account, change in changes.items():
             await self._tell_if_low(connection, account, change)
-        return settled
+        return paid
+
+    async def _settle_alone(
+        self, connection: Connection, type_: EntryType, bill: Bill, earned_by: LedgerAccount
+    ) -> tuple[Settled | None, EntryRef | None]:
+        """What became of the hold, and its entry if one was made now."""
+        _refuse_negative(bill.cost_minor)
+        transaction_id = uuid7()
+        settled = await holds.settle(
+            connection,
+            Cause(type_, bill.cause_id),
+            bill.cost_minor,
+            self._clock.now(),
+            transaction_id=transaction_id,
+            earned_by=earned_by,
+            details=bill.details,
+        )
+        if settled is None or settled.change is None:
+            return settled, None
+        await self._tell_if_low(connection, settled.found.account, settled.change)
+        if bill.cost_minor == 0:
+            return settled, None
+        return settled, EntryRef(
+            id=transaction_id,
+            amount_minor=Minor(-bill.cost_minor),
+            balance_after_minor=settled.change.balance_minor,
+        )
 
     async def charge(
         self,
@@ -262,10 +279,11 @@ class Wallets:
         details: Details,
         *,
         source: LedgerAccount = LedgerAccount.MPESA_CLEARING,
+        at: datetime | None = None,
     ) -> EntryRef:
-        """Money that came in. Repeating a cause returns its first entry."""
+        """Money that came in, `at` which moment, now by default. Repeating a cause returns its first entry."""
         lines = [Line(source, Minor(amount_minor))]
-        return await self._post(connection, account, cause, 1, lines, details)
+        return await self._post(connection, account, cause, 1, lines, details, at=at)
 
     async def adjust(
         self,
@@ -294,23 +312,33 @@ class Wallets:
         await self._tell_if_low(connection, account, change)
         return change.balance_of(account)
 
-    async def refill_test_wallet(self, connection: Connection, workspace_id: UUID) -> Balance:
-        """Brings the test wallet back up to KES 1,000; a fuller one is left alone."""
+    async def refill_test_wallet(
+        self, connection: Connection, workspace_id: UUID, at: datetime | None = None
+    ) -> Balance:
+        """Brings the test wallet back up to KES 1,000; a fuller one is left alone.
+
+        `at` is the time of its workspace's test mode, whose clock may have been moved.
+        """
         account = Account(workspace_id, "test")
         before = _existing(account, await repository.lock(connection, account))
         missing = TEST_BALANCE - before.balance_minor
         if missing <= 0:
             return before
         cause = Cause(EntryType.TEST_CREDIT, str(uuid7()))
-        await self._fund_test_wallet(connection, account, cause, missing)
+        await self._fund_test_wallet(connection, account, cause, missing, at)
         return await self.balance(connection, account)
 
     async def _fund_test_wallet(
-        self, connection: Connection, account: Account, cause: Cause, amount_minor: int
+        self,
+        connection: Connection,
+        account: Account,
+        cause: Cause,
+        amount_minor: int,
+        at: datetime | None = None,
     ) -> None:
         details = Details(description="Test money")
         source = LedgerAccount.TEST_FUNDING
-        await self.credit(connection, account, cause, amount_minor, details, source=source)
+        await self.credit(connection, account, cause, amount_minor, details, source=source, at=at)
 
     async def _post(
         self,
