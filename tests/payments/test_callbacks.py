@@ -116,6 +116,20 @@ async def test_another_checkout_request_id_is_not_believed(office: Office) -> No
     assert await office.balance() == 0
 
 
+async def test_a_checkout_request_id_of_another_top_up_is_not_believed(office: Office) -> None:
+    """Of a push whose answer was lost no id is known to hold it against."""
+    first_id, first, _ = await pushed(office)
+    office.script("+254712340063", answer="lost", person=True)
+    second_id = UUID((await office.ask("+254712340063")).json()["topup_id"])
+    await office.parts.pusher.work()
+    await post(office, office.paths.stk(second_id), callback(first))
+    note = await office.value("SELECT note FROM mpesa_inbox WHERE topup_id = $1", second_id)
+    assert note == "another top-up's CheckoutRequestID"
+    for topup_id in (first_id, second_id):
+        assert (await office.read(topup_id))["status"] == "pending"
+    assert await office.balance() == 0
+
+
 async def test_a_receipt_of_one_top_up_pays_no_other(office: Office) -> None:
     first_id, first, path = await pushed(office)
     await post(office, path, callback(first))

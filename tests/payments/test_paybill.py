@@ -76,6 +76,18 @@ async def test_money_let_through_for_an_unknown_account_waits_in_suspense(paybil
     await paybill.require_right_books()
 
 
+@pytest.mark.parametrize("amount", ["0", "-5.00", "fifty", "", "0.001", "NaN", "1e999999", None])
+async def test_what_is_no_amount_is_refused_before_money_moves(paybill: Office, amount: str | None) -> None:
+    body = {
+        "TransID": "RKL51ZDR4F",
+        "TransAmount": amount,
+        "BusinessShortCode": "600100",
+        "BillRefNumber": paybill.workspace.mpesa_account_ref,
+    }
+    answer = await paybill.client.post(paybill.paths.paybill("test", "validation"), json=body)
+    assert (answer.status_code, answer.json()["ResultCode"]) == (200, "C2B00013")
+
+
 async def test_a_confirmation_that_comes_twice_or_never_is_credited_once(paybill: Office) -> None:
     ref = paybill.workspace.mpesa_account_ref
     paybill.script(PAYER, callbacks=2)

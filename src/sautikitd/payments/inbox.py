@@ -162,24 +162,26 @@ class Inbox:
         notice = read_stk(raw)
         if topup is None or notice is None:
             return "ignored", "not a callback"
-        strange = self._strange(topup, posted, notice)
+        strange = await self._strange(connection, topup, posted, notice)
         if strange:
             log.warning("callback not believed", topup=str(topup.id), why=strange)
             await repository.check_soon(connection, topup, now)
             return "ignored", strange
-        if notice.checkout_request_id:
-            await repository.learn_checkout(connection, topup, notice.checkout_request_id)
         if not confirmed and self._needs_query(topup, notice):
             return Unconfirmed(notice.checkout_request_id)
         return await self._apply(connection, topup, notice, now)
 
-    def _strange(self, topup: TopUp, posted: Posted, notice: StkNotice) -> str | None:
+    async def _strange(
+        self, connection: Connection, topup: TopUp, posted: Posted, notice: StkNotice
+    ) -> str | None:
         """Why a callback is not taken at its word. The query then tells what is true."""
         if not self._sources.believed(posted.mode, posted.source_address):
             return "strange address"
-        known = topup.checkout_request_id
-        if known and notice.checkout_request_id != known:
+        known, told = topup.checkout_request_id, notice.checkout_request_id
+        if known and told != known:
             return "another CheckoutRequestID"
+        if told and not await repository.learn_checkout(connection, topup, told):
+            return "another top-up's CheckoutRequestID"
         return None
 
     def _needs_query(self, topup: TopUp, notice: StkNotice) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Any
 
 import msgspec
@@ -101,7 +101,7 @@ def read_amount(value: Any) -> int | None:
         return None
     try:
         minor = Decimal(str(value)) * 100
-    except InvalidOperation:
+    except DecimalException:  # no number, or one too large to be multiplied
         return None
     if not minor.is_finite() or minor != minor.to_integral_value() or not 0 < minor < 10**12:
         return None

@@ -140,8 +140,12 @@ async def attach_receipt(connection: Connection, topup: TopUp, receipt: str) -> 
     await connection.execute("UPDATE topups SET receipt = $2 WHERE id = $1", topup.id, receipt)
 
 
-async def learn_checkout(connection: Connection, topup: TopUp, checkout_request_id: str) -> None:
-    await connection.execute(_LEARN_CHECKOUT, topup.id, checkout_request_id)
+async def learn_checkout(connection: Connection, topup: TopUp, checkout_request_id: str) -> bool:
+    """False where Daraja's name of the push is known, and is not this top-up's."""
+    taken: bool = await connection.fetchval(_CHECKOUT_OF_ANOTHER, topup.id, topup.mode, checkout_request_id)
+    if not taken:
+        await connection.execute(_LEARN_CHECKOUT, topup.id, checkout_request_id)
+    return not taken
 
 
 async def check_soon(connection: Connection, topup: TopUp, now: datetime) -> None:
@@ -204,6 +208,10 @@ _FAIL = """
 UPDATE topups SET status = 'failed', failure_code = $2, prompt_open = false, completed_at = $3, next_check_at = NULL
 WHERE id = $1
 """
+
+_CHECKOUT_OF_ANOTHER = (
+    "SELECT EXISTS (SELECT FROM topups WHERE mode = $2 AND checkout_request_id = $3 AND id <> $1)"
+)
 
 _LEARN_CHECKOUT = """
 UPDATE topups SET checkout_request_id = $2, next_check_at = coalesce(next_check_at, push_due_at)

@@ -17,6 +17,8 @@ async def refusal_of(connection: Connection, mode: Mode, notice: C2bNotice) -> s
 
     A top-up's own reference is let through until it is paid, for its amount: STK pushes may be validated as well.
     """
+    if notice.amount_minor is None:
+        return WRONG_AMOUNT
     reference = read_reference(notice.reference)
     if isinstance(reference, WorkspaceReference):
         known = await repository.workspace_with(connection, reference.digits)
