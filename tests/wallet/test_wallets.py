@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -145,6 +146,16 @@ async def test_refilling_brings_the_test_wallet_back_to_a_thousand_shillings(mon
         refilled = await money.wallets.refill_test_wallet(connection, money.test.workspace_id)
         again = await money.wallets.refill_test_wallet(connection, money.test.workspace_id)
     assert refilled.balance_minor == again.balance_minor == 100_000
+
+
+async def test_a_refill_is_dated_by_the_clock_of_test_mode(money: Money) -> None:
+    moved = datetime(2029, 2, 28, 23, 0, tzinfo=UTC)
+    async with money.database.transaction() as connection:
+        cause = Cause(EntryType.ADJUSTMENT, "spent")
+        await money.wallets.adjust(connection, money.test, cause, -1, "Spent")
+        await money.wallets.refill_test_wallet(connection, money.test.workspace_id, moved)
+        newest = await connection.fetchval("SELECT max(created_at) FROM ledger_transactions")
+    assert newest == moved
 
 
 def test_money_is_written_for_people() -> None:

@@ -108,7 +108,8 @@ class WalletRoutes:
         if request.principal.mode != "test":
             raise RefillNeedsTestKey
         workspace_id = request.principal.workspace_id
-        return Answer(body=await self._wallets.refill_test_wallet(request.connection, workspace_id))
+        balance = await self._wallets.refill_test_wallet(request.connection, workspace_id, request.now)
+        return Answer(body=balance)
 
     @endpoint("GET", "/v1/public/pricing", authenticated=False, browser_safe=True, answers={200: PriceList})
     async def pricing(self, request: ApiRequest[Any, None]) -> Answer:
