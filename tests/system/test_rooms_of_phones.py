@@ -1,8 +1,10 @@
 """A conference of three phones, and a queue with an agent on a phone: baresips on a real installation."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from system.baresip import Baresip, sip_port
 from system.conftest import CALLEE, MakePhone
 from system.installation import Customer, Installation
 from system.receiver import Receiver
-from system.sound import power_at, read_wav
+from system.sound import Samples, power_at, read_wav
 
 TONES = {"+254733111001": 500, "+254733111002": 900, "+254733111003": 1300}
 AGENT_TONE = 1000
@@ -47,7 +49,11 @@ def _shares(phone: Baresip, tones: list[int]) -> list[float]:
 
 
 async def test_three_phones_confer_and_the_record_has_all_of_them(
-    installation: Installation, live_customer: Customer, receiver: Receiver, make_phone: MakePhone
+    installation: Installation,
+    live_customer: Customer,
+    receiver: Receiver,
+    make_phone: MakePhone,
+    tmp_path: Path,
 ) -> None:
     receiver.flow = lambda form: [
         {
@@ -86,6 +92,10 @@ async def test_three_phones_confer_and_the_record_has_all_of_them(
     recording = await _ready(installation, live_customer, conference["recording_id"])
     assert recording["channels"] == 1
     assert recording["duration_seconds"] >= 2
+    said, rate = await _sound_of(installation, live_customer, ended["conference"]["recording_id"], tmp_path)
+    together = [power_at(said[-2 * rate : -rate // 2, 0], rate, tone) for tone in tones]
+    assert min(together) > 0.2
+    assert sum(together) > 0.9
 
 
 async def test_an_agent_rung_by_the_api_takes_the_caller_who_waits(
@@ -118,6 +128,18 @@ async def test_an_agent_rung_by_the_api_takes_the_caller_who_waits(
     assert call["cost_minor"] == 0
     assert _shares(agent, [500])[0] > 0.9
     assert np.isclose(_shares(caller, [AGENT_TONE])[0], 1, atol=0.2)
+
+
+async def _sound_of(
+    installation: Installation, customer: Customer, recording_id: str, folder: Path
+) -> tuple[Samples, int]:
+    headers = {"Authorization": f"Bearer {customer.key}"}
+    address = f"{installation.url}/v1/recordings/{recording_id}/media"
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as response:
+        content = await response.read()
+    saved = folder / "room.wav"
+    await asyncio.to_thread(saved.write_bytes, content)
+    return read_wav(saved)
 
 
 async def _ready(installation: Installation, customer: Customer, recording_id: str) -> dict[str, Any]:

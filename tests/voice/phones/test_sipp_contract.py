@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -21,6 +22,7 @@ from voice.sip.far_end import SippRunner
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 G711 = ("PCMA",)
+_TONES_OF_1590_HASH = [(697, 1209), (770, 1336), (852, 1477), (941, 1336), (941, 1477)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,6 +80,24 @@ async def test_it_calls_and_all_of_1590_hash_arrives_by_rfc_4733(here: Office, r
     pressed: list[str] = []
     leg.hear_digits(pressed.append)
     await _until_heard(pressed, "1590#")  # 4
+    leg.end(HangupCause.NORMAL_CLEARING)
+    await sipp.succeeded()
+
+
+async def test_keys_that_are_only_to_be_heard_are_heard(
+    here: Office, run_sipp: SippRunner, tmp_path: Path
+) -> None:
+    """It offers no telephone-event and says the tones of ITU-T Q.23; its answer has none either."""
+    sound = tmp_path / "1590.al"
+    pause = np.zeros(800)
+    tones = [sine(low, 0.1, 6000) + sine(high, 0.1, 6000) for low, high in _TONES_OF_1590_HASH]
+    said = np.concatenate([np.zeros(4000), *(part for tone in tones for part in (tone, pause)), pause])
+    sound.write_bytes(companded(said, "PCMA"))
+    sipp = await run_sipp("uac_speaks_no_events", to=here.port, sound=sound)
+    leg = await here.answered(G711)
+    pressed: list[str] = []
+    leg.hear_digits(pressed.append)
+    await _until_heard(pressed, "1590#")  # 4, as lines without RFC 4733 have it
     leg.end(HangupCause.NORMAL_CLEARING)
     await sipp.succeeded()
 

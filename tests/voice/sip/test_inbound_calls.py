@@ -3,15 +3,18 @@
 import pytest
 
 from sautikitd.calls.outcomes import HangupCause
+from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.admission import Admit, DigestVerifier, Refuse, Verdict
 from sautikitd.voice.sip.digest import ha1
-from sautikitd.voice.sip.events import Acknowledged, Canceled, Reinvite, RemoteBye
+from sautikitd.voice.sip.events import Acknowledged, Canceled, Lost, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Transport
 from sautikitd.voice.sip.sdp import Direction
+from sautikitd.voice.sip.timers import Timers
 from sautikitd.voice.sip.wire import Arrival
 from voice.sip.far_end import OUR_SDP, SippRunner, user_agent
 from voice.sip.parties import Callee, until
 
+HASTY = Timers(t1=0.01, t2=0.04, t4=0.05)
 BOTH = pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 
 
@@ -89,6 +92,37 @@ async def test_the_caller_puts_us_on_hold(run_sipp: SippRunner, transport: Trans
         assert (await until(call, Reinvite)).direction is Direction.SENDONLY
         await until(call, RemoteBye)
         await sipp.succeeded()
+
+
+@BOTH
+async def test_a_caller_with_odd_headers_moves_his_media_twice_and_himself_and_is_hung_up_on(
+    run_sipp: SippRunner, transport: Transport
+) -> None:
+    """Compact forms, spaces where they may be, a Contact full of parameters; an UPDATE, then a re-INVITE."""
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_odd_and_moving", transport, to=agent.bound[1], first=40_010, second=40_020)
+        call = await callee.call()
+        assert call.from_.display == 'Wanjiku, "Duka" <ya> Mjini'
+        await call.answer(OUR_SDP)
+        await until(call, Acknowledged)
+        moves = [(await until(call, Reinvite)).offer for _ in range(2)]
+        places = [(told.address, told.port) for told in map(sdp.parse, filter(None, moves))]
+        assert places == [("127.0.0.1", 40_010), ("127.0.0.2", 40_020)]
+        assert await call.bye() == 200
+        await sipp.succeeded()
+        assert agent.gauges.dialogs == 0
+
+
+async def test_a_caller_who_never_acknowledges_our_answer_is_hung_up_on(run_sipp: SippRunner) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take, timers=HASTY) as agent:
+        sipp = await run_sipp("uac_never_acks", to=agent.bound[1])
+        call = await callee.call()
+        await call.answer(OUR_SDP)
+        assert (await until(call, Lost)).cause is HangupCause.TIMEOUT
+        await sipp.succeeded()
+        assert agent.gauges.dialogs == 0
 
 
 class OneSoftphone:

@@ -142,3 +142,30 @@ async def test_the_far_end_puts_us_on_hold(
     assert parse(held.answer).direction is Direction.RECVONLY
     await until(call, RemoteBye)
     await sipp.succeeded()
+
+
+async def test_a_redirect_is_handed_up_and_not_followed(agent: UserAgent, run_sipp: SippRunner) -> None:
+    sipp = await run_sipp("uas_redirects")
+    call = await place(agent, sipp.hop)
+    failed = await until(call, Failed)
+    assert (failed.code, failed.cause) == (302, HangupCause.REDIRECTED)
+    assert failed.contacts == (
+        "sip:+254711000003@127.0.0.9:5099;transport=tcp",
+        "sip:+254711000002@127.0.0.9:5099",
+    )
+    await sipp.succeeded()  # it has our ACK
+    assert agent.gauges.dialogs == 0
+
+
+@BOTH
+async def test_an_interval_that_is_too_small_is_made_longer(
+    agent: UserAgent, run_sipp: SippRunner, transport: Transport
+) -> None:
+    sipp = await run_sipp("uas_wants_longer_sessions", transport)
+    call = await place(agent, sipp.hop)
+    await until(call, Answered)
+    assert call.dialog is not None
+    assert call.dialog.session.terms is not None
+    assert (call.dialog.session.terms.seconds, call.dialog.session.terms.we_refresh) == (3600, True)
+    assert await call.bye() == 200
+    await sipp.succeeded()
