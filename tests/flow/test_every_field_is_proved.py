@@ -52,6 +52,10 @@ TWILIO_STATUS = (
     "node/rooms/test_twilio_status.py",
     "test_twilios_library_accepts_what_a_conference_in_twiml_tells",
 )
+AFTER_A_CONFERENCE = (
+    "node/rooms/test_twilio_status.py",
+    "test_who_was_taken_out_of_a_conference_in_twiml_goes_on_where_the_dials_action_leads",
+)
 COACHED = (ROOMS, "test_a_coach_is_heard_by_his_agent_alone")
 QUEUE = (ROOMS, "test_a_queue_plays_what_it_was_given_takes_so_many_and_keeps_them_so_long")
 AGENT = (ROOMS, "test_an_agent_hears_what_he_was_given_until_nobody_has_come_in_time")
@@ -104,6 +108,7 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
         **dict.fromkeys(("collectDigits", "numDigits", "finishOnKey", "digitsCallbackUrl"), HOSTED),
         "coach": COACHED,
         "statusEventsFormat": TWILIO_STATUS,
+        **dict.fromkeys(("action", "method"), AFTER_A_CONFERENCE),
     },
     "enqueue": dict.fromkeys(("name", "waitUrl", "action", "method", "maxSize", "maxWait"), QUEUE),
     "dequeue": dict.fromkeys(("name", "waitUrl", "action", "method", "maxWait"), AGENT),

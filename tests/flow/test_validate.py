@@ -56,3 +56,18 @@ async def test_what_is_wrong_is_named_by_its_place(document: dict[str, object], 
     assert not verdict.valid
     assert verdict.flow is None
     assert verdict.problems[0].pointer == pointer
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"actions": [{"say": {"text": "a", "voce": "man"}}, {"dail": {}}]}, "/actions/0/say/voce"),
+        ({"xml": "<Response><Say voce='man'>a</Say><Sms/></Response>"}, "/Response/Say[1]/@voce"),
+    ],
+)
+async def test_an_invalid_flow_is_told_too_what_would_be_passed_over(
+    document: dict[str, object], pointer: str
+) -> None:
+    verdict = await verdict_of(**document)
+    assert not verdict.valid
+    assert [warning.pointer for warning in verdict.warnings] == [pointer]

@@ -110,6 +110,7 @@ class LiveCallRoutes:
         "/v1/calls/{call_id}/recordings",
         scope=Scope.CALLS_WRITE,
         body=StartRecording,
+        body_optional=True,
         answers={202: StartedRecording},
         errors=(CallNotFound, CallNotLive, NotAnswered, NodeSilent),
     )

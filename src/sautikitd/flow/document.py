@@ -45,9 +45,10 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FlowInvalid(msgspec.Struct, frozen=True, kw_only=True):
-    """Every problem found, in document order (at most 100)."""
+    """Every problem found, in document order (at most 100), and what would have been passed over besides."""
 
     problems: tuple[FlowProblem, ...]
+    warnings: tuple[FlowWarning, ...] = ()
 
     def __str__(self) -> str:
         return "; ".join(f"{problem.pointer or '/'}: {problem.reason}" for problem in self.problems[:5])

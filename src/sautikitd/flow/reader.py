@@ -80,11 +80,10 @@ def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInval
         return _invalid(ProblemCode.TOO_MANY_ACTIONS, pointer, reason)
     reader = ActionReader()
     verbs = [reader.read(item, f"{pointer}/{index}") for index, item in enumerate(actions)]
+    warnings = tuple(reader.warnings[:100])
     if reader.problems:
-        return FlowInvalid(problems=tuple(reader.problems[:100]))
-    return Flow(
-        actions=tuple(verb for verb in verbs if verb is not None), warnings=tuple(reader.warnings[:100])
-    )
+        return FlowInvalid(problems=tuple(reader.problems[:100]), warnings=warnings)
+    return Flow(actions=tuple(verb for verb in verbs if verb is not None), warnings=warnings)
 
 
 def _read_decoded(decoded: object) -> Flow | FlowInvalid:
@@ -99,9 +98,7 @@ def _read_decoded(decoded: object) -> Flow | FlowInvalid:
     if faults:
         return FlowInvalid(problems=tuple(faults[:100]))
     flow = read_actions(decoded["actions"])
-    if isinstance(flow, FlowInvalid):
-        return flow
-    return Flow(actions=flow.actions, warnings=(*_unknown_members(decoded), *flow.warnings))
+    return msgspec.structs.replace(flow, warnings=(*_unknown_members(decoded), *flow.warnings))
 
 
 def _unknown_members(decoded: Mapping[str, object]) -> list[FlowWarning]:

@@ -56,12 +56,12 @@ class FlowRoutes:
         Answers with the normalised actions, or with every problem and its exact place.
         """
         flow = _read(request.body)
+        warnings = [FlowRemark(one.pointer, one.reason, suggestion=one.suggestion) for one in flow.warnings]
         if isinstance(flow, FlowInvalid):
             problems = [
                 FlowRemark(one.pointer, one.reason, one.code.value, one.suggestion) for one in flow.problems
             ]
-            return Answer(body=FlowVerdict(valid=False, flow=None, problems=problems, warnings=[]))
-        warnings = [FlowRemark(one.pointer, one.reason, suggestion=one.suggestion) for one in flow.warnings]
+            return Answer(body=FlowVerdict(valid=False, flow=None, problems=problems, warnings=warnings))
         verdict = FlowVerdict(valid=True, flow=normalise(flow), problems=[], warnings=warnings)
         return Answer(body=verdict)
 

@@ -181,7 +181,9 @@ def test_a_conference_in_dial_becomes_the_verb_with_its_own_fields() -> None:
                 "coach": "00000000-0000-0000-0000-000000000001",
                 "statusEvents": ["start", "end"],
                 "statusEventsCallbackUrl": "/events",
+                "statusEventsFormat": "twilio",
                 "record": True,
+                "action": "/x",
             }
         }
     ]
@@ -189,11 +191,12 @@ def test_a_conference_in_dial_becomes_the_verb_with_its_own_fields() -> None:
 
 def test_what_dial_says_besides_a_conference_is_passed_over_with_warnings() -> None:
     translator = Translator(TABLES[Dialect.TWILIO])
-    body = "<Response><Dial action='/x'>+254711000001<Conference>room</Conference></Dial></Response>"
+    body = "<Response><Dial timeLimit='9'>+254711000001<Conference>room</Conference></Dial></Response>"
     (draft,) = translator.response(parse_xml(body.encode()))
-    assert draft.action() == {"conference": {"name": "room", "beep": True}}
+    fields = {"name": "room", "beep": True, "statusEventsFormat": "twilio"}
+    assert draft.action() == {"conference": fields}
     assert [warning.pointer for warning in translator.warnings] == [
-        "/Response/Dial[1]/@action",
+        "/Response/Dial[1]/@timeLimit",
         "/Response/Dial[1]/text()",
     ]
 

@@ -12,7 +12,7 @@ import httpx
 from aiohttp import web
 
 from flow.doubles import Asked, CallbackServer, callback_server
-from node.exchange import PATIENCE_S, hung_up
+from node.exchange import PATIENCE_S, hears_tone, hung_up
 from node.room_party import call_in, call_of, until_seated
 from node.switchboard import PARTIES, Switchboard
 from sautikitd.egress.client import EgressClient
@@ -106,6 +106,29 @@ async def test_the_same_of_a_flow_in_json_of_a_number_that_speaks_twilios_vocabu
     told = [asked for asked in server.asked if asked.path == "/status"]
     _accepted(server, told, secret)
     assert [asked.form["StatusCallbackEvent"] for asked in told] == ["participant-join"]
+
+
+async def test_who_was_taken_out_of_a_conference_in_twiml_goes_on_where_the_dials_action_leads(
+    board: Switchboard, api: httpx.AsyncClient
+) -> None:
+    dial = '<Dial action="/after" method="GET"><Conference>desk</Conference></Dial>'
+    flow = web.Response(text=f"<Response>{dial}<Play digits='9'/></Response>", content_type="text/xml")
+    async with callback_server(voice=[flow], after=[[{"play": {"tone": "busy", "loop": 100}}]]) as server:
+        await board.route(voice_callback_url=server.url("/voice"), callback_format="twilio")
+        phone = await call_in(board, FIRST)
+        await until_seated(board, 1)
+        call = await call_of(board, FIRST)
+        assert (await api.post(f"/v1/conferences/desk/participants/{call}/kick")).status_code == 200
+        async with asyncio.timeout(PATIENCE_S):
+            while not hears_tone(phone.peer, 425):
+                await asyncio.sleep(0.05)
+        secret = await _auth_token(board)
+    (asked,) = [asked for asked in server.asked if asked.path == "/after"]
+    assert (asked.method, asked.form["DialCallStatus"]) == ("GET", "answered")
+    assert int(asked.form["DialCallDuration"]) >= 0
+    validator = importlib.import_module("twilio.request_validator").RequestValidator(secret)
+    url = f"{server.url('/after')}?{asked.raw_query}"
+    assert validator.validate(url, {}, asked.headers["X-Twilio-Signature"])
 
 
 async def _twiml(asked: Asked) -> web.StreamResponse:

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from sautikitd.flow.callbacks.question import Question, SessionState
-from sautikitd.flow.rooms_port import STATUS_WORDS, AttendEnd, BeepOn, ConferenceSpec
+from sautikitd.flow.callbacks.question import Method, Question, SessionState
+from sautikitd.flow.rooms_port import STATUS_WORDS, Attended, AttendEnd, BeepOn, ConferenceSpec
 from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws
 from sautikitd.flow.verbs.waiting import WaitSounds
@@ -49,8 +49,9 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     (0: 250) is full, and passed over. With `collectDigits` what is pressed (`numDigits` keys, 0: up to
     `finishOnKey` or a pause) is posted to `digitsCallbackUrl` (default: the voice callback): a reply with actions
     takes the caller out of the room and replaces the flow; an empty one leaves him there. `coach` (the id of a
-    call) is heard by that call alone. `statusEvents`, all by default, are posted as signed
-    events; in `statusEventsFormat` `twilio`, which is that of calls in Twilio's vocabulary, as Twilio's signed forms.
+    call) is heard by that call alone. `action` is asked when he is out of it, and its reply replaces the flow.
+    `statusEvents`, all by default, are posted as signed events; in `statusEventsFormat` `twilio`, which is that of calls
+    in Twilio's vocabulary, as Twilio's signed forms.
     """
 
     answers: ClassVar[bool] = True
@@ -71,12 +72,15 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     num_digits: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     finish_on_key: Keys = "#"
     digits_callback_url: Reference | None = None
+    action: Reference | None = None
+    method: Method = Method.POST
     coach: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
     def flaws(self) -> Iterator[Flaw]:
         yield from sound_flaws("waitUrl", self.wait_url or None)
         yield from reference_flaws("statusEventsCallbackUrl", self.status_events_callback_url)
         yield from reference_flaws("digitsCallbackUrl", self.digits_callback_url)
+        yield from reference_flaws("action", self.action)
 
     def remarks(self) -> Iterator[Flaw]:
         unknown = [word for word in self._words() if word not in STATUS_WORDS]
@@ -97,6 +101,25 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
             run.warn(f"the conference has {self._most} participants, which is all that it takes; passed over")
         elif attended.end is AttendEnd.FAILED:
             run.warn("the conference could not be joined; passed over")
+        if (
+            self.action is not None and attended.end is not AttendEnd.LEFT
+        ):  # else his keys have replaced the flow
+            await run.ask(self._question(self.action, attended))
+
+    def _question(self, action: str, attended: Attended) -> Question:
+        joined = attended.end not in (AttendEnd.FULL, AttendEnd.FAILED)
+        return Question(
+            url=action,
+            method=self.method,
+            state=SessionState.DIAL_COMPLETED,
+            results={
+                "conferenceName": self.name,
+                "conferenceId": str(attended.conference_id or ""),
+                "conferenceEnd": attended.end.value,
+                "dialStatus": "answered" if joined else "failed",
+                "dialDuration": str(attended.seconds),
+            },
+        )
 
     @property
     def _most(self) -> int:

@@ -41,12 +41,11 @@ def _read(root: Node, dialect: Dialect) -> Flow | FlowInvalid:
         draft.remember(f"/actions/{index}", places)
         verbs.append(reader.read(draft.action(), f"/actions/{index}"))
     problems = document_order([*translator.problems, *map(places.problem, reader.problems)])
+    remarks = document_order([*translator.warnings, *map(places.warning, reader.warnings)])
+    warnings = tuple(remarks[:MAX_REMARKS])
     if problems:
-        return FlowInvalid(problems=tuple(problems[:MAX_REMARKS]))
-    warnings = document_order([*translator.warnings, *map(places.warning, reader.warnings)])
-    return Flow(
-        actions=tuple(verb for verb in verbs if verb is not None), warnings=tuple(warnings[:MAX_REMARKS])
-    )
+        return FlowInvalid(problems=tuple(problems[:MAX_REMARKS]), warnings=warnings)
+    return Flow(actions=tuple(verb for verb in verbs if verb is not None), warnings=warnings)
 
 
 def _invalid(code: ProblemCode, pointer: str, reason: str) -> FlowInvalid:

@@ -207,7 +207,7 @@ _DIAL = Element(
             role=Role.TARGET,
             field="client",
         ),
-        Child(element=_CONFERENCE, role=Role.INSTEAD),
+        Child(element=_CONFERENCE, role=Role.INSTEAD, keeps={"action": "action", "method": "method"}),
         Child(
             element=_QUEUE,
             role=Role.INSTEAD,

@@ -128,6 +128,7 @@ class ConferenceRoutes:
         _PARTICIPANT + "/hold",
         scope=Scope.CALLS_WRITE,
         body=HoldParticipant,
+        body_optional=True,
         answers={200: OneParticipant},
         errors=_PARTICIPANT_ERRORS,
     )
