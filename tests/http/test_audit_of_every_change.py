@@ -50,9 +50,10 @@ async def test_each_of_them_leaves_a_row_with_a_name_of_its_own(
     assert len(changing) > 20
     for endpoint in changing:
         request = _request(platform, principal, endpoint)
-        async with platform.database.transaction() as connection:
-            request.connection = connection
-            await Kernel._act(_succeeding(endpoint), request)
+        async with platform.database.change() as change:
+            request.connection = change.connection
+            await Kernel._act(_succeeding(endpoint), request, change)
+        async with platform.database.connection() as connection:
             where = "workspace_id IS NULL" if not endpoint.authenticated else "actor_id = $2"
             rows = await connection.fetch(
                 f"SELECT * FROM audit_log WHERE action = $1 AND {where}",
@@ -72,10 +73,11 @@ async def test_a_room_that_records_its_own_act_is_not_doubled(platform: Services
         return Answer()
 
     endpoint = _succeeding(_probe_endpoint(), careful)
-    async with platform.database.transaction() as connection:
+    async with platform.database.change() as change:
         request = _request(platform, principal, endpoint)
-        request.connection = connection
-        await Kernel._act(endpoint, request)
+        request.connection = change.connection
+        await Kernel._act(endpoint, request, change)
+    async with platform.database.connection() as connection:
         actions = await connection.fetch(
             "SELECT action FROM audit_log WHERE actor_id = $1", str(principal.id)
         )

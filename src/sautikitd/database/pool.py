@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 
+from sautikitd.database.changing import Change
 from sautikitd.database.lending import Lending
 
 # asyncpg's own classes are generic only to type checkers, and a pooled connection is a proxy: any of them will do.
@@ -84,6 +85,10 @@ class Database:
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         return self._lending.lend()
+
+    def change(self) -> Change:
+        """A transaction that ends in one round trip with what it writes last."""
+        return Change(self._lending)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

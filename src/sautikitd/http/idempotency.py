@@ -3,16 +3,19 @@
 import hashlib
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
+from sautikitd.database.changing import Change
 from sautikitd.database.pool import Connection
 from sautikitd.http.errors import IdempotencyConflict, IdempotencyInProgress, IdempotencyKeyInvalid
 from sautikitd.identity.principal import Principal
 from sautikitd.secretbox import SecretBox
 
 LIFETIME = timedelta(hours=24)
+KEY_TAKEN = "SK001"
+"""The SQLSTATE of a key that somebody else has answered under meanwhile."""
+
 _VALID = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -65,33 +68,21 @@ class Idempotency:
             raise IdempotencyConflict
         return answer
 
-    async def store(
+    def store(
         self,
-        connection: Connection,
+        change: Change,
         principal: Principal,
         key: str,
         fingerprint: bytes,
         answer: StoredAnswer,
         now: datetime,
     ) -> None:
+        """With the commit of the change, which raises `KEY_TAKEN` where the key has another answer by then."""
         place = f"{principal.workspace_id}/{principal.mode}/{key}"
         sealed = self._box.seal(msgspec.msgpack.encode(answer), context=f"idempotency {place}")
-        row: tuple[Any, ...] = (principal.workspace_id, principal.mode, key, fingerprint, str(principal.id))
-        stored = await connection.execute(_STORE, *row, answer.status, sealed, now, now + LIFETIME)
-        if stored != "INSERT 0 1":
-            raise IdempotencyInProgress
+        row = (principal.workspace_id, principal.mode, key, fingerprint, str(principal.id))
+        change.at_last("store_idempotent_answer", *row, answer.status, sealed, now, now + LIFETIME)
 
 
 def _lock_of(place: str) -> int:
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big", signed=True)
-
-
-_STORE = """
-INSERT INTO idempotency_keys
-  (workspace_id, mode, key, fingerprint, principal, status, answer_encrypted, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (workspace_id, mode, key) DO UPDATE SET
-  fingerprint = excluded.fingerprint, principal = excluded.principal, status = excluded.status,
-  answer_encrypted = excluded.answer_encrypted, created_at = excluded.created_at, expires_at = excluded.expires_at
-WHERE idempotency_keys.expires_at <= excluded.created_at
-"""

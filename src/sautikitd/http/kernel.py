@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 
 from sautikitd.clock import Clock
+from sautikitd.database.changing import Change
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
 from sautikitd.errors import FieldProblem, Invalid, Refusal
 from sautikitd.http import metrics
@@ -28,6 +29,7 @@ from sautikitd.http.errors import (
     BodyTooLarge,
     BodyTooSlow,
     CredentialsMissing,
+    IdempotencyInProgress,
     MalformedJson,
     NotAcceptable,
     NotFound,
@@ -38,7 +40,7 @@ from sautikitd.http.errors import (
     envelope,
 )
 from sautikitd.http.exchange import Disconnected, Exchange, Outgoing
-from sautikitd.http.idempotency import Idempotency, StoredAnswer
+from sautikitd.http.idempotency import KEY_TAKEN, Idempotency, StoredAnswer
 from sautikitd.http.patience import Patience
 from sautikitd.http.rate_limit import RateLimiter
 from sautikitd.http.validation import read_body, read_query, unstorable
@@ -95,9 +97,12 @@ class Kernel:
                 "database unavailable", request_id=request_id, endpoint=endpoint.path, error=repr(exc)
             )
             answer = self.refuse(ServiceUnavailable(), request_id)
-        except Exception:
-            log.exception("endpoint failed", request_id=request_id, endpoint=endpoint.path)
-            answer = self.refuse(Refusal(), request_id)
+        except Exception as fault:
+            if getattr(fault, "sqlstate", None) == KEY_TAKEN:
+                answer = self.refuse(IdempotencyInProgress(), request_id)
+            else:
+                log.exception("endpoint failed", request_id=request_id, endpoint=endpoint.path)
+                answer = self.refuse(Refusal(), request_id)
         metrics.count(endpoint.method, endpoint.path, answer.status, perf_counter() - started)
         return respond(
             answer,
@@ -126,9 +131,9 @@ class Kernel:
         raw = b"" if endpoint.method == "GET" else await self._body(endpoint, request)
         body = read_body(endpoint.body, raw) if endpoint.body else None
         query = read_query(endpoint.query, single_values(request)) if endpoint.query else None
-        async with self._connection(endpoint) as connection:
+        async with self._place(endpoint) as place:
             call = ApiRequest(
-                connection=connection,
+                connection=place.connection if isinstance(place, Change) else place,
                 principal=principal,
                 body=body,
                 query=query,
@@ -141,10 +146,12 @@ class Kernel:
             )
             key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
             with self.patience.at_most(endpoint.timeout_seconds):
-                if key is None or not endpoint.authenticated:
-                    answer = await self._act(endpoint, call)
+                if not isinstance(place, Change):
+                    answer = await endpoint.handler(call)
+                elif key is None or not endpoint.authenticated:
+                    answer = await self._act(endpoint, call, place)
                 else:
-                    answer = await self._once(endpoint, request, call, key, raw)
+                    answer = await self._once(endpoint, request, call, place, key, raw)
         for wake in call.after_commit:
             try:
                 await wake()
@@ -157,6 +164,7 @@ class Kernel:
         endpoint: Endpoint,
         request: Exchange,
         call: ApiRequest[Any, Any],
+        change: Change,
         key: str,
         raw: bytes,
     ) -> Answer:
@@ -167,19 +175,20 @@ class Kernel:
         if stored:
             replayed = {**stored.headers, "Idempotent-Replay": "true"}
             return Answer(status=stored.status, body=stored.body, headers=replayed, secret=stored.secret)
-        answer = await self._act(endpoint, call)
+        answer = await self._act(endpoint, call, change)
         encoded = StoredAnswer(answer.status, content_of(answer), answer.headers, answer.secret)
-        await self.idempotency.store(call.connection, call.principal, key, fingerprint, encoded, call.now)
+        self.idempotency.store(change, call.principal, key, fingerprint, encoded, call.now)
         return answer
 
     @staticmethod
-    async def _act(endpoint: Endpoint, call: ApiRequest[Any, Any]) -> Answer:
+    async def _act(endpoint: Endpoint, call: ApiRequest[Any, Any], change: Change) -> Answer:
         """Runs the endpoint. What it changes is in the audit log, by its room's own words or by these."""
         if not endpoint.records_act:
             return await endpoint.handler(call)
-        with audit.noting() as acts:
+        with audit.noting(change) as acts:
             answer = await endpoint.handler(call)
-        if not acts:
+            if acts.actions:
+                return answer
             actor = Actor.of(call.principal, call.source_address)
             if not endpoint.authenticated:
                 actor = Actor(kind="system", id=endpoint.tag, source=call.source_address)
@@ -187,10 +196,10 @@ class Kernel:
             await audit.record(call.connection, actor, endpoint.action, target, now=call.now)
         return answer
 
-    def _connection(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Connection]:
+    def _place(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Change | Connection]:
         if not endpoint.needs_connection:
             return nullcontext()
-        return self.database.transaction() if endpoint.changes else self.database.connection()
+        return self.database.change() if endpoint.changes else self.database.connection()
 
     def _limit(self, endpoint: Endpoint, who: Hashable, headers: dict[str, str]) -> None:
         allowance = self.limiter.take(who)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.csv_lines import csv_lines
+from sautikitd.database.changing import Change
 from sautikitd.database.pool import Connection, Database, Record
 from sautikitd.events.models import Mode
 from sautikitd.identity.principal import Principal
@@ -70,16 +71,30 @@ async def record(
     now: datetime,
 ) -> None:
     """Writes one act. `detail` must hold nothing secret."""
-    if (acts := _ACTS.get()) is not None:
-        acts.append(action)
     who = (actor.workspace_id, actor.mode, actor.kind, actor.id)
-    await connection.execute(_RECORD, uuid7(), *who, action, target, detail or {}, actor.source, now)
+    written = msgspec.json.encode(detail or {}).decode()
+    row = (uuid7(), *who, action, target, written, actor.source, now)
+    if (acts := _ACTS.get()) is not None:
+        acts.actions.append(action)
+        if connection is acts.change.connection:
+            acts.change.at_last("record_act", *row)
+            return
+    await connection.execute(_RECORD, *row)
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What is recorded while a request is answered, by name."""
+
+    change: Change
+    actions: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def noting() -> Iterator[list[str]]:
-    """The actions recorded in the block by this task, as they come: so that the HTTP layer adds none twice."""
-    acts: list[str] = []
+def noting(change: Change) -> Iterator[Acts]:
+    """What this task records in the block is written with the commit of `change`, where it is part of it; and the HTTP
+    layer learns of it, so that it adds nothing twice."""
+    acts = Acts(change)
     token = _ACTS.set(acts)
     try:
         yield acts
@@ -132,13 +147,9 @@ def _entry(row: Record) -> AuditEntry:
     return AuditEntry(**dict(row, created_at=rfc3339(row["created_at"])))
 
 
-_ACTS: ContextVar[list[str] | None] = ContextVar("acts recorded", default=None)
+_ACTS: ContextVar[Acts | None] = ContextVar("acts recorded", default=None)
 
-_RECORD = """
-INSERT INTO audit_log
-  (id, workspace_id, mode, actor_kind, actor_id, action, target, detail, source_address, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-"""
+_RECORD = "SELECT record_act($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 _NEWEST = """
 SELECT id, actor_kind, actor_id, action, target, detail, source_address, mode, created_at

@@ -80,6 +80,14 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX audit_log_workspace ON audit_log (workspace_id, id DESC);
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM sautikit_app;
+-- A function, so that it can be called with the commit: a planned statement would be a round trip more.
+CREATE FUNCTION record_act(
+    id uuid, workspace_id uuid, mode text, actor_kind text, actor_id text, action text, target text, detail text,
+    source_address text, created_at timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO audit_log (id, workspace_id, mode, actor_kind, actor_id, action, target, detail, source_address, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10);
+END $$;
 
 -- Secrets of the installation itself, encrypted under the master keys: the canary that proves the keys are the right ones,
 -- the pepper of key hashes, the key of the session-id permutation.
@@ -101,6 +109,23 @@ CREATE TABLE idempotency_keys (                  -- no foreign key, as above
     PRIMARY KEY (workspace_id, mode, key)
 );
 CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
+
+-- Called with the commit, as is record_act.
+CREATE FUNCTION store_idempotent_answer(
+    of_workspace uuid, of_mode text, named text, fingerprint bytea, principal text, status int, answer_encrypted bytea,
+    created_at timestamptz, expires_at timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO idempotency_keys AS kept
+      (workspace_id, mode, key, fingerprint, principal, status, answer_encrypted, created_at, expires_at)
+    VALUES ($1, $2::mode, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE SET
+      fingerprint = excluded.fingerprint, principal = excluded.principal, status = excluded.status,
+      answer_encrypted = excluded.answer_encrypted, created_at = excluded.created_at, expires_at = excluded.expires_at
+    WHERE kept.expires_at <= excluded.created_at;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the idempotency key % is taken', named USING ERRCODE = 'SK001';
+    END IF;
+END $$;
 
 -- Takes a key for the transaction, and finds what was answered under it. `taken` is false while another transaction has it.
 -- One call instead of two, and yet two statements: each statement of a volatile function has a snapshot of its own, so the
