@@ -39,8 +39,11 @@ async def insert_many(connection: Connection, rows: Sequence[dict[str, Any]]) ->
 
 
 async def lock(connection: Connection, call_id: UUID) -> CallRecord | None:
-    """The call, locked until the transaction ends. Calls are locked before wallets."""
-    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM calls WHERE id = $1 FOR UPDATE", call_id)
+    """The call, locked until the transaction ends. Calls are locked before wallets.
+
+    Rows that refer to it (recordings, callbacks) may be written meanwhile: its id does not change.
+    """
+    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM calls WHERE id = $1 FOR NO KEY UPDATE", call_id)
     return record_of(row) if row else None
 
 
@@ -63,7 +66,7 @@ async def lock_many(
     """These calls by id, as far as they exist, locked in the order of their ids; without `wait` less those that
     somebody else has locked."""
     rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM calls WHERE id = ANY ($1) ORDER BY id FOR UPDATE {'' if wait else 'SKIP LOCKED'}",
+        f"SELECT {COLUMNS} FROM calls WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {'' if wait else 'SKIP LOCKED'}",
         list(call_ids),
     )
     return {row["id"]: record_of(row) for row in rows}
