@@ -40,7 +40,6 @@ class TelephoneNumber(msgspec.Struct, frozen=True, kw_only=True):
     kind: NumberClass
 
 
-@lru_cache(maxsize=4096)  # callers and callees come again, and the plans never change while we run
 def parse_number(raw: str, *, test_mode: bool = False) -> TelephoneNumber | BadNumber:
     """Reads `+254712345678`, `0712 345 678`, `254712345678`, `00254…`, `000254…` or any number of another country with
     its code. In test mode every +2542000000xx is a number, whatever the plan says.
@@ -53,6 +52,11 @@ def parse_number(raw: str, *, test_mode: bool = False) -> TelephoneNumber | BadN
         return BadNumber(NumberProblem.EMPTY)
     if len(text) > _LONGEST:
         return BadNumber(NumberProblem.TOO_LONG)
+    return _parse(text, test_mode)
+
+
+@lru_cache(maxsize=4096)  # the same callers and callees come again, and the plans do not change while we run
+def _parse(text: str, test_mode: bool) -> TelephoneNumber | BadNumber:
     if not _WRITTEN.fullmatch(text):
         return BadNumber(NumberProblem.CHARACTERS)
     digits = re.sub(r"[^0-9]", "", text)

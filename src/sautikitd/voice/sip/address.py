@@ -8,6 +8,7 @@ import dataclasses
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -25,6 +26,7 @@ _SIP_URI = re.compile(
 _TEL_URI = re.compile(r"tel:(?P<user>[0-9A-Fa-f*#+().-]+)(?P<options>(?:;[^;?\s<>\"]*)*)", re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9.!%*_+`'~-]+")  # of a parameter: a token (RFC 3261 §25.1), in lower case
 _PLAIN = re.compile(r"[A-Za-z0-9.!%*_+`'~:@/\[\]-]+")  # a parameter's value that needs no quotes
+_REMEMBERED_LENGTH = 256  # whoever sends longer ones does not fill our memory with them
 _NO_URI = re.compile(r"[\s<>\"]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _USER_SAFE = "-_.!~*'()&=+$,;?/"  # RFC 3261 §25.1: mark and user-unreserved
@@ -46,6 +48,11 @@ class SipUri(URI):
     def parse(cls, value: str) -> "SipUri":
         """Raises `MalformedAddress`. The host of an IPv6 literal is kept in its brackets."""
         value = value.strip()
+        return _remembered(value) if len(value) <= _REMEMBERED_LENGTH else cls.read(value)
+
+    @classmethod
+    def read(cls, value: str) -> "SipUri":
+        """As `parse`, of text without white space around it, and anew each time."""
         match = _SIP_URI.fullmatch(value)
         if match is None:
             return cls._parse_tel(value)
@@ -87,6 +94,11 @@ class SipUri(URI):
 
     def __str__(self) -> str:
         return self.text
+
+
+@lru_cache(maxsize=2048)  # the few URIs of a call are read a dozen times while it is set up
+def _remembered(value: str) -> SipUri:
+    return SipUri.read(value)
 
 
 def sip_uri(user: str, host: str, port: int | None = None, transport: str | None = None) -> str:

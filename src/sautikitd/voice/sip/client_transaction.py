@@ -6,6 +6,7 @@ from typing import Protocol
 
 from sipmessage import Request
 
+from sautikitd.voice.sip.headers import new_request
 from sautikitd.voice.sip.hops import Flow, Hop
 from sautikitd.voice.sip.timers import Cancellable, Scheduler, Timers
 from sautikitd.voice.sip.wire import Arrival, header_list, write_message
@@ -197,7 +198,7 @@ class PlainClientTransaction(ClientTransaction):
 
 def acknowledge_failure(invite: Request, response: Arrival) -> Request:
     """The ACK for a 300–699 answer: same branch, same Route, the answer's To (RFC 3261 §17.1.1.3)."""
-    ack = Request("ACK", invite.uri)
+    ack = new_request("ACK", invite.uri)
     ack.headers.set("Via", header_list(invite, "Via")[0])
     ack.headers.set("Max-Forwards", "70")
     ack.headers.set("From", invite.headers["From"])

@@ -4,6 +4,7 @@ import msgspec
 from sipmessage import Request
 
 from sautikitd.voice.sip.address import MalformedAddress, NameAddr, SipUri, unbracketed
+from sautikitd.voice.sip.headers import new_request
 from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.wire import Arrival
 
@@ -110,7 +111,7 @@ def address_request(state: DialogState, method: str) -> Request:
 
 def blank_request(method: str, uri: str) -> Request:
     """A request with room for its Via in the first place. Raises `MalformedAddress`."""
-    request = Request(method, SipUri.parse(uri))
+    request = new_request(method, SipUri.parse(uri))
     request.headers.set("Via", "")
     return request
 

@@ -16,6 +16,7 @@ from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.client_transaction import Failure
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
 from sautikitd.voice.sip.dialog import DialogKey, DialogState, address_request, hop_of
+from sautikitd.voice.sip.headers import new_request
 from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.relay import FlowRelay
@@ -276,7 +277,7 @@ class SipStack:
 
 def renewed(request: Request) -> Request:
     """A copy to send again with the next CSeq, which a changed request needs."""
-    copy = Request(request.method, request.uri, request.body)
+    copy = new_request(request.method, request.uri, request.body)
     for name in request.headers.keys():  # noqa: SIM118 - Headers is no mapping
         copy.headers.setlist(name, list(request.headers.getlist(name)))
     copy.headers.set("CSeq", f"{cseq_of(request) + 1} {request.method}")

@@ -14,6 +14,7 @@ from sautikitd.voice.sip.client_transaction import (
     Outlet,
     PlainClientTransaction,
 )
+from sautikitd.voice.sip.headers import new_response
 from sautikitd.voice.sip.hops import Flow, Hop, Source
 from sautikitd.voice.sip.phrases import phrase
 from sautikitd.voice.sip.server_transaction import (
@@ -228,7 +229,7 @@ class TransactionLayer:
 
 def reply(request: Arrival, code: int, reason: str | None = None, *, to_tag: str | None = None) -> Response:
     """A response with the headers that RFC 3261 §8.2.6.2 copies; `to_tag` if the To has none yet."""
-    response = Response(code, reason or phrase(code))
+    response = new_response(code, reason or phrase(code))
     response.headers.setlist("Via", list(request.message.headers.getlist("Via")))
     response.headers.set("From", request.header("From"))
     to = request.header("To")

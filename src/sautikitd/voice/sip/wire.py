@@ -6,6 +6,7 @@ headers (§7.3.1) nor white space before the colon, and splits lists inside quot
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sipmessage import Request, Response
 from sipmessage.message import COMPACT_FORMS
@@ -19,6 +20,7 @@ from sautikitd.voice.sip.address import (
     split_outside,
     unbracketed,
 )
+from sautikitd.voice.sip.headers import new_request, new_response
 from sautikitd.voice.sip.hops import Source
 
 MAX_MESSAGE = 65_535  # bytes, head and body together
@@ -26,6 +28,7 @@ MAX_HEADERS = 256
 MAX_CSEQ = 2**31 - 1  # RFC 3261 §8.1.1.5
 MAGIC_COOKIE = "z9hG4bK"
 
+_LONGEST_NAME = 256
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _FOLD = re.compile(r"\r\n[ \t]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -112,27 +115,34 @@ def read_message(data: bytes) -> Request | Response:
     except UnicodeDecodeError as error:
         raise MalformedMessage("headers are not UTF-8") from error
     lines = _FOLD.sub(" ", text).split("\r\n")
-    if len(lines) > MAX_HEADERS or any(_CONTROL.search(line) for line in lines):
+    if len(lines) > MAX_HEADERS or _CONTROL.search("".join(lines)):
         raise MalformedMessage("too many headers, or control characters in them")
     message = _read_start_line(lines[0])
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        name = name.rstrip()
-        if not colon or not _TOKEN.fullmatch(name):
+        named = _header_name(name) if len(name) <= _LONGEST_NAME else None
+        if not colon or named is None:
             raise MalformedMessage("header without a name")
-        message.headers.add(COMPACT_FORMS.get(name.lower(), name), value.strip())
+        message.headers.add(named, value.strip())
     message.body = _body(message, body)
     return message
 
 
+@lru_cache(maxsize=1024)
+def _header_name(written: str) -> str | None:
+    """The long form of a name (RFC 3261 §7.3.3), as far as it is one."""
+    name = written.rstrip()
+    return COMPACT_FORMS.get(name.lower(), name) if _TOKEN.fullmatch(name) else None
+
+
 def _read_start_line(line: str) -> Request | Response:
     if status := _STATUS.fullmatch(line):
-        return Response(int(status["code"]), status["phrase"] or "")
+        return new_response(int(status["code"]), status["phrase"] or "")
     parts = line.split(" ")
     if len(parts) != 3 or parts[2].upper() != "SIP/2.0" or not _TOKEN.fullmatch(parts[0]):
         raise MalformedMessage("neither request nor response")
     try:
-        return Request(parts[0], SipUri.parse(parts[1]))
+        return new_request(parts[0], SipUri.parse(parts[1]))
     except MalformedAddress as error:
         raise MalformedMessage(str(error)) from error
 
