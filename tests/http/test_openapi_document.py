@@ -34,4 +34,6 @@ async def test_health_and_readiness_and_metrics_answer_without_a_key(api: httpx.
     keyless = {"Authorization": ""}
     assert (await api.get("/healthz", headers=keyless)).json() == {"status": "ok"}
     assert (await api.get("/readyz", headers=keyless)).json()["checks"] == {"database": "ok"}
-    assert "sautikit_http_requests_total" in (await api.get("/metrics", headers=keyless)).text
+    metrics = await api.get("/metrics", headers=keyless)
+    assert "sautikit_http_requests_total" in metrics.text
+    assert metrics.headers["content-type"].count("charset") == 1

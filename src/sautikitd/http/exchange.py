@@ -130,7 +130,8 @@ def _headers(raw: Any) -> dict[str, str]:
 
 
 def _content_type(media_type: str) -> str:
-    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    unsaid = media_type.startswith("text/") and "charset=" not in media_type
+    return f"{media_type}; charset=utf-8" if unsaid else media_type
 
 
 @lru_cache(maxsize=512)
