@@ -37,7 +37,6 @@ async def audit(invocation: Invocation, noted: tuple[str, ...]) -> None:
     sautikitd ledger audit --seal 41:9f3c…e1
     """
     from sautikitd.cli.installation import installation
-    from sautikitd.timestamps import rfc3339
     from sautikitd.wallet.audit import audit as audit_ledger
     from sautikitd.wallet.seals import newest_seal
 
@@ -46,7 +45,7 @@ async def audit(invocation: Invocation, noted: tuple[str, ...]) -> None:
         findings = await audit_ledger(connection, seals)
         newest = await newest_seal(connection)
     seal = (
-        {"sequence": newest.sequence, "hash": newest.hash.hex(), "sealed_at": rfc3339(newest.sealed_at)}
+        {"sequence": newest.sequence, "hash": newest.hash.hex(), "sealed_at": newest.sealed_at}
         if newest
         else None
     )

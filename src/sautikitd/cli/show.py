@@ -37,7 +37,7 @@ def show_fields(title: str, fields: Row) -> None:
     width = max(len(name) for name in fields)
     click.secho(title, bold=True)
     for name, value in fields.items():
-        click.echo(f"  {name.ljust(width)}  {value}")
+        click.echo(f"  {name.ljust(width)}  {_written(value)}")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
@@ -47,12 +47,23 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: 
         return
     if not sys.stdout.isatty():
         for row in rows:
-            click.echo("\t".join(str(cell) for cell in row))
+            click.echo("\t".join(map(_written, row)))
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, box=None, header_style="bold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*map(_written, row))
     Console().print(table)
+
+
+def _written(value: object) -> str:
+    """As people read it: times as in the API, `yes` and `no`, a dash for what there is not."""
+    if isinstance(value, datetime):
+        from sautikitd.timestamps import rfc3339
+
+        return rfc3339(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)

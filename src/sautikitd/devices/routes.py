@@ -44,6 +44,7 @@ class DeviceRoutes:
         _PATH,
         scope=Scope.NUMBERS_WRITE,
         body=CreateCredential,
+        body_optional=True,
         answers={201: SipCredentialSecret},
         errors=(NumberNotFound, NotAssigned, TooManyCredentials),
     )

@@ -52,7 +52,7 @@ _QUERY: dict[str, tuple[str, Any]] = {
     "contains": ("Digits found in the number; `*` stands for any.", "555"),
     "capability": ("Only numbers that can do this.", "voice"),
     "since": ("From when to count.", "today"),
-    "bucket": ("Adds a series with one entry an hour or day.", "day"),
+    "bucket": ("Adds a series with one entry an hour (of the last 31 days at most) or a day (366).", "day"),
 }
 
 

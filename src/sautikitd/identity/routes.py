@@ -137,6 +137,7 @@ class IdentityRoutes:
         "/v1/api-keys/{key_id}/roll",
         scope=Scope.ALL,
         body=RollApiKey,
+        body_optional=True,
         answers={201: ApiKeyMade},
         errors=(KeyNotFound, KeyNotActive, BeyondOwnRights),
     )
