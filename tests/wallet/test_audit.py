@@ -122,6 +122,27 @@ async def test_a_cause_that_paid_twice_is_named(money: Money, spent: list[UUID],
     assert found["a cause moves money once"].row == str(spent[0])
 
 
+async def test_a_charge_whose_hold_is_gone_is_named(
+    money: Money, spent: list[UUID], owner: Connection
+) -> None:
+    await tamper(
+        owner,
+        "DELETE FROM holds WHERE cause_id = (SELECT cause_id FROM ledger_transactions WHERE id = $1)",
+        spent[1],
+    )
+    (finding,) = (await findings(money)).values()
+    assert (finding.table, finding.row) == ("ledger_transactions", str(spent[1]))
+
+
+@pytest.mark.parametrize("column", ["call_id", "number_id", "topup_id"])
+async def test_a_charge_for_what_does_not_exist_is_named(
+    money: Money, spent: list[UUID], owner: Connection, column: str
+) -> None:
+    await tamper(owner, f"UPDATE ledger_transactions SET {column} = id WHERE id = $1", spent[2])
+    (finding,) = (await findings(money)).values()
+    assert (finding.table, finding.row) == ("ledger_transactions", str(spent[2]))
+
+
 async def test_a_reopened_hold_is_named(money: Money, spent: list[UUID], owner: Connection) -> None:
     await tamper(owner, HOLD_REOPENED, spent[1])
     found = await findings(money)
@@ -139,8 +160,10 @@ async def test_a_hold_without_a_call_is_named(money: Money) -> None:
     assert finding.problem == "300 held for a call that does not exist"
 
 
-async def add_ended_call(owner: Connection, money: Money, call_id: UUID, cost_minor: int) -> None:
-    """A completed call of the live workspace, on a number of its own."""
+async def add_ended_call(
+    owner: Connection, money: Money, call_id: UUID, cost_minor: int, seconds: int
+) -> None:
+    """A completed call of the live workspace at KES 3.00 a minute, on a number of its own."""
     number_id = uuid7()
     await owner.execute(
         "WITH stock AS (INSERT INTO inventory (id, mode, e164, type, monthly_price_minor)"
@@ -152,12 +175,13 @@ async def add_ended_call(owner: Connection, money: Money, call_id: UUID, cost_mi
     )
     await owner.execute(
         "INSERT INTO calls (id, session_id, workspace_id, mode, number_id, direction, from_address, to_address, local_e164,"
-        " remote_e164, status, cost_minor, created_at, updated_at)"
-        " VALUES ($1, $1::uuid::text, $2, 'live', $3, 'outbound', '', '', '', '', 'completed', $4, now(), now())",
+        " remote_e164, status, cost_minor, billed_seconds, rate_per_minute_minor, created_at, updated_at)"
+        " VALUES ($1, $1::uuid::text, $2, 'live', $3, 'outbound', '', '', '', '', 'completed', $4, $5, 300, now(), now())",
         call_id,
         money.live.workspace_id,
         number_id,
         cost_minor,
+        seconds,
     )
 
 
@@ -165,16 +189,19 @@ async def test_a_call_that_has_ended_may_hold_nothing_and_paid_what_it_says(
     money: Money, owner: Connection
 ) -> None:
     await money.top_up(1_000)
-    honest, wrong, holding = call(), call(), call()
+    honest, wrong, holding, dear = call(), call(), call(), call()
     async with money.database.transaction() as connection:
         for cause in (honest, wrong, holding):
             await money.wallets.hold(connection, money.live, cause, 300)
         for cause in (honest, wrong):
             await money.wallets.settle(connection, cause, 100, CALL)
-    for cause, cost in ((honest, 100), (wrong, 99), (holding, 0)):
-        await add_ended_call(owner, money, UUID(cause.id), cost)
+        await money.wallets.hold(connection, money.live, dear, 10)
+        await money.wallets.settle(connection, dear, 6, CALL)
+    for cause, cost, seconds in ((honest, 100, 20), (wrong, 95, 19), (holding, 0, 0), (dear, 6, 1)):
+        await add_ended_call(owner, money, UUID(cause.id), cost, seconds)
     assert {(found.table, found.row, found.problem) for found in (await findings(money)).values()} == {
-        ("calls", wrong.id, "it costs 99 and was charged 100"),
+        ("calls", wrong.id, "it costs 95 and was charged 100"),
+        ("calls", dear.id, "1 s at 300 a minute cost 6"),
         ("holds", f"call {holding.id}", "300 held though the call is completed"),
     }
 

@@ -27,7 +27,7 @@ def ledger() -> None:
 )
 @subcommand()
 async def audit(invocation: Invocation, noted: tuple[str, ...]) -> None:
-    """Prove the books from the entries alone. Exit code 1 when a rule does not hold, with the first row that breaks it.
+    """Prove the books, from entries to receipts. Exit code 1 when a rule does not hold, with the first row that breaks it.
 
     The newest seal is shown at the end. Note it down outside this machine: with it a later audit proves that nothing
     up to there was rewritten, even by somebody who can write every table.
@@ -37,12 +37,13 @@ async def audit(invocation: Invocation, noted: tuple[str, ...]) -> None:
     sautikitd ledger audit --seal 41:9f3c…e1
     """
     from sautikitd.cli.installation import installation
+    from sautikitd.payments.rules import RULES
     from sautikitd.wallet.audit import audit as audit_ledger
     from sautikitd.wallet.seals import newest_seal
 
     seals = [_noted(text) for text in noted]
     async with installation(invocation.settings) as platform, platform.database.connection() as connection:
-        findings = await audit_ledger(connection, seals)
+        findings = await audit_ledger(connection, seals, RULES)
         newest = await newest_seal(connection)
     seal = (
         {"sequence": newest.sequence, "hash": newest.hash.hex(), "sealed_at": newest.sealed_at}

@@ -1,4 +1,4 @@
-"""The ledger audit: proves the books from the entries alone and names the first row that is wrong.
+"""The ledger audit: proves the books and names the first row that is wrong.
 
 Each rule is one query that returns the rows breaking it, the oldest first.
 """
@@ -131,6 +131,32 @@ RULES: Sequence[Rule] = (
            ORDER BY h.created_at, h.cause_kind, h.cause_id""",
     ),
     Rule(
+        "what a call was charged was held for before",
+        "ledger_transactions",
+        """SELECT t.id::text AS row, format('call %s was charged, and there is no hold for it', t.cause_id) AS problem
+           FROM ledger_transactions t
+           LEFT JOIN holds h ON h.cause_kind = t.cause_kind AND h.cause_id = t.cause_id
+           WHERE t.cause_kind = 'call' AND h.cause_id IS NULL
+           ORDER BY t.id""",
+    ),
+    Rule(
+        "what a transaction is for exists: its wallet, its call, its number, its top-up",
+        "ledger_transactions",
+        """SELECT t.id::text AS row, format('its %s does not exist', CASE
+                  WHEN t.workspace_id IS NOT NULL AND w.mode IS NULL THEN format('wallet %s %s', t.workspace_id, t.mode)
+                  WHEN t.call_id IS NOT NULL AND c.id IS NULL THEN format('call %s', t.call_id)
+                  WHEN t.number_id IS NOT NULL AND n.id IS NULL THEN format('number %s', t.number_id)
+                  ELSE format('top-up %s', t.topup_id) END) AS problem
+           FROM ledger_transactions t
+           LEFT JOIN wallets w ON w.workspace_id = t.workspace_id AND w.mode = t.mode
+           LEFT JOIN calls c ON c.id = t.call_id
+           LEFT JOIN numbers n ON n.id = t.number_id
+           LEFT JOIN topups u ON u.id = t.topup_id
+           WHERE num_nonnulls(t.workspace_id, t.call_id, t.number_id, t.topup_id)
+              <> num_nonnulls(w.workspace_id, c.id, n.id, u.id)
+           ORDER BY t.id""",
+    ),
+    Rule(
         "no call that has ended, or never was, holds money",
         "holds",
         """SELECT format('call %s', h.cause_id) AS row,
@@ -152,17 +178,29 @@ RULES: Sequence[Rule] = (
            WHERE c.status NOT IN ('queued', 'ringing', 'answered') AND c.cost_minor <> coalesce(-e.amount_minor, 0)
            ORDER BY c.id""",
     ),
+    Rule(
+        "a call costs what its seconds cost at the rate it was placed at",
+        "calls",
+        """SELECT c.id::text AS row,
+                  format('%s s at %s a minute cost %s', c.billed_seconds, c.rate_per_minute_minor, c.cost_minor) AS problem
+           FROM calls c
+           WHERE c.status NOT IN ('queued', 'ringing', 'answered') AND c.target_count = 1
+             AND c.cost_minor <> (coalesce(c.billed_seconds, 0)::bigint * c.rate_per_minute_minor + 59) / 60
+           ORDER BY c.id""",
+    ),
 )
 
 
-async def audit(connection: Connection, noted: Sequence[NotedSeal] = ()) -> list[Finding]:
+async def audit(
+    connection: Connection, noted: Sequence[NotedSeal] = (), further: Sequence[Rule] = ()
+) -> list[Finding]:
     """Checks every rule over the whole ledger, in one snapshot; an empty list means the books are right.
 
-    `noted` are seals that were written down outside, to be found unchanged.
+    `noted` are seals that were written down outside, to be found unchanged; `further` the rules of who brings money in.
     Run it outside a transaction: it opens a read-only one of its own. It takes no locks that stop payments.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        findings = [finding for rule in RULES if (finding := await _check(connection, rule))]
+        findings = [finding for rule in (*RULES, *further) if (finding := await _check(connection, rule))]
         if broken := await first_broken(connection):
             findings.append(_seal_finding(broken))
         changed = [noted_difference(seal, await seal_numbered(connection, seal.sequence)) for seal in noted]
