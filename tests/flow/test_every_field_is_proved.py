@@ -36,6 +36,9 @@ RECORDING_LENGTH = (
     "system/test_calls_over_a_trunk.py",
     "test_a_recording_of_ours_contains_what_the_far_end_played",
 )
+TOLD = "node/test_recording_status.py"
+MESSAGE_TOLD = (TOLD, "test_a_recorded_message_is_told_of_when_it_can_be_fetched")
+CONVERSATION_TOLD = (TOLD, "test_a_recorded_conversation_is_told_of_too")
 TRANSCRIBING = (
     "system/test_recordings_and_speech.py",
     "test_an_uploaded_prompt_is_heard_and_the_answer_is_written_down",
@@ -84,10 +87,12 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
         "sequential": IN_TURN,
         **dict.fromkeys(("answerOnBridge", "record", "action", "method", "maxDuration"), TOGETHER),
         **dict.fromkeys(("ringTone", "whisper"), TOGETHER),
+        "recordingStatusCallback": CONVERSATION_TOLD,
     },
     "record": {
         **dict.fromkeys(("action", "method", "timeout", "finishOnKey", "beep", "trimSilence"), RECORDING),
         "maxLength": RECORDING_LENGTH,
+        "recordingStatusCallback": MESSAGE_TOLD,
         **dict.fromkeys(("transcribe", "transcribeCallback", "transcribeLanguage"), TRANSCRIBING),
     },
     "redirect": dict.fromkeys(("url", "method"), REDIRECTING),

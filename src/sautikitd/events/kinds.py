@@ -94,7 +94,11 @@ class SupervisionPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Of `recording.ready` (with `download_url`, good until `expires_at`) and `recording.failed` (with `error`)."""
+    """Of `recording.ready` (with `download_url`, good until `expires_at`) and `recording.failed` (with `error`).
+
+    `media_url` is the API's own address of the sound, for who has a key; `source` is told where a
+    `recordingStatusCallback` was asked for (`RecordVerb`, `DialVerb`).
+    """
 
     recording_id: UUID
     call_id: UUID
@@ -108,6 +112,9 @@ class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     expires_at: datetime | None = None
     error: str | None = None
     client_request_id: str | None = None
+    media_url: str | None = None
+    source: str | None = None
+    started_at: datetime | None = None
 
 
 class ConferencePayload(msgspec.Struct, kw_only=True, omit_defaults=True):

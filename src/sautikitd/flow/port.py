@@ -96,6 +96,13 @@ class TranscriptionWish(msgspec.Struct, frozen=True, kw_only=True):
     callback_url: str | None = None
 
 
+class RecordingTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told, in Twilio's words, when a recording is ready or has failed; `source` is what made it, in those."""
+
+    url: str
+    source: str
+
+
 class RecordSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_length_s: int = 3600
     silence_timeout_s: int = 5
@@ -103,6 +110,7 @@ class RecordSpec(msgspec.Struct, frozen=True, kw_only=True):
     beep: bool = True
     trim_silence: bool = False
     transcription: TranscriptionWish | None = None
+    told: RecordingTold | None = None
 
 
 class DialRecording(StrEnum):
@@ -131,6 +139,7 @@ class DialSpec(msgspec.Struct, frozen=True, kw_only=True):
     whisper: tuple[Prompt, ...] = ()
     accept_key: str = ""
     record: DialRecording | None = None
+    recording_told: RecordingTold | None = None
 
 
 class DialStatus(StrEnum):

@@ -9,7 +9,7 @@ import structlog
 from sautikitd.calls.models import CallRecord
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
-from sautikitd.flow.port import TranscriptionWish
+from sautikitd.flow.port import RecordingTold, TranscriptionWish
 from sautikitd.ids import uuid7
 from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.spool import Spool
@@ -65,17 +65,18 @@ class NodeRecordings:
         channels: int,
         recording_id: UUID | None = None,
         transcription: TranscriptionWish | None = None,
+        told: RecordingTold | None = None,
     ) -> RecordingPlace:
         """Waits a while for a database that is away, then raises one of `DatabaseUnavailable`: what is not in the
         books is not recorded."""
         call, recording_id = self._calls[call_id], recording_id or uuid7()
         for _ in range(_PATIENCE):
             try:
-                return await self._enter(call, recording_id, channels, transcription)
+                return await self._enter(call, recording_id, channels, transcription, told)
             except DatabaseUnavailable as exc:
                 log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
             await self._clock.sleep(_TRY_AGAIN_S)
-        return await self._enter(call, recording_id, channels, transcription)
+        return await self._enter(call, recording_id, channels, transcription, told)
 
     async def _enter(
         self,
@@ -83,6 +84,7 @@ class NodeRecordings:
         recording_id: UUID,
         channels: int,
         transcription: TranscriptionWish | None,
+        told: RecordingTold | None,
     ) -> RecordingPlace:
         async with self._database.transaction() as connection:
             path = await self._service.begin(
@@ -94,6 +96,7 @@ class NodeRecordings:
                 channels=channels,
                 node_id=self._node_id,
                 spool=self._spool,
+                told=told,
                 now=self._clock.now(),
             )
             if transcription is not None:

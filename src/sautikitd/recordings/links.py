@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from datetime import datetime, timedelta
 from math import ceil
+from uuid import UUID
 
 import msgspec
 
@@ -43,6 +44,10 @@ class Links:
         if self._store.signs:
             return Link(await self._store.sign(object_key, lifetime), expires_at)
         return Link(f"{self._public_url}{DOWNLOAD_PATH}/{self.token(object_key, expires_at)}", expires_at)
+
+    def media_url(self, recording_id: UUID) -> str:
+        """The API's own address of its sound: for ever, and for who has a key."""
+        return f"{self._public_url}/v1/recordings/{recording_id}/media"
 
     def token(self, object_key: str, expires: datetime) -> str:
         signed = ceil(expires.timestamp()).to_bytes(_STAMP, "big") + object_key.encode()

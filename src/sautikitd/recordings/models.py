@@ -80,6 +80,8 @@ class StoredRecording(msgspec.Struct, frozen=True, kw_only=True):
     ready_at: datetime | None = None
     expires_at: datetime | None = None
     deleted_at: datetime | None = None
+    status_url: str | None = None  # told in Twilio's words when it is ready or has failed
+    source: str | None = None  # what made it, in Twilio's words; only where somebody is told so
 
     @property
     def duration_seconds(self) -> int | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from sautikitd.database.pool import Connection, Record
 from sautikitd.events.models import Mode
+from sautikitd.flow.port import RecordingTold
 from sautikitd.recordings.models import TRANSITIONS, Failure, RecordingStatus, StoredRecording
 
 
@@ -48,13 +49,16 @@ async def insert(
     spool_id: UUID,
     object_key: str,
     now: datetime,
+    told: RecordingTold | None = None,
 ) -> None:
     await connection.execute(
         """
-        INSERT INTO recordings (id, call_id, workspace_id, mode, channels, node_id, spool_id, object_key, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO recordings (id, call_id, workspace_id, mode, channels, node_id, spool_id, object_key, created_at,
+                                status_url, source)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         *(recording_id, call_id, workspace_id, mode, channels, node_id, spool_id, object_key, now),
+        *((told.url, told.source) if told else (None, None)),
     )
 
 
@@ -236,7 +240,8 @@ def _stored(row: Record | None) -> StoredRecording | None:
 
 _COLUMNS = """
     r.id, r.call_id, c.session_id, c.number_id, r.workspace_id, r.mode, r.status, r.channels, r.object_key,
-    r.created_at, r.duration_ms, r.size_bytes, r.mp3_size_bytes, r.error, r.ready_at, r.expires_at, r.deleted_at
+    r.created_at, r.duration_ms, r.size_bytes, r.mp3_size_bytes, r.error, r.ready_at, r.expires_at, r.deleted_at,
+    r.status_url, r.source
 """
 _SELECT = f"SELECT {_COLUMNS} FROM recordings r JOIN calls c ON c.id = r.call_id"
 

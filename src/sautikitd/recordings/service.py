@@ -22,6 +22,7 @@ from sautikitd.database.wake import Waker
 from sautikitd.events.kinds import EventKind, RecordingPayload
 from sautikitd.events.log import CHANNEL, EventLog
 from sautikitd.events.models import Endpoint, Event, Mode
+from sautikitd.flow.port import RecordingTold
 from sautikitd.ids import uuid7
 from sautikitd.recordings import repository
 from sautikitd.recordings.errors import RecordingNotRunning, RecordingUnfinished
@@ -84,6 +85,7 @@ class RecordingService:
         node_id: UUID,
         spool: Spool,
         now: datetime,
+        told: RecordingTold | None = None,
     ) -> Path:
         """Makes the row, status `recording`; returns the file to write once the transaction has committed."""
         await repository.insert(
@@ -95,6 +97,7 @@ class RecordingService:
             channels=channels,
             node_id=node_id,
             spool_id=spool.id,
+            told=told,
             object_key=f"{workspace_id}/{mode}/{now:%Y/%m/%d}/{recording_id}.wav",
             now=now,
         )
@@ -282,6 +285,9 @@ class RecordingService:
             download_url=link.url if link else None,
             error=recording.error,
             client_request_id=call.client_request_id,
+            media_url=self._links.media_url(recording.id),
+            source=recording.source,
+            started_at=recording.created_at,
         )
         data = msgspec.to_builtins(payload)
         if link:
@@ -298,4 +304,7 @@ class RecordingService:
             sequence=call.sequence,
         )
         urls = {url for url in (call.events_url, call.webhook_url) if url}
-        await self._events.record(connection, event, [Endpoint(url=url) for url in sorted(urls)])
+        told = [Endpoint(url=url) for url in sorted(urls)]
+        if recording.status_url is not None:
+            told.append(Endpoint(url=recording.status_url, form="twilio"))
+        await self._events.record(connection, event, told)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from sautikitd.flow.port import Recorded, RecordEnd, RecordSpec, TranscriptionWish
+from sautikitd.flow.port import Recorded, RecordEnd, RecordingTold, RecordSpec, TranscriptionWish
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.recording_book import RecordingBook, RecordingPlace
@@ -28,9 +28,16 @@ class LegRecordings:
             str, tuple[str, asyncio.Future[str]]
         ] = {}  # finish keys of the recordings that have some
 
-    async def start(self, *, channels: int, max_length_s: int, recording_id: UUID | None = None) -> UUID:
+    async def start(
+        self,
+        *,
+        channels: int,
+        max_length_s: int,
+        recording_id: UUID | None = None,
+        told: RecordingTold | None = None,
+    ) -> UUID:
         """Records both sides beside whatever else goes on: mixed into one channel, or theirs left and ours right."""
-        place = await self._begin(channels, recording_id)
+        place = await self._begin(channels, recording_id, told=told)
         try:
             await self._media.start_recording(
                 self._leg_id,
@@ -47,7 +54,7 @@ class LegRecordings:
 
     async def record(self, spec: RecordSpec) -> Recorded:
         """Records the far end until silence, a key or the length ends it."""
-        place = await self._begin(1, transcription=spec.transcription)
+        place = await self._begin(1, transcription=spec.transcription, told=spec.told)
         name = str(place.recording_id)
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[protocol.RecordingEnded] = loop.create_future()
@@ -120,8 +127,9 @@ class LegRecordings:
         channels: int,
         recording_id: UUID | None = None,
         transcription: TranscriptionWish | None = None,
+        told: RecordingTold | None = None,
     ) -> RecordingPlace:
-        place = await self._book.begin(self._call_id, channels, recording_id, transcription)
+        place = await self._book.begin(self._call_id, channels, recording_id, transcription, told)
         self._open[str(place.recording_id)] = place
         self._book.started(place, self)
         self.newest = place.recording_id

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from sautikitd.flow.port import TranscriptionWish
+from sautikitd.flow.port import RecordingTold, TranscriptionWish
 
 
 class RecordingPlace(msgspec.Struct, frozen=True):
@@ -34,6 +34,7 @@ class RecordingBook(Protocol):
         channels: int,
         recording_id: UUID | None = None,
         transcription: TranscriptionWish | None = None,
+        told: RecordingTold | None = None,
     ) -> RecordingPlace:
         """Enters a recording that is about to start, under `recording_id` where it has been given one already."""
         ...

@@ -2,6 +2,7 @@
 (twilio.com/docs/voice/twiml/conference, "statusCallback"). Fields without a value are left out."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -44,7 +45,7 @@ def twilio_parameters(delivery: ClaimedDelivery) -> Parameters:
     fields: Parameters = [
         ("AccountSid", f"AC{delivery.workspace_id.hex}"),
         ("ApiVersion", API_VERSION),
-        *_of_conference(delivery.kind, data),
+        *(_of_recording(data) if "media_url" in data else _of_conference(delivery.kind, data)),
         ("Timestamp", format_datetime(delivery.occurred_at)),
     ]
     return [(name, value) for name, value in fields if value]
@@ -78,6 +79,21 @@ def _of_conference(kind: str, data: Mapping[str, Any]) -> Parameters:
         ("ReasonConferenceEnded", _ENDED.get(data.get("reason", ""), "") if named else ""),
         ("CallSidEndingConference", _sid("CA", data.get("ended_by_call_id"))),
         ("ReasonParticipantLeft", "" if named else _LEFT.get(data.get("reason", ""), "")),
+    ]
+
+
+def _of_recording(data: Mapping[str, Any]) -> Parameters:
+    """twilio.com/docs/voice/twiml/record, "recordingStatusCallback"."""
+    failed, started = data.get("error") is not None, data.get("started_at")
+    return [
+        ("CallSid", _sid("CA", data.get("call_id"))),
+        ("RecordingSid", _sid("RE", data.get("recording_id"))),
+        ("RecordingUrl", data.get("media_url", "")),
+        ("RecordingStatus", "failed" if failed else "completed"),
+        ("RecordingDuration", str(data.get("duration_seconds", ""))),
+        ("RecordingChannels", str(data.get("channels", ""))),
+        ("RecordingStartTime", format_datetime(datetime.fromisoformat(started)) if started else ""),
+        ("RecordingSource", data.get("source", "")),
     ]
 
 

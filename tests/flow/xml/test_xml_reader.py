@@ -342,13 +342,13 @@ def test_a_misspelt_element_is_answered_with_the_nearest() -> None:
 
 def test_unknown_attributes_voices_and_stray_text_are_passed_over_with_warnings() -> None:
     inside = """hello<Say voice="Polly.Joanna" Loop="2" xmlns:x="y" xml:lang="en">a</Say>
-        <Record recordingStatusCallback="/r" transcribe="false"/><Hangup>now</Hangup>"""
+        <Record recordingConfigurationId="r" transcribe="false"/><Hangup>now</Hangup>"""
     flow = flow_of(inside, Dialect.TWILIO)
     assert [warning.pointer for warning in flow.warnings] == [
         "/Response/text()",
         "/Response/Say[1]/@Loop",
         "/Response/Say[1]/@voice",
-        "/Response/Record[1]/@recordingStatusCallback",
+        "/Response/Record[1]/@recordingConfigurationId",
         "/Response/Hangup[1]/text()",
     ]
     assert flow.warnings[1].suggestion == "loop"

@@ -2,44 +2,21 @@
 
 import asyncio
 import importlib
-import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 from aiohttp import web
 
 from flow.doubles import Asked, CallbackServer, callback_server
+from node.deliveries import accepted, auth_token, dispatching
 from node.exchange import PATIENCE_S, hears_tone, hung_up
 from node.room_party import call_in, call_of, until_seated
 from node.switchboard import PARTIES, Switchboard
-from sautikitd.egress.client import EgressClient
-from sautikitd.webhooks.dispatcher import Dispatcher
-from sautikitd.webhooks.secrets import DeliverySecrets
-from sautikitd.webhooks.wakeups import WakeUps
 
 FIRST, SECOND, _ = PARTIES
 TWIML = """<Response><Dial><Conference endConferenceOnExit="true" beep="false" statusCallback="{url}"
     statusCallbackEvent="start end join leave mute hold">Board &amp; bank</Conference></Dial></Response>"""
-
-
-@asynccontextmanager
-async def _dispatching(board: Switchboard) -> AsyncIterator[None]:
-    platform = board.platform
-    secrets = DeliverySecrets(platform.database, platform.subscription_secrets, platform.signing_secrets)
-    async with EgressClient(platform.guard, per_host=0) as client:
-        wakeups = WakeUps(shortest=0.02, longest=0.04)
-        dispatcher = Dispatcher(
-            platform.database, client, secrets, board.clock, randomness=random.Random(7), wakeups=wakeups
-        )
-        running = asyncio.create_task(dispatcher.run())
-        try:
-            yield
-        finally:
-            dispatcher.stop()
-            await running
 
 
 async def test_twilios_library_accepts_what_a_conference_in_twiml_tells(
@@ -47,7 +24,7 @@ async def test_twilios_library_accepts_what_a_conference_in_twiml_tells(
 ) -> None:
     async with callback_server(voice=[_twiml], status=[web.json_response({})]) as server:
         await board.route(voice_callback_url=server.url("/voice"))
-        async with _dispatching(board):
+        async with dispatching(board):
             phones = [await call_in(board, caller) for caller in (FIRST, SECOND)]
             await until_seated(board, 2)
             await _until_told(server, "conference-start")
@@ -59,10 +36,10 @@ async def test_twilios_library_accepts_what_a_conference_in_twiml_tells(
             await phones[0].sip.bye()
             await hung_up(phones[1])
             await _until_told(server, "conference-end")
-        secret = await _auth_token(board)
+        secret = await auth_token(board)
         first = await call_of(board, FIRST)
     told = sorted((asked for asked in server.asked if asked.path == "/status"), key=_sequence)
-    _accepted(server, told, secret)
+    accepted(server, told, secret)
     common = {
         "AccountSid": f"AC{board.workspace_id.hex}",
         "ConferenceSid": "CF" + conference["id"].replace("-", ""),
@@ -99,12 +76,12 @@ async def test_the_same_of_a_flow_in_json_of_a_number_that_speaks_twilios_vocabu
         room = {"name": "desk", "statusEventsCallbackUrl": server.url("/status"), "statusEvents": "join"}
         server.answers["/voice"] = [[{"conference": room}]]
         await board.route(voice_callback_url=server.url("/voice"), callback_format="twilio")
-        async with _dispatching(board):
+        async with dispatching(board):
             await call_in(board, FIRST)
             await _until_told(server, "participant-join")
-        secret = await _auth_token(board)
+        secret = await auth_token(board)
     told = [asked for asked in server.asked if asked.path == "/status"]
-    _accepted(server, told, secret)
+    accepted(server, told, secret)
     assert [asked.form["StatusCallbackEvent"] for asked in told] == ["participant-join"]
 
 
@@ -122,7 +99,7 @@ async def test_who_was_taken_out_of_a_conference_in_twiml_goes_on_where_the_dial
         async with asyncio.timeout(PATIENCE_S):
             while not hears_tone(phone.peer, 425):
                 await asyncio.sleep(0.05)
-        secret = await _auth_token(board)
+        secret = await auth_token(board)
     (asked,) = [asked for asked in server.asked if asked.path == "/after"]
     assert (asked.method, asked.form["DialCallStatus"]) == ("GET", "answered")
     assert int(asked.form["DialCallDuration"]) >= 0
@@ -136,24 +113,8 @@ async def _twiml(asked: Asked) -> web.StreamResponse:
     return web.Response(text=TWIML.format(url=url), content_type="text/xml")
 
 
-def _accepted(server: CallbackServer, told: list[Asked], secret: str) -> None:
-    validator = importlib.import_module("twilio.request_validator").RequestValidator(secret)
-    for asked in told:
-        assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
-        assert validator.validate(
-            server.url("/status"), dict(asked.form), asked.headers["X-Twilio-Signature"]
-        )
-        assert parsedate_to_datetime(asked.form["Timestamp"]).tzinfo is not None
-
-
 def _sequence(asked: Asked) -> int:
     return int(asked.form["SequenceNumber"])
-
-
-async def _auth_token(board: Switchboard) -> str:
-    async with board.platform.database.connection() as connection:
-        valid = await board.platform.signing_secrets.valid(connection, board.workspace_id, "live")
-    return str(valid[-1])
 
 
 async def _until_told(server: CallbackServer, event: str) -> Mapping[str, Any]:

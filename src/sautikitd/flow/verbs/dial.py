@@ -11,7 +11,15 @@ from sautikitd.flow.port import Dialled, DialRecording, DialSpec, DialStatus
 from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.play import CADENCES, PlayVerb, ToneName
 from sautikitd.flow.verbs.say import SayVerb
-from sautikitd.flow.verbs.verb import Flaw, Reference, Run, Verb, reference_flaws, shortened
+from sautikitd.flow.verbs.verb import (
+    Flaw,
+    Reference,
+    Run,
+    Verb,
+    reference_flaws,
+    shortened,
+    told_of_recording,
+)
 from sautikitd.timestamps import rfc3339
 
 MOST_TOGETHER = 10
@@ -48,6 +56,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
     sequential: bool = False
     answer_on_bridge: bool = True
     record: bool | DialRecording = False
+    recording_status_callback: Reference | None = None
     action: Reference | None = None
     method: Method = Method.POST
     max_duration: Annotated[int, msgspec.Meta(ge=1, le=14400)] = 14400
@@ -71,6 +80,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
                 "client", "1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
             )
         yield from reference_flaws("action", self.action)
+        yield from reference_flaws("recordingStatusCallback", self.recording_status_callback)
         yield from sound_flaws("ringTone", self.ring_tone)
 
     async def execute(self, run: Run) -> None:
@@ -93,6 +103,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
             ring_tone=self._ring_tone(run),
             whisper=tuple(self._whisper(run)),
             record=DialRecording.FROM_ANSWER if self.record is True else self.record or None,
+            recording_told=told_of_recording(run, self.recording_status_callback, "DialVerb"),
         )
 
     @property

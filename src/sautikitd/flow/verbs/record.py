@@ -6,7 +6,7 @@ import msgspec
 from sautikitd.flow import abilities
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.port import Recorded, RecordSpec, TranscriptionWish
-from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws
+from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws, told_of_recording
 
 _LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$(?!\n)"
 
@@ -30,12 +30,14 @@ class RecordVerb(Verb, frozen=True, kw_only=True, tag="record"):
     finish_on_key: Keys = "#"
     beep: bool = True
     trim_silence: bool = False
+    recording_status_callback: Reference | None = None
     transcribe: bool = False
     transcribe_callback: Reference | None = None
     transcribe_language: Annotated[str, msgspec.Meta(pattern=_LANGUAGE)] | None = None
 
     def flaws(self) -> Iterator[Flaw]:
         yield from reference_flaws("action", self.action)
+        yield from reference_flaws("recordingStatusCallback", self.recording_status_callback)
         yield from reference_flaws("transcribeCallback", self.transcribe_callback)
         if self.transcribe and not abilities.installed().transcription:
             reason = (
@@ -52,6 +54,7 @@ class RecordVerb(Verb, frozen=True, kw_only=True, tag="record"):
                 beep=self.beep,
                 trim_silence=self.trim_silence,
                 transcription=self._transcription(run) if self.transcribe else None,
+                told=told_of_recording(run, self.recording_status_callback, "RecordVerb"),
             )
         )
         url = run.recording_url(recorded.recording_id)

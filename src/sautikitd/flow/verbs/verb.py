@@ -9,7 +9,7 @@ import msgspec
 
 from sautikitd.egress.urls import check_url
 from sautikitd.flow.callbacks.question import Question
-from sautikitd.flow.port import Dialled, DialSpec, Leg
+from sautikitd.flow.port import Dialled, DialSpec, Leg, RecordingTold
 from sautikitd.flow.rooms_port import RoomsPort
 from sautikitd.flow.streams import Streamer
 
@@ -133,6 +133,15 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field=
     def told(self) -> str:
         """One line for the call's story, short and free of secrets."""
         return self.verb_name()
+
+
+def told_of_recording(run: Run, reference: str | None, source: str) -> RecordingTold | None:
+    """The verb's `recordingStatusCallback`."""
+    url = run.absolute(reference) if reference is not None else None
+    if reference is not None and url is None:
+        reason = "a relative URL, and no URL that it could be relative to"
+        run.warn(reason, field="recordingStatusCallback")
+    return RecordingTold(url=url, source=source) if url is not None else None
 
 
 def reference_flaws(field: str, reference: str | None) -> Iterator[Flaw]:

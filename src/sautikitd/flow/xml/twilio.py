@@ -13,6 +13,7 @@ from sautikitd.flow.xml.element import (
 from sautikitd.flow.xml.own import PARAMETER, STREAM
 
 _POST = frozenset({"POST"})
+_COMPLETED = frozenset({"completed"})
 _BY_POST = "the callback is a POST"
 _ON_SILENCE = "its callback is not asked; recording events are webhooks"
 _EVENTS = "call events are webhooks"
@@ -156,9 +157,10 @@ _DIAL = Element(
                 "record-from-ringing-dual": "record-from-ringing",
             },
         ),
+        Attribute(name="recordingStatusCallback", field="recordingStatusCallback"),
+        *passed_over("recordingStatusCallbackMethod", note=_BY_POST, silent=_POST),
         *passed_over(
-            "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent",
-            note=_ON_SILENCE,
+            "recordingStatusCallbackEvent", note="asked when the recording is ready or has failed", silent=_COMPLETED
         ),
         *passed_over(
             "hangupOnStar", "trim", "recordingTrack", "recordingConfigurationId", "referUrl", "referMethod",
@@ -234,9 +236,10 @@ _RECORD = Element(
         ),
         Attribute(name="transcribe", field="transcribe"),
         Attribute(name="transcribeCallback", field="transcribeCallback"),
+        Attribute(name="recordingStatusCallback", field="recordingStatusCallback"),
+        *passed_over("recordingStatusCallbackMethod", note=_BY_POST, silent=_POST),
         *passed_over(
-            "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent",
-            note=_ON_SILENCE,
+            "recordingStatusCallbackEvent", note="asked when the recording is ready or has failed", silent=_COMPLETED
         ),
         *passed_over("recordingConfigurationId", note="it has no counterpart"),
     ),

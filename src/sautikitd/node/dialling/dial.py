@@ -299,7 +299,9 @@ class Dial:
         if self._recording_id is None:
             with suppress(MediaRefused, *DatabaseUnavailable):  # talking goes before recording
                 self._recording_id = await self._near.recordings.start(
-                    channels=2, max_length_s=self._call.max_duration_seconds
+                    channels=2,
+                    max_length_s=self._call.max_duration_seconds,
+                    told=self._spec.recording_told,
                 )
 
     async def _stop_recording(self) -> None:

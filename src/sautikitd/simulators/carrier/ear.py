@@ -8,7 +8,7 @@ import asyncio
 from pathlib import Path
 from uuid import UUID
 
-from sautikitd.flow.port import RecordEnd, RecordSpec, TranscriptionWish
+from sautikitd.flow.port import RecordEnd, RecordingTold, RecordSpec, TranscriptionWish
 from sautikitd.ids import uuid7
 from sautikitd.simulators.carrier.journal import Entry
 from sautikitd.voice.leg import MediaLeg
@@ -44,6 +44,7 @@ class CarrierBook:
         channels: int,
         recording_id: UUID | None = None,
         transcription: TranscriptionWish | None = None,
+        told: RecordingTold | None = None,
     ) -> RecordingPlace:
         """Enters nothing: the carrier keeps no books, and transcribes nothing."""
         recording_id = recording_id or uuid7()

@@ -19,6 +19,8 @@ CREATE TABLE recordings (
     ready_at timestamptz,
     expires_at timestamptz,
     deleted_at timestamptz,
+    status_url text,                              -- told in Twilio's words when it is ready or has failed
+    source text,                                  -- and what made it, in those
     purge_after timestamptz,                      -- its objects are to be removed from the store; null: nothing to remove
     CHECK (status <> 'ready' OR (size_bytes IS NOT NULL AND duration_ms IS NOT NULL AND expires_at IS NOT NULL)),
     CHECK (status <> 'failed' OR error IS NOT NULL)
