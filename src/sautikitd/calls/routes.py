@@ -134,7 +134,7 @@ class CallRoutes:
         """Count calls, minutes and spend since a moment."""
         wish = request.query
         found = await statistics.stats(
-            request.connection, request.principal, wish.since, wish.bucket, request.now
+            request.connection, request.principal, wish.since, wish.bucket, request.real_now
         )
         return Answer(body=found)
 

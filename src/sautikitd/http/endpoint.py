@@ -6,7 +6,7 @@ the handler (`http.kernel`) and the OpenAPI document (`http.openapi`), so the tw
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +40,11 @@ class ApiRequest(Generic[B, Q]):
     now: datetime
     raw: bytes = b""  # the body as it came, for an endpoint that declares none and reads it itself
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @property
+    def real_now(self) -> datetime:
+        """`now`, whatever the clock of test mode was moved by: calls, and links for browsers, live in real time."""
+        return self.now - timedelta(seconds=self.principal.ahead_seconds)
 
 
 @dataclass(kw_only=True)

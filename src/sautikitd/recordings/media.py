@@ -60,7 +60,7 @@ class Media:
 
     async def _link(self, recording: StoredRecording, request: ApiRequest[Any, MediaQuery]) -> Link:
         key = recording.object_key if request.query.format is Format.WAV else mp3_key(recording.object_key)
-        return await self._links.link(key, request.now, self._policy.link_lifetime)
+        return await self._links.link(key, request.real_now, self._policy.link_lifetime)
 
 
 def _seconds_to_wait(recording: StoredRecording) -> int:

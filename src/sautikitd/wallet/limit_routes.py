@@ -116,7 +116,7 @@ async def _limits(request: ApiRequest[LowerLimits, None] | ApiRequest[None, None
     keys = [WORKSPACE, principal.id]
     caps = {
         one.key_id: _cap(one)
-        for one in await repository.standing(request.connection, account, keys, day_start(request.now))
+        for one in await repository.standing(request.connection, account, keys, day_start(request.real_now))
     }
     standing = await repository.guards(request.connection, account, keys)
     queue = await request.connection.fetchrow(_QUEUE, account.workspace_id, account.mode)
