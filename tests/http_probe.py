@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.http.checks import Circumstances, Fault, rule
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.identity.errors import WorkspaceNotFound
@@ -27,9 +28,10 @@ class Bicycle(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     wheels: list[Wheel] = []
     note: str = ""
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    @rule
+    def has_two_wheels(self, _: Circumstances) -> Iterator[Fault]:
         if len(self.wheels) > 2:
-            yield "wheels", "a bicycle has two"
+            yield Fault("/wheels", "a bicycle has two")
 
 
 class Made(msgspec.Struct):

@@ -77,7 +77,6 @@ async def open_api(platform: Platform) -> AsyncIterator[Application]:
 
 def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Sequence[Endpoint]:
     """Every endpoint of the API, room by room, as the documentation lists them."""
-    private = platform.settings.dev
     rooms = Rooms(platform.events)
     mp3 = Mp3Maker(
         database=platform.database,
@@ -87,8 +86,8 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
     )
     routes = (
         NumberRoutes(
-            NumberClaims(platform.wallets, platform.events, allow_private_urls=private),
-            NumberRouting(platform.workspaces, allow_private_urls=private),
+            NumberClaims(platform.wallets, platform.events),
+            NumberRouting(platform.workspaces),
             platform.releases,
         ),
         DeviceRoutes(SipCredentials(platform.box), DeviceAddresses.of(platform.settings), platform.clock),
@@ -100,7 +99,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             platform.waker,
         ),
         LiveCallRoutes(
-            ControlCall(platform.clock, allow_private_urls=private),
+            ControlCall(platform.clock),
             CallSearch(platform.wallets, platform.recordings),
             platform.waker,
         ),
@@ -113,7 +112,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             platform.clock,
         ),
         TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
-        ConferenceRoutes(rooms, platform.waker, allow_private_urls=private),
+        ConferenceRoutes(rooms, platform.waker),
         QueueRoutes(CallerQueues(platform.events, rooms), platform.waker),
         FlowRoutes(),
         RecordingRoutes(
@@ -170,6 +169,7 @@ def _kernel(platform: Platform, authenticator: KeyAuthenticator) -> Kernel:
         limiter=limiter,
         clock=platform.clock,
         docs_base=settings.docs_url,
+        allow_private_urls=settings.dev,
         security_headers=SECURITY_HEADERS | (HSTS if settings.public_url.startswith("https://") else {}),
         trusted_proxies=[ipaddress.ip_network(network) for network in settings.trusted_proxies],
     )

@@ -26,10 +26,11 @@ class Refusal(Exception):
 
     Subclasses set `code` (dotted, stable, one page each in the docs), `status` (HTTP) and `message`,
     which says what is wrong and what to do about it. `message` may hold `{placeholders}` filled from
-    keyword arguments.
+    keyword arguments. `told_first`: of several things wrong with a request, this one gives the code.
     """
 
     told_by = ToldBy.ANSWER
+    told_first = False
     code = "internal_error"
     status = 500
     message = (

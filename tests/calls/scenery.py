@@ -61,7 +61,7 @@ class Scene:
             workspace=workspace,
             principal=principal,
             node_id=uuid7(),
-            placing=PlaceOutboundCall(sessions, platform.clock, allow_private_urls=True),
+            placing=PlaceOutboundCall(sessions, platform.clock),
             lifecycle=lifecycle,
             hang_up=HangUp(lifecycle),
         )

@@ -17,10 +17,8 @@ from sautikitd.calls.errors import CallNotLive, Controlled, NodeSilent
 from sautikitd.calls.live import SILENT_AFTER
 from sautikitd.calls.live_control import ControlCall
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.requests import PlaceCall
 from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Connection
-from sautikitd.errors import Invalid
 from sautikitd.events.log import EventLog
 from sautikitd.supervision.models import SupervisionState
 from sautikitd.supervision.service import Supervisions
@@ -37,7 +35,7 @@ async def _answered(scene: Scene, **wishes: Any) -> CallRecord:
 
 
 def _control(scene: Scene) -> ControlCall:
-    return ControlCall(scene.platform.clock, allow_private_urls=False)
+    return ControlCall(scene.platform.clock)
 
 
 async def _replace(scene: Scene, call: CallRecord, **wish: Any) -> CallRecord:
@@ -64,23 +62,6 @@ async def test_a_new_flow_is_kept_with_a_queued_call_and_told_to_the_node_of_a_l
     queued = await scene.place(to="+254712345679")
     kept = await _replace(scene, queued, actions=[SAY])
     assert (kept.actions, await _waiting(scene)) == ([SAY], ["flow.replace"])
-
-
-@pytest.mark.parametrize(
-    ("wish", "pointer"),
-    [
-        ({}, ""),
-        ({"actions": [{"sya": {}}]}, "/actions/0/sya"),
-        ({"voice_callback_url": "ftp://a.example"}, "/voice_callback_url"),
-    ],
-)
-async def test_a_flow_that_is_none_is_refused_at_its_place(
-    scene: Scene, wish: dict[str, Any], pointer: str
-) -> None:
-    call = await _answered(scene)
-    with pytest.raises(Invalid) as refused:
-        await _replace(scene, call, **wish)
-    assert [one.pointer for one in refused.value.fields] == [pointer]
 
 
 async def test_nothing_is_asked_of_a_node_that_is_silent_or_of_a_call_that_is_over(scene: Scene) -> None:
@@ -162,19 +143,6 @@ async def test_whoever_waits_hears_of_a_turn_and_of_the_end(scene: Scene, databa
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-@pytest.mark.parametrize(
-    ("wishes", "field"),
-    [
-        ({"control": "mcp", "voice_callback_url": "https://a.example/v"}, "voice_callback_url"),
-        ({"control": "mcp", "actions": [SAY]}, "actions"),
-        ({"opening_actions": [SAY]}, "opening_actions"),
-    ],
-)
-def test_what_does_not_go_with_a_controller_is_named(wishes: dict[str, Any], field: str) -> None:
-    wish = PlaceCall(from_="+254200000001", to="+254712345678", **wishes)
-    assert [name for name, _ in wish.problems()] == [field]
 
 
 async def test_a_supervision_ends_soon_after_its_call_even_if_its_node_is_dead(scene: Scene) -> None:

@@ -9,7 +9,6 @@ from sautikitd.calls.errors import QueueFull
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.routes import CallRoutes
 from sautikitd.database.wake import Waker
-from sautikitd.errors import Invalid
 from sautikitd.ids import uuid7
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
@@ -59,12 +58,6 @@ async def test_without_money_for_a_minute_nothing_is_placed(scene: Scene) -> Non
     with pytest.raises(InsufficientFunds):
         await scene.place()
     assert (await scene.place(max_duration_seconds=59)).status == "queued"
-
-
-async def test_every_bad_field_is_named(scene: Scene) -> None:
-    with pytest.raises(Invalid) as refused:
-        await scene.place(webhook_url="ftp://x", actions=[{"shout": {}}])
-    assert [problem.pointer for problem in refused.value.fields] == ["/webhook_url", "/actions/0/shout"]
 
 
 async def test_a_full_queue_refuses_more(scene: Scene) -> None:

@@ -31,12 +31,7 @@ async def scene(database: Database) -> Scene:
     clock = scene.platform.clock
     guards = SpendGuards(EventLog(), clock, OwnerNotices(clock))
     scene.lifecycle = CallLifecycle(scene.platform.wallets, EventLog(), guards)
-    scene.placing = PlaceOutboundCall(
-        SessionIds(b"a key for tests"),
-        clock,
-        allow_private_urls=True,
-        guards=guards,
-    )
+    scene.placing = PlaceOutboundCall(SessionIds(b"a key for tests"), clock, guards)
     await scene.limit(calls_per_second=1000.0, tokens=100.0)
     return scene
 

@@ -99,7 +99,7 @@ async def test_a_flow_that_is_replaced_while_it_is_being_found_out_begins_as_the
         (call,) = await board.until_all(CallStatus.ANSWERED)
         beeps = [{"play": {"tone": "beep", "loop": 100}}]
         async with board.platform.database.transaction() as connection:
-            control = ControlCall(board.clock, allow_private_urls=True)
+            control = ControlCall(board.clock)
             await control.replace_flow(
                 connection, call.id, actions=beeps, voice_callback_url=None, now=board.clock.now()
             )

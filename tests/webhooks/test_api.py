@@ -10,7 +10,6 @@ import pytest
 from sautikitd.clock import ManualClock
 from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
-from sautikitd.egress.guard import EgressGuard
 from sautikitd.egress.signatures import verify
 from sautikitd.http.endpoint import endpoints_of
 from sautikitd.http.idempotency import Idempotency
@@ -53,7 +52,7 @@ async def other(database: Database, clock: ManualClock) -> Workspace:
 @pytest.fixture
 async def api(workspace: Workspace, other: Workspace) -> AsyncIterator[httpx.AsyncClient]:
     waker = Waker(workspace.database)
-    webhooks = Webhooks(workspace.secrets, EgressGuard(allow_private=True))
+    webhooks = Webhooks(workspace.secrets)
     routes = [*endpoints_of(WebhookRoutes(webhooks, waker)), *endpoints_of(EventRoutes())]
     kernel = Kernel(
         database=workspace.database,
@@ -62,6 +61,7 @@ async def api(workspace: Workspace, other: Workspace) -> AsyncIterator[httpx.Asy
         limiter=RateLimiter(workspace.clock, per_second=1000, burst=1000),
         clock=workspace.clock,
         docs_base="https://docs.test",
+        allow_private_urls=True,
     )
 
     async def ready() -> dict[str, str]:

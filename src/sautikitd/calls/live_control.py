@@ -17,17 +17,12 @@ from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection
-from sautikitd.egress.urls import check_url
-from sautikitd.errors import FieldProblem, Invalid
-from sautikitd.flow.document import FlowInvalid
-from sautikitd.flow.reader import read_actions
 from sautikitd.ids import uuid7
 
 
 class ControlCall:
-    def __init__(self, clock: Clock, *, allow_private_urls: bool) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._allow_private_urls = allow_private_urls
 
     async def replace_flow(
         self,
@@ -38,10 +33,9 @@ class ControlCall:
         voice_callback_url: str | None,
         now: datetime,
     ) -> CallRecord:
-        """The call does this from now on, or from its answer on. Raises `Invalid`, `CallNotLive`, `NodeSilent`,
-        `NoFlow`, and `Controlled` for a URL given to a call that has a controller."""
+        """The call does this from now on, or from its answer on. Raises `CallNotLive`, `NodeSilent`, `NoFlow`,
+        and `Controlled` for a URL given to a call that has a controller."""
         call = await lock_live(connection, call_id, self._clock.now())
-        self._refuse_bad(actions, voice_callback_url, live=call.mode == "live")
         if call.parent_call_id is not None or call.by_device:
             raise NoFlow
         if call.control is not None and voice_callback_url is not None:
@@ -73,14 +67,3 @@ class ControlCall:
         }
         await commands.give(connection, call.id, CommandKind.RECORDING_START, now, payload)
         return recording_id
-
-    def _refuse_bad(self, actions: list[Any] | None, url: str | None, *, live: bool) -> None:
-        problems = []
-        if actions is None and url is None:
-            problems.append(FieldProblem("", "give `actions`, `voice_callback_url` or both"))
-        if url and (problem := check_url(url, live=live, allow_private=self._allow_private_urls)):
-            problems.append(FieldProblem("/voice_callback_url", problem.reason))
-        if actions is not None and isinstance(flow := read_actions(actions), FlowInvalid):
-            problems += [FieldProblem(one.pointer, one.reason) for one in flow.problems]
-        if problems:
-            raise Invalid(fields=problems)

@@ -1,5 +1,6 @@
 """`/v1/calls/{id}`, live: replace the flow, send digits, start a recording."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,9 +10,10 @@ from sautikitd.calls import commands, search
 from sautikitd.calls.errors import CallNotFound, CallNotLive, Controlled, NodeSilent, NoFlow, NotAnswered
 from sautikitd.calls.live_control import ControlCall
 from sautikitd.calls.models import Call, CallRecord
-from sautikitd.calls.requests import Url
+from sautikitd.calls.requests import Actions, Url
 from sautikitd.calls.search import CallSearch
 from sautikitd.database.wake import Waker
+from sautikitd.http.checks import Circumstances, Fault, present, rule
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity.principal import Scope
 
@@ -20,8 +22,13 @@ class PatchCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new flow: `actions` that run at once, or a `voice_callback_url` that is asked at once. With both, the actions
     run, and the URL is where `getDigits` asks by default."""
 
-    actions: list[Any] | None = None
+    actions: Actions | None = None
     voice_callback_url: Url | None = None
+
+    @rule
+    def says_something(self, _: Circumstances) -> Iterator[Fault]:
+        if not present(self, ["actions", "voice_callback_url"]):
+            yield Fault("", "give `actions`, `voice_callback_url` or both")
 
 
 class SendDigits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

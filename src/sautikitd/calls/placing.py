@@ -18,10 +18,6 @@ from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
 from sautikitd.database.asking import Question, ask
 from sautikitd.database.pool import Connection
-from sautikitd.egress.urls import check_url
-from sautikitd.errors import FieldProblem, Invalid
-from sautikitd.flow.document import FlowInvalid
-from sautikitd.flow.reader import read_actions
 from sautikitd.identity.principal import Principal
 from sautikitd.ids import uuid7
 from sautikitd.numbering.destinations import Destination, open_destination, read_destination
@@ -34,27 +30,20 @@ from sautikitd.wallet.prices import hold_amount
 from sautikitd.wallet.service import Wallets, refuse_short
 from sautikitd.wallet.tariffs import Rate, asked_rate
 
-_URL_FIELDS = ("webhook_url", "voice_callback_url", "fallback_url", "status_callback_url", "hold_audio_url")
-_ACTION_FIELDS = ("actions", "opening_actions", "fallback_actions")
-
 
 class PlaceOutboundCall:
     def __init__(
         self,
         sessions: SessionIds,
         clock: Clock,
-        *,
-        allow_private_urls: bool,
         guards: SpendGuards | None = None,
     ) -> None:
         self._guards = guards
         self._sessions = sessions
         self._clock = clock
-        self._allow_private_urls = allow_private_urls
 
     async def place(self, connection: Connection, principal: Principal, wish: PlaceCall) -> CallRecord:
-        """Queues the call. Raises 402, 403, 404, 409, 422 and 429 refusals as §4.1 says, with nothing changed."""
-        self._refuse_bad_fields(wish, live=principal.mode == "live")
+        """Queues the call. Raises 402, 403, 404, 409 and 429 refusals as §4.1 says, with nothing changed."""
         numbers = [
             read_destination(target, mode=principal.mode, pointer=pointer)
             for target, pointer in zip(wish.targets, _pointers(len(wish.targets)), strict=True)
@@ -72,21 +61,6 @@ class PlaceOutboundCall:
         if queue.answer.waiting >= queue.answer.max_queued_calls:
             raise QueueFull(limit=queue.answer.max_queued_calls)
         return await self._insert(connection, principal, wish, number, caller, destinations, funds.rates)
-
-    def _refuse_bad_fields(self, wish: PlaceCall, *, live: bool) -> None:
-        problems = []
-        for name in _URL_FIELDS:
-            url = getattr(wish, name)
-            problem = check_url(url, live=live, allow_private=self._allow_private_urls) if url else None
-            if problem:
-                problems.append(FieldProblem(f"/{name}", problem.reason))
-        for name in _ACTION_FIELDS:
-            actions = getattr(wish, name)
-            flow = read_actions(actions, f"/{name}") if actions is not None else None
-            if isinstance(flow, FlowInvalid):
-                problems += [FieldProblem(one.pointer, one.reason) for one in flow.problems]
-        if problems:
-            raise Invalid(fields=problems)
 
     async def _insert(
         self,

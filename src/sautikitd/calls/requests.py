@@ -7,6 +7,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sautikitd.flow.document import FlowInvalid
+from sautikitd.flow.reader import read_actions
+from sautikitd.http.checks import Circumstances, Fault, present, rule
+from sautikitd.http.fields import Cursor, Dialled, HttpUrl, Telephone
 from sautikitd.http.pagination import Limit
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -36,10 +40,20 @@ def _check_metadata(value: dict[str, Any]) -> str | None:
     return None if size <= METADATA_LIMIT else f"is {size} bytes of JSON; at most {METADATA_LIMIT} are kept"
 
 
+def _check_actions(actions: list[Any], _: Circumstances) -> Iterator[Fault]:
+    flow = read_actions(actions, "")
+    for one in flow.problems if isinstance(flow, FlowInvalid) else ():
+        hint = f"; did you mean `{one.suggestion}`?" if one.suggestion else ""
+        yield Fault(one.pointer, one.reason + hint)
+
+
 ClientRequestId = Annotated[str, msgspec.Meta(max_length=5000, extra={"check": _check_client_request_id})]
 SendDigits = Annotated[str, msgspec.Meta(extra={"check": _check_digits})]
 Metadata = Annotated[dict[str, Any], msgspec.Meta(extra={"check": _check_metadata})]
-Url = Annotated[str, msgspec.Meta(max_length=4096)]
+Actions = Annotated[list[Any], msgspec.Meta(extra={"policy": _check_actions})]
+Url = Annotated[HttpUrl, msgspec.Meta(max_length=4096)]
+_BY_THE_CONTROLLER = ("hold_audio_url", "control_timeout_ms", "opening_actions", "fallback_actions")
+_BY_A_CALLBACK = ("voice_callback_url", "fallback_url", "status_callback_url")
 
 
 class RecordOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,14 +73,14 @@ class PlaceCall(
     nobody answered the `fallback_actions` run (else a short apology is spoken), and the call ends.
     """
 
-    from_: str
-    to: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=10)]
+    from_: Telephone
+    to: Dialled | Annotated[list[Dialled], msgspec.Meta(min_length=1, max_length=10)]
     webhook_url: Url | None = None
     voice_callback_url: Url | None = None
     fallback_url: Url | None = None
     status_callback_url: Url | None = None
-    actions: list[Any] | None = None
-    caller_id: str | None = None
+    actions: Actions | None = None
+    caller_id: Telephone | None = None
     client_request_id: ClientRequestId | None = None
     timeout_seconds: Annotated[int, msgspec.Meta(ge=5, le=120)] = 60
     max_duration_seconds: Annotated[int, msgspec.Meta(ge=1, le=14_400)] = 14_400
@@ -79,8 +93,8 @@ class PlaceCall(
     control: Literal["mcp"] | None = None
     hold_audio_url: Url | None = None
     control_timeout_ms: Annotated[int, msgspec.Meta(ge=1000, le=60_000)] | None = None
-    opening_actions: list[Any] | None = None
-    fallback_actions: list[Any] | None = None
+    opening_actions: Actions | None = None
+    fallback_actions: Actions | None = None
 
     @property
     def targets(self) -> list[str]:
@@ -93,22 +107,22 @@ class PlaceCall(
             return self.record.channels
         return "mono" if self.record else None
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    @rule
+    def names_each_number_once(self, _: Circumstances) -> Iterator[Fault]:
         if len(set(self.targets)) != len(self.targets):
-            yield "to", "names the same number twice"
-        yield from self._control_problems()
+            yield Fault("/to", "names the same number twice")
 
-    def _control_problems(self) -> Iterator[tuple[str, str]]:
+    @rule
+    def says_who_drives_it(self, _: Circumstances) -> Iterator[Fault]:
         if self.control is None:
-            for name in ("hold_audio_url", "control_timeout_ms", "opening_actions", "fallback_actions"):
-                if getattr(self, name) is not None:
-                    yield name, 'is for controlled calls; say `control: "mcp"` with it'
+            for name in present(self, _BY_THE_CONTROLLER):
+                yield Fault(f"/{name}", 'is for controlled calls; say `control: "mcp"` with it')
             return
-        for name in ("voice_callback_url", "fallback_url", "status_callback_url"):
-            if getattr(self, name) is not None:
-                yield name, "cannot be given with `control`: the controller drives the call, not a callback"
-        if self.actions is not None:
-            yield "actions", "cannot be given with `control`; use `opening_actions`"
+        for name in present(self, _BY_A_CALLBACK):
+            problem = "cannot be given with `control`: the controller drives the call, not a callback"
+            yield Fault(f"/{name}", problem)
+        if present(self, ["actions"]):
+            yield Fault("/actions", "cannot be given with `control`; use `opening_actions`")
 
 
 def read_time(value: str) -> datetime:
@@ -142,7 +156,7 @@ class ListCalls(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
 ):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
     status: (
         Annotated[str, msgspec.Meta(extra={"check": _check_statuses}, description="Comma list.")] | None
     ) = None
@@ -165,7 +179,7 @@ class ListCalls(
 
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
 
 
 def _check_since(value: str) -> str | None:

@@ -1,6 +1,7 @@
 """`POST /v1/test/calls`: a simulated caller rings a number of the workspace (contract §9)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from sautikitd.calls.receiving import inbound_columns
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection
-from sautikitd.errors import FieldProblem, Invalid, Refusal
+from sautikitd.errors import Refusal
+from sautikitd.http.checks import Circumstances, Fault, present, rule
+from sautikitd.http.fields import check_telephone
 from sautikitd.identity.principal import Principal
 from sautikitd.numbering.parse import parse_number
 from sautikitd.numbering.problems import BadNumber
@@ -29,6 +32,14 @@ class TestModeOnly(Refusal):
     message = "This address works with a test key (tsk_test_…) only: no phone is rung, no money moves."
 
 
+def _check_telephone(raw: str, given: Circumstances) -> Iterator[Fault]:
+    """As in test mode: what a live key asks here is refused for its mode, not for the number."""
+    return check_telephone(raw, replace(given, mode="test"))
+
+
+TestTelephone = Annotated[str, msgspec.Meta(extra={"policy": _check_telephone})]
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One thing the simulated caller does; exactly one of the fields, and `language` beside `say`."""
 
@@ -39,12 +50,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     listen: Annotated[float, msgspec.Meta(ge=0, le=600)] | None = None
     hangup: Literal[True] | None = None
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        given = [
-            name for name in ("wait", "press", "say", "listen", "hangup") if getattr(self, name) is not None
-        ]
+    @rule
+    def is_one_thing(self, _: Circumstances) -> Iterator[Fault]:
+        given = present(self, ("wait", "press", "say", "listen", "hangup"))
         if len(given) != 1:
-            yield "", f"a step is exactly one of wait, press, say, listen, hangup; this one has {len(given)}"
+            problem = f"a step is exactly one of wait, press, say, listen, hangup; this one has {len(given)}"
+            yield Fault("", problem)
 
 
 class RingNumber(
@@ -52,8 +63,8 @@ class RingNumber(
 ):
     """Rings `to`, a claimed test number. Without a script the caller listens until he is hung up on."""
 
-    to: str
-    from_: str = DEFAULT_CALLER
+    to: TestTelephone
+    from_: TestTelephone = DEFAULT_CALLER
     script: Annotated[list[Step], msgspec.Meta(max_length=50)] = []
 
 
@@ -77,8 +88,7 @@ class TestCalls:
         if principal.mode != "test":
             raise TestModeOnly
         caller = parse_number(wish.from_, test_mode=True)
-        if isinstance(caller, BadNumber):
-            raise Invalid(fields=[FieldProblem("/from", caller.reason)])
+        assert not isinstance(caller, BadNumber)
         number = await number_for_call(
             connection, principal.workspace_id, principal.mode, wish.to, pointer="/to", principal=principal
         )

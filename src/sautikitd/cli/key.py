@@ -1,5 +1,6 @@
 """`sautikitd key create`."""
 
+from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
@@ -31,15 +32,17 @@ async def create(invocation: Invocation, workspace_id: UUID, mode: str, scopes: 
         --scopes calls.read,calls.write --json | jq -r .key)
     """
     from sautikitd.cli.installation import installation
-    from sautikitd.errors import FieldProblem, Invalid
     from sautikitd.events.models import Mode
+    from sautikitd.http.checks import Circumstances, Fault, faults_of, refusal_of
     from sautikitd.identity.audit import OPERATOR
     from sautikitd.identity.keys.models import CreateApiKey, NewKey, canonical_scopes, show
 
     wished = CreateApiKey(name=name, scopes=[part.strip() for part in scopes.split(",") if part.strip()])
-    problems = [FieldProblem(f"/{where}", problem) for where, problem in wished.problems()]
-    if problems or not wished.scopes:
-        raise Invalid(fields=problems or [FieldProblem("/scopes", "at least one scope, or *")])
+    faults = list(faults_of(wished, Circumstances(now=datetime.now(UTC), mode=cast("Mode", mode))))
+    if not wished.scopes:
+        faults.append(Fault("/scopes", "at least one scope, or *"))
+    if faults:
+        raise refusal_of(faults)
     new = NewKey(
         workspace_id=workspace_id,
         mode=cast("Mode", mode),

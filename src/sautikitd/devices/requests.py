@@ -6,8 +6,13 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.pool import Connection
 from sautikitd.devices.usernames import is_username
+from sautikitd.http.checks import Fault, lookup
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit
+from sautikitd.identity.principal import Principal
+from sautikitd.numbers.lookup import only_number
 
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
@@ -24,7 +29,7 @@ def _check_identity(value: str) -> str | None:
 
 class CredentialsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Cursor = None
 
 
 class CreateCredential(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -56,3 +61,9 @@ class CreateToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             ge=60, le=86_400, description="How long it can register and call; calls that are up go on."
         ),
     ] = 3600
+
+    @lookup
+    async def says_which_number(self, connection: Connection, principal: Principal) -> list[Fault]:
+        if self.number_id is not None or await only_number(connection, principal) is not None:
+            return []
+        return [Fault("/number_id", "say which: you have none or several. GET /v1/numbers lists them")]

@@ -19,7 +19,6 @@ from sautikitd.devices.views import (
     show_secret,
     show_token,
 )
-from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.audit import Actor
@@ -175,9 +174,7 @@ class DeviceRoutes:
                 request.connection, request.principal, request.body.number_id, working=True
             )
         number = await only_number(request.connection, request.principal)
-        if number is None:
-            problem = "say which: you have none or several. GET /v1/numbers lists them"
-            raise Invalid(fields=[FieldProblem("/number_id", problem)])
+        assert number is not None  # else it was refused before (`CreateToken`)
         return number
 
 

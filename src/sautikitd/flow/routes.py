@@ -12,7 +12,7 @@ from sautikitd.flow.xml.element import Dialect
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 
 
-class FlowDocument(msgspec.Struct, frozen=True):
+class FlowDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Either any JSON as `actions`, or an XML reply as `xml`, read in `dialect` (without one the document
     itself decides): what is wrong with it is the answer, not an error."""
 

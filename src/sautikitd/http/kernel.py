@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any, Protocol
 from uuid import UUID
@@ -22,6 +22,7 @@ from sautikitd.database.changing import Change
 from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
 from sautikitd.errors import FieldProblem, Invalid, Refusal
 from sautikitd.http import metrics
+from sautikitd.http.checks import Circumstances, has_lookups, looked_up, refusal_of
 from sautikitd.http.conventions import ANY_ORIGIN, SECURITY_HEADERS, accepts, content_of, respond
 from sautikitd.http.endpoint import Answer, ApiRequest, Endpoint
 from sautikitd.http.errors import (
@@ -41,9 +42,10 @@ from sautikitd.http.errors import (
 )
 from sautikitd.http.exchange import Disconnected, Exchange, Outgoing
 from sautikitd.http.idempotency import KEY_TAKEN, Idempotency, StoredAnswer
+from sautikitd.http.json_body import unstorable
 from sautikitd.http.patience import Patience
 from sautikitd.http.rate_limit import RateLimiter
-from sautikitd.http.validation import read_body, read_query, unstorable
+from sautikitd.http.validation import Reading, read_body, read_query
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
 from sautikitd.identity.principal import Principal
@@ -52,9 +54,6 @@ log = structlog.get_logger()
 ANONYMOUS = Principal(id=UUID(int=0), workspace_id=UUID(int=0), mode="test", scopes=frozenset())
 _BODY_SECONDS = 30
 _SLOWEST_BODY = 64 * 1024  # bytes a second of a large one: an upload over a telephone's connection
-_MOST_DISCARDED = (
-    16 * 1024 * 1024
-)  # read and forgotten of a body that is too large, so that the connection can live on
 _LONGEST_PATH_VALUE = 2048
 _CHANCE = (
     random.Random()
@@ -76,6 +75,7 @@ class Kernel:
     limiter: RateLimiter
     clock: Clock
     docs_base: str
+    allow_private_urls: bool = False
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     security_headers: Mapping[str, str] = field(default_factory=lambda: SECURITY_HEADERS)
     patience: Patience = field(default_factory=Patience)
@@ -129,8 +129,8 @@ class Kernel:
             self._limit(endpoint, source, headers)
         self._negotiate(endpoint, request)
         raw = b"" if endpoint.method == "GET" else await self._body(endpoint, request)
-        body = read_body(endpoint.body, raw) if endpoint.body else None
-        query = read_query(endpoint.query, single_values(request)) if endpoint.query else None
+        now = self.clock.now() + timedelta(seconds=principal.ahead_seconds)
+        body, query = await self._read(endpoint, request, raw, principal, now)
         async with self._place(endpoint) as place:
             call = ApiRequest(
                 connection=place.connection if isinstance(place, Change) else place,
@@ -141,7 +141,7 @@ class Kernel:
                 headers=request.headers,
                 request_id=request_id,
                 source_address=source,
-                now=self.clock.now() + timedelta(seconds=principal.ahead_seconds),
+                now=now,
                 raw=raw,
             )
             key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
@@ -158,6 +158,23 @@ class Kernel:
             except Exception:
                 log.exception("wake-up after commit failed", request_id=request_id, endpoint=endpoint.path)
         return answer
+
+    async def _read(
+        self, endpoint: Endpoint, request: Exchange, raw: bytes, principal: Principal, now: datetime
+    ) -> tuple[Any, Any]:
+        """Body and query. Raises one refusal that names every fault of both, with those the database knows of."""
+        given = Circumstances(now=now, mode=principal.mode, allow_private_urls=self.allow_private_urls)
+        body: Reading[Any] | None = read_body(endpoint.body, raw, given) if endpoint.body else None
+        query: Reading[Any] | None = None
+        if endpoint.query:
+            query = read_query(endpoint.query, _query_pairs(request), given)
+        faults = [fault for reading in (body, query) if reading for fault in reading.faults]
+        if faults and body and endpoint.body and has_lookups(endpoint.body) and body.is_object:
+            async with self.database.connection() as connection:
+                faults += await looked_up(endpoint.body, body.value, connection, principal)
+        if faults:
+            raise refusal_of(faults)
+        return body.value if body else None, query.value if query else None
 
     async def _once(
         self,
@@ -183,6 +200,10 @@ class Kernel:
     @staticmethod
     async def _act(endpoint: Endpoint, call: ApiRequest[Any, Any], change: Change) -> Answer:
         """Runs the endpoint. What it changes is in the audit log, by its room's own words or by these."""
+        if call.body is not None and has_lookups(type(call.body)):
+            faults = await looked_up(type(call.body), call.body, call.connection, call.principal)
+            if faults:
+                raise refusal_of(faults)
         if not endpoint.records_act:
             return await endpoint.handler(call)
         with audit.noting(change) as acts:
@@ -224,9 +245,8 @@ class Kernel:
             raise NotAcceptable(offered=" or ".join(sorted(endpoint.media_types)))
 
     async def _body(self, endpoint: Endpoint, request: Exchange) -> bytes:
-        most_read = max(endpoint.body_limit, _MOST_DISCARDED)
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > most_read:
+        if declared.isdigit() and int(declared) > endpoint.body_limit:
             raise BodyTooLarge(limit=endpoint.body_limit)
         chunks, size = [], 0
         patience = max(_BODY_SECONDS, endpoint.body_limit // _SLOWEST_BODY)
@@ -234,14 +254,11 @@ class Kernel:
             with self.patience.at_most(patience):
                 async for chunk in request.body():
                     size += len(chunk)
-                    if size > most_read:
-                        break
-                    if size <= endpoint.body_limit:
-                        chunks.append(chunk)
+                    if size > endpoint.body_limit:
+                        raise BodyTooLarge(limit=endpoint.body_limit)
+                    chunks.append(chunk)
         except TimeoutError as exc:
             raise BodyTooSlow(seconds=patience) from exc
-        if size > endpoint.body_limit:
-            raise BodyTooLarge(limit=endpoint.body_limit)
         raw = b"".join(chunks)
         if endpoint.body_optional and not raw:
             return b"{}"
@@ -275,18 +292,11 @@ def request_id_of(request: Exchange) -> str:
     return theirs if _SANE_REQUEST_ID.fullmatch(theirs) else f"req_{_CHANCE.getrandbits(96):024x}"
 
 
-def single_values(request: Exchange) -> dict[str, str]:
-    """The query parameters. One given twice is refused: which one was meant cannot be known."""
-    values: dict[str, str] = {}
+def _query_pairs(request: Exchange) -> list[tuple[str, str]]:
     try:
-        pairs = request.query_pairs()
+        return request.query_pairs()
     except ValueError as exc:
         raise Invalid(fields=[FieldProblem("?", "more parameters than any address takes")]) from exc
-    for name, value in pairs:
-        if name in values:
-            raise Invalid(fields=[FieldProblem(f"?{name}", "given twice")])
-        values[name] = value
-    return values
 
 
 def _last_of(path: Mapping[str, str]) -> str:

@@ -1,284 +1,218 @@
 """Strict reading of bodies and queries into structs.
 
-The quick way is one msgspec decode. Only when that fails is the input walked field by field, so that
-the client hears of every problem at once, with the nearest known name for an unknown one.
-Checks beyond types hang on the field: `Annotated[str, Meta(extra={"check": check})]`, where `check`
-takes the value and returns what is wrong with it, or None.
+The quick way is one msgspec decode. Only when that fails is the input walked field by field, so that the client hears
+of every problem at once: those of shape, with the nearest known name for an unknown field, and beside them what the
+checks of `http.checks` say of the fields that could be read.
 """
 
 import difflib
-import json
 import re
-import types
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
-from functools import cache
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import UnionType
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET
 
-from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.http.aliases import ALIASES
-from sautikitd.http.errors import MalformedJson
+from sautikitd.http.checks import (
+    Circumstances,
+    Fault,
+    Partly,
+    escape,
+    faults_of,
+    look_at,
+    rule_faults,
+    within,
+)
+from sautikitd.http.json_body import UNSTORABLE, parse_json, unstorable
 
 T = TypeVar("T")
-Check = Callable[[Any], str | None]
 
-_UNSTORABLE = "it holds the character NUL or half of a surrogate pair"
 # msgspec says ValidationError for what it expects to be wrong; a time past year 9999 is an OverflowError or ValueError.
 _UNREADABLE = (msgspec.ValidationError, OverflowError, ValueError)
 _AT_PATH = re.compile(r" - at `\$(.*)`$")
+_UNREAD: Any = object()
 
 
-def read_body(kind: type[T], body: bytes) -> T:
-    """Reads a JSON object into `kind` or raises `MalformedJson` (400) or `Invalid` (422, every problem)."""
-    plain = _parse(body)
-    return _read(kind, plain, strict=True, pointer="")
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """What was sent, and everything that is wrong with it. `value` is a `Partly` where not all could be read."""
+
+    value: T
+    faults: list[Fault]
+
+    @property
+    def is_object(self) -> bool:
+        """Whether there is anything to ask about."""
+        return self.value is not _UNREAD
 
 
-def read_query(kind: type[T], pairs: Mapping[str, str]) -> T:
+def read_body(kind: type[T], body: bytes, given: Circumstances) -> Reading[T]:
+    """Reads a JSON object. Raises `MalformedJson` (400) for what is no JSON at all."""
+    return _Reader(given, strict=True).read(kind, parse_json(body), "")
+
+
+def read_query(kind: type[T], pairs: Sequence[tuple[str, str]], given: Circumstances) -> Reading[T]:
     """Reads query parameters; text is turned into numbers, booleans and times where the field is one."""
-    if any(unstorable(name + value) for name, value in pairs.items()):
-        raise Invalid(fields=[FieldProblem("?", _UNSTORABLE)])
-    read = _read(kind, dict(pairs), strict=False, pointer="?")
-    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # every kind of query is a struct
-        text, value = pairs.get(field.encode_name), getattr(read, field.name)
-        if text is not None and (value is None or (isinstance(value, datetime) and text.startswith("-"))):
-            raise Invalid(fields=[FieldProblem(f"?{field.encode_name}", "not a value; leave it out instead")])
-    return read
+    kept = {name: text for name, text in pairs if not unstorable(name + text)}
+    names = [name for name, _ in pairs if name in kept]
+    faults = [Fault("?", UNSTORABLE)] if len(names) < len(pairs) else []
+    faults += [Fault(f"?{name}", "given twice") for name in kept if names.count(name) > 1]
+    read = _Reader(given, strict=False).read(kind, kept, "?")
+    faults += read.faults
+    told = {fault.place for fault in faults}
+    faults += [fault for fault in _of_nothing(kind, kept, read.value) if fault.place not in told]
+    return Reading(read.value, faults)
 
 
-def _read(kind: type[T], plain: Any, *, strict: bool, pointer: str) -> T:
-    try:
-        value = msgspec.convert(plain, kind, strict=strict)
-    except _UNREADABLE:
-        plain = _as_known(kind, plain)
-        problems = list(_problems(kind, plain, pointer, strict=strict))
-        if problems:
-            raise Invalid(fields=problems) from None
+def _of_nothing(kind: type, texts: Mapping[str, str], value: Any) -> Iterator[Fault]:
+    """A query has no null, and a time with a minus is a number of seconds before 1970 to msgspec."""
+    unread = value.unread if isinstance(value, Partly) else ()
+    for field in msgspec.structs.fields(kind):
+        text = texts.get(field.encode_name)
+        if text is None or field.name in unread:
+            continue
+        read = getattr(value, field.name)
+        if read is None or (isinstance(read, datetime) and text.startswith("-")):
+            yield Fault(f"?{field.encode_name}", "not a value; leave it out instead")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    given: Circumstances
+    strict: bool
+
+    def read(self, kind: type[T], plain: Any, pointer: str) -> Reading[T]:
         try:
-            value = msgspec.convert(plain, kind, strict=strict)
-        except _UNREADABLE as exc:  # what the struct as a whole refuses
-            raise Invalid(fields=[_problem(exc, pointer)]) from exc
-    problems = list(_check_fields(value, pointer))
-    if problems:
-        raise Invalid(fields=problems)
-    return value
+            value: Any = msgspec.convert(plain, kind, strict=self.strict)
+        except _UNREADABLE as exc:
+            if isinstance(plain, dict) and issubclass(kind, msgspec.Struct):
+                return Reading(*self._struct(kind, plain, pointer))
+            return Reading(_UNREAD, [_fault(exc, pointer)])
+        return Reading(value, list(faults_of(value, self.given, pointer)))
+
+    def _value(self, kind: Any, plain: Any, pointer: str) -> tuple[Any, list[Fault]]:
+        """The value, `_UNREAD` where it is none, and everything that is wrong with it, each at its own place."""
+        try:
+            value = msgspec.convert(plain, kind, strict=self.strict)
+        except _UNREADABLE as exc:
+            return self._part_by_part(kind, plain, pointer, exc)
+        return value, list(look_at(kind).faults(value, self.given, pointer))
+
+    def _part_by_part(self, kind: Any, plain: Any, pointer: str, why: Exception) -> tuple[Any, list[Fault]]:
+        if isinstance(plain, dict) and (struct := _struct_for(kind, plain)):
+            value, faults = self._struct(struct, plain, pointer)
+            return (_UNREAD if isinstance(value, Partly) else value), faults
+        if isinstance(plain, list) and (lists := _list_in(kind)):
+            return self._list(kind, lists, plain, pointer)
+        if isinstance(plain, float) and plain.is_integer() and _is_whole(kind):
+            return self._value(kind, int(plain), pointer)  # JSON knows no difference between 5.0 and 5
+        return _UNREAD, [_fault(why, pointer)]
+
+    def _struct(
+        self, kind: type[msgspec.Struct], plain: dict[str, Any], pointer: str
+    ) -> tuple[Any, list[Fault]]:
+        plain = _by_known_names(kind, plain)
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        faults = list(_unknown(plain, [*fields, kind.__struct_config__.tag_field], pointer))
+        values: dict[str, Any] = {}
+        for name, field in fields.items():
+            where = within(pointer, f"/{escape(name)}")
+            if name in plain:
+                value, found = self._value(field.type, plain[name], where)
+                faults += found
+                if value is not _UNREAD:
+                    values[field.name] = value
+            elif field.required:
+                faults.append(Fault(where, "required, but missing"))
+            else:
+                values[field.name] = _default(field)
+        unread = [one.name for name, one in fields.items() if name in plain and one.name not in values]
+        whole = kind(**values) if len(values) == len(fields) else Partly(kind, values, unread)
+        return whole, faults + list(rule_faults(kind, whole, self.given, pointer))
+
+    def _list(self, kind: Any, lists: Any, plain: list[Any], pointer: str) -> tuple[Any, list[Fault]]:
+        element = get_args(_bare(lists))[0]
+        items = [self._value(element, item, f"{pointer}/{index}") for index, item in enumerate(plain)]
+        faults = [fault for _, found in items for fault in found]
+        try:
+            msgspec.convert(plain, _of_anything(lists))  # how many there may be
+        except msgspec.ValidationError as exc:
+            faults.append(_fault(exc, pointer))
+        if faults:
+            return _UNREAD, faults
+        value = [item for item, _ in items]
+        return value, list(look_at(kind).own_faults(value, self.given, pointer))
 
 
-def _is_storable_time(value: Any) -> bool:
-    """The first and last day of the calendar, with an offset, are no times of UTC."""
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        return True
-    try:
-        value.astimezone(UTC)
-    except OverflowError:
-        return False
-    return True
+def _unknown(plain: Mapping[str, Any], known: list[str | None], pointer: str) -> Iterator[Fault]:
+    names = [name for name in known if name]
+    for name in plain:
+        if name not in names:
+            nearest = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
+            yield Fault(within(pointer, f"/{escape(name)}"), f"unknown field{hint}")
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        text = body.decode("utf-8")
-        plain = _JSON.decode(text)
-        if "\\u" in text and any(map(unstorable, _strings(plain))):
-            raise ValueError(_UNSTORABLE)
-        return plain
-    except UnicodeDecodeError as exc:
-        raise MalformedJson(reason="it is not UTF-8") from exc
-    except RecursionError as exc:
-        raise MalformedJson(reason="it is nested too deeply") from exc
-    except ValueError as exc:
-        raise MalformedJson(reason=str(exc).rstrip(".")) from exc
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {double!r} stands twice in one object")
-    return made
-
-
-def _strings(plain: Any) -> Iterator[str]:
-    if isinstance(plain, str):
-        yield plain
-    elif isinstance(plain, list):
-        for item in plain:
-            yield from _strings(item)
-    elif isinstance(plain, dict):
-        for name, value in plain.items():
-            yield name
-            yield from _strings(value)
-
-
-def unstorable(text: str) -> bool:
-    """PostgreSQL keeps neither the character NUL nor half a surrogate pair."""
-    return "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _as_known(kind: type, plain: Any) -> Any:
-    """Aliases under their real names, and `5.0` where a whole number is wanted as `5`: JSON knows no difference."""
-    if not isinstance(plain, dict):
-        return plain
+def _by_known_names(kind: type, plain: dict[str, Any]) -> dict[str, Any]:
+    """Aliases under their real names."""
     aliases = ALIASES.get(kind.__name__, {})
-    known = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-    renamed = {
+    return {
         aliases[name] if name in aliases and aliases[name] not in plain else name: value
         for name, value in plain.items()
     }
-    return {
-        name: int(value)
-        if isinstance(value, float) and value.is_integer() and _is_whole(known.get(name))
-        else value
-        for name, value in renamed.items()
-    }
 
 
-def _is_whole(kind: Any) -> bool:
-    if get_origin(kind) is Annotated:
-        return _is_whole(kind.__origin__)
-    if get_origin(kind) in (Union, types.UnionType):
-        kinds = get_args(kind)
-        return float not in kinds and any(map(_is_whole, kinds))
-    return kind is int
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
 
 
-def _problems(kind: Any, value: Any, pointer: str, *, strict: bool) -> Iterator[FieldProblem]:
-    """Everything wrong with `value` as a `kind`, each at its own place."""
-    struct = _struct_in(kind)
-    element = _list_element(kind)
-    if struct is not None and isinstance(value, dict):
-        yield from _struct_problems(struct, value, pointer, strict=strict)
-    elif element is not None and isinstance(value, list) and _struct_in(element) is not None:
-        for index, item in enumerate(value):
-            yield from _problems(element, item, f"{pointer}/{index}", strict=strict)
-    else:
-        try:
-            converted = msgspec.convert(value, kind, strict=strict)
-        except _UNREADABLE as exc:
-            yield _problem(exc, pointer)
-        else:
-            yield from _run_check(check_of(kind), converted, pointer)
-
-
-def _struct_problems(
-    struct: type[msgspec.Struct], value: dict[str, Any], pointer: str, *, strict: bool
-) -> Iterator[FieldProblem]:
-    known = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    separator = "" if pointer == "?" else "/"
-    for name in value:
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
-            yield FieldProblem(f"{pointer}{separator}{_escape(name)}", f"unknown field{hint}")
-    for name, field in known.items():
-        if name in value:
-            yield from _problems(
-                field.type, value[name], f"{pointer}{separator}{_escape(name)}", strict=strict
-            )
-        elif field.required:
-            yield FieldProblem(f"{pointer}{separator}{_escape(name)}", "required, but missing")
-
-
-def _problem(exc: Exception, pointer: str) -> FieldProblem:
+def _fault(exc: Exception, pointer: str) -> Fault:
     text = str(exc)
     found = _AT_PATH.search(text)
     if found:
         text = text[: found.start()]
         inner = found.group(1).replace("[", "/").replace("]", "").replace(".", "/")
         pointer += inner.replace("/...", "")
-    return FieldProblem(pointer or "", text[:1].lower() + text[1:])
+    return Fault(pointer, text[:1].lower() + text[1:])
 
 
-def _check_fields(value: Any, pointer: str) -> Iterator[FieldProblem]:
-    separator = "" if pointer == "?" else "/"
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _check_fields(item, f"{pointer}/{index}")
-    if not isinstance(value, msgspec.Struct):
-        return
-    for name, encoded, check, nested in _checked_fields(type(value)):
-        item = getattr(value, name)
-        if item is None or item is UNSET:
-            continue
-        where = f"{pointer}{separator}{_escape(encoded)}"
-        if not _is_storable_time(item):
-            yield FieldProblem(where, "out of range")
-        yield from _run_check(check, item, where)
-        if nested:
-            yield from _check_fields(item, where)
-    problems = getattr(value, "problems", None)
-    if problems is not None:
-        for name, text in problems():
-            yield FieldProblem(f"{pointer}{separator}{name}", text)
+def _bare(kind: Any) -> Any:
+    return _bare(kind.__origin__) if get_origin(kind) is Annotated else kind
 
 
-def _run_check(check: Check | None, value: Any, pointer: str) -> Iterator[FieldProblem]:
-    if check is None or value is None or value is UNSET:
-        return
-    problem = check(value)
-    if problem:
-        yield FieldProblem(pointer, problem)
+def _members(kind: Any) -> list[Any]:
+    """The members of a union, each with what it is annotated with; the type itself where it is none."""
+    bare = _bare(kind)
+    if get_origin(bare) in (Union, UnionType):
+        return [one for member in get_args(bare) for one in _members(member)]
+    return [kind]
 
 
-@cache
-def _checked_fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, Check | None, bool], ...]:
-    found = []
-    for field in msgspec.structs.fields(kind):
-        check = check_of(field.type)
-        element = _list_element(field.type)
-        nested = _struct_in(field.type) is not None or (
-            element is not None and _struct_in(element) is not None
-        )
-        if check or nested or _holds_time(field.type):
-            found.append((field.name, field.encode_name, check, nested))
-    return tuple(found)
+def _is_whole(kind: Any) -> bool:
+    kinds = list(map(_bare, _members(kind)))
+    return int in kinds and float not in kinds
 
 
-def _holds_time(kind: Any) -> bool:
-    if get_origin(kind) is Annotated:
-        return _holds_time(kind.__origin__)
-    return kind is datetime or any(map(_holds_time, get_args(kind)))
+def _struct_for(kind: Any, plain: Mapping[str, Any]) -> type[msgspec.Struct] | None:
+    """The struct an object is meant to be: the only one there is, or the one its tag names."""
+    structs = [
+        one for one in map(_bare, _members(kind)) if isinstance(one, type) and issubclass(one, msgspec.Struct)
+    ]
+    if len(structs) == 1:
+        return structs[0]
+    configs = [(one, one.__struct_config__) for one in structs]
+    return next((one for one, it in configs if it.tag_field and plain.get(it.tag_field) == it.tag), None)
 
 
-def check_of(kind: Any) -> Check | None:
-    if get_origin(kind) is Annotated:
-        for extra in kind.__metadata__:
-            if isinstance(extra, msgspec.Meta) and extra.extra and "check" in extra.extra:
-                check: Check = extra.extra["check"]
-                return check
-        return check_of(kind.__origin__)
-    if get_origin(kind) in (Union, types.UnionType):
-        return next((check for check in map(check_of, get_args(kind)) if check), None)
-    return None
+def _list_in(kind: Any) -> Any:
+    return next((one for one in _members(kind) if get_origin(_bare(one)) is list), None)
 
 
-def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    if get_origin(kind) is Annotated:
-        return _struct_in(kind.__origin__)
-    if get_origin(kind) in (Union, types.UnionType):
-        structs = [found for found in map(_struct_in, get_args(kind)) if found]
-        return structs[0] if len(structs) == 1 else None
-    return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
-
-
-def _list_element(kind: Any) -> Any:
-    if get_origin(kind) is Annotated:
-        return _list_element(kind.__origin__)
-    if get_origin(kind) in (Union, types.UnionType):
-        return next((element for element in map(_list_element, get_args(kind)) if element is not None), None)
-    return get_args(kind)[0] if get_origin(kind) in (list, tuple) and get_args(kind) else None
-
-
-def _escape(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+def _of_anything(lists: Any) -> Any:
+    """A list of the same lengths, of whatever."""
+    if get_origin(lists) is not Annotated:
+        return list[Any]
+    return Annotated[(list[Any], *lists.__metadata__)]

@@ -10,6 +10,7 @@ from sautikitd.database.pool import Database
 from sautikitd.events.models import Mode
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.http.time_window import TimeWindow
 from sautikitd.identity import audit
@@ -35,12 +36,12 @@ from sautikitd.identity.workspaces import Workspaces
 
 class ListQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Cursor = None
 
 
 class ListAuditLog(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Cursor = None
     action: Annotated[str | None, msgspec.Meta(description="Only this act, such as `number.claim`.")] = None
     format: Literal["json", "csv"] = "json"
 

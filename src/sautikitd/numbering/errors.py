@@ -6,6 +6,7 @@ from sautikitd.errors import Refusal
 class EmergencyUnsupported(Refusal):
     code = "calls.emergency_unsupported"
     status = 403
+    told_first = True
     message = "Emergency services (999, 112, 911) cannot be reached through this platform. Dial them from an ordinary phone."
 
 

@@ -76,12 +76,6 @@ def _parse(text: str, test_mode: bool) -> TelephoneNumber | BadNumber:
     )
 
 
-def check_number(raw: str) -> str | None:
-    """What is wrong with a number, in words; None when nothing is. For the fields of a request."""
-    parsed = parse_number(raw)
-    return parsed.reason if isinstance(parsed, BadNumber) else None
-
-
 def _why_invalid(parsed: PhoneNumber) -> NumberProblem:
     possible = phonenumbers.is_possible_number_with_reason(parsed)
     return _LENGTH_PROBLEMS.get(possible, NumberProblem.NOT_IN_PLAN)

@@ -5,8 +5,6 @@ from datetime import datetime
 import msgspec
 
 from sautikitd.database.pool import Connection
-from sautikitd.egress.urls import check_url
-from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.events.kinds import EventKind
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
@@ -31,29 +29,24 @@ from sautikitd.wallet.money import Minor
 from sautikitd.wallet.prices import last_day_of_month, nairobi_day, rental_from
 from sautikitd.wallet.tariffs import vat_basis_points
 
-_URL_FIELDS = ("voice_callback_url", "events_url")
 _TRIES = 25  # more than there are shared test numbers to lose a race for
 
 
 class NumberClaims:
-    def __init__(
-        self, wallets: RentalWallet, events: EventRecorder, *, allow_private_urls: bool = False
-    ) -> None:
+    def __init__(self, wallets: RentalWallet, events: EventRecorder) -> None:
         self._wallets = wallets
         self._events = events
-        self._allow_private_urls = allow_private_urls
 
     async def claim(
         self, connection: Connection, principal: Principal, wish: ClaimNumber, actor: Actor, now: datetime
     ) -> NumberRecord:
         """The number, paid to the end of the month. Inside a transaction, which a refusal must roll back.
 
-        Raises `NumberDenied`, `Invalid`, `NumberNotFound`, `AlreadyClaimed`, `NoneAvailable` and the
+        Raises `NumberDenied`, `NumberNotFound`, `AlreadyClaimed`, `NoneAvailable` and the
         wallet's `InsufficientFunds`.
         """
         if principal.number_ids is not None:
             raise NumberDenied
-        self._refuse_bad_urls(wish, live=principal.mode == "live")
         basis_points = await vat_basis_points(connection, now)
         number = await self._assign(connection, principal, wish, basis_points, now)
         await self._charge(connection, number)
@@ -63,16 +56,6 @@ class NumberClaims:
         detail = {"e164": number.e164, "charge_minor": number.paid.total}
         await audit.record(connection, actor, "number.claim", str(number.id), detail, now=now)
         return number
-
-    def _refuse_bad_urls(self, wish: ClaimNumber, *, live: bool) -> None:
-        problems = []
-        for name in _URL_FIELDS:
-            url = getattr(wish, name)
-            problem = check_url(url, live=live, allow_private=self._allow_private_urls) if url else None
-            if problem:
-                problems.append(FieldProblem(f"/{name}", problem.reason))
-        if problems:
-            raise Invalid(fields=problems)
 
     async def _assign(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -10,11 +11,13 @@ from sautikitd.database.pool import Connection, Record
 from sautikitd.events.models import Mode
 from sautikitd.identity.principal import Principal
 from sautikitd.numbers.models import InventoryRecord
-from sautikitd.numbers.requests import AvailableQuery
+
+if TYPE_CHECKING:  # a request asks here whether a number is ours
+    from sautikitd.numbers.requests import AvailableQuery
 
 
 async def available(
-    connection: Connection, principal: Principal, query: AvailableQuery, *, after: UUID | None, limit: int
+    connection: Connection, principal: Principal, query: "AvailableQuery", *, after: UUID | None, limit: int
 ) -> list[InventoryRecord]:
     """What the principal's workspace could claim in its mode, newest first."""
     pattern = None if query.contains is None else f"%{query.contains.replace('*', '%')}%"

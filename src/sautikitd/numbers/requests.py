@@ -8,8 +8,13 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sautikitd.database.pool import Connection
+from sautikitd.http.checks import Circumstances, Fault, lookup, present, rule
+from sautikitd.http.fields import Cursor, Dialled, HttpUrl, Telephone
 from sautikitd.http.pagination import Limit
-from sautikitd.numbering.parse import check_number
+from sautikitd.identity.principal import Principal
+from sautikitd.numbering.parse import TelephoneNumber, parse_number
+from sautikitd.numbers.lookup import is_of_the_platform
 from sautikitd.numbers.models import CallbackFormat, NumberStatus, NumberType, VoiceMethod
 
 _AREA_CODE = re.compile(r"0[0-9]{2}", re.ASCII)
@@ -39,11 +44,10 @@ def _check_capability(value: str) -> str | None:
 AreaCode = Annotated[
     str, msgspec.Meta(description="Like `020` for Nairobi.", extra={"check": _check_area_code})
 ]
-Url = Annotated[str, msgspec.Meta(min_length=1, description="An absolute URL; https in live mode.")]
+Url = Annotated[HttpUrl, msgspec.Meta(min_length=1, description="An absolute URL; https in live mode.")]
 Label = Annotated[
     str, msgspec.Meta(max_length=100, description="For your own use.", extra={"check": _check_label})
 ]
-Cursor = Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")]
 
 
 class AvailableQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -73,17 +77,19 @@ class NumbersQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class ClaimNumber(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of `e164`, `inventory_id` and `area_code` (any free number of it)."""
 
-    e164: Annotated[str | None, msgspec.Meta(extra={"check": check_number})] = None
+    e164: Telephone | None = None
     inventory_id: UUID | None = None
     area_code: AreaCode | None = None
     voice_callback_url: Url | None = None
     events_url: Url | None = None
     label: Label = ""
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        given = [name for name in ("e164", "inventory_id", "area_code") if getattr(self, name) is not None]
+    @rule
+    def names_one_number(self, _: Circumstances) -> Iterator[Fault]:
+        given = present(self, ("e164", "inventory_id", "area_code"))
         if len(given) != 1:
-            yield (given[1] if given else "e164"), "give exactly one of e164, inventory_id and area_code"
+            place = given[1] if given else "e164"
+            yield Fault(f"/{place}", "give exactly one of e164, inventory_id and area_code")
 
 
 class Routing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -95,9 +101,13 @@ class Routing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     fallback_url: Url | None = None
     status_callback_url: Url | None = None
     events_url: Url | None = None
-    forward_to: str | None = None
+    forward_to: Dialled | None = None
     record_calls: bool = False
     label: Label = ""
+
+    @lookup
+    async def goes_to_an_ordinary_phone(self, connection: Connection, principal: Principal) -> list[Fault]:
+        return await _refuse_ourselves(connection, principal, self.forward_to)
 
 
 class RoutingPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +119,23 @@ class RoutingPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     fallback_url: Url | UnsetType | None = UNSET
     status_callback_url: Url | UnsetType | None = UNSET
     events_url: Url | UnsetType | None = UNSET
-    forward_to: str | UnsetType | None = UNSET
+    forward_to: Dialled | UnsetType | None = UNSET
     record_calls: bool | UnsetType = UNSET
     label: Label | UnsetType = UNSET
+
+    @lookup
+    async def goes_to_an_ordinary_phone(self, connection: Connection, principal: Principal) -> list[Fault]:
+        return await _refuse_ourselves(connection, principal, self.forward_to)
+
+
+async def _refuse_ourselves(
+    connection: Connection, principal: Principal, raw: str | UnsetType | None
+) -> list[Fault]:
+    """Calls to one of the platform's own numbers would go round in circles."""
+    number = parse_number(raw, test_mode=principal.mode == "test") if raw else None
+    if not isinstance(number, TelephoneNumber):
+        return []
+    if not await is_of_the_platform(connection, principal.mode, number.e164):
+        return []
+    problem = "a number of this platform; forward to an ordinary phone, or use a `dial` action"
+    return [Fault("/forward_to", problem)]

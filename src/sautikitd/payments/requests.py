@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit
 from sautikitd.http.time_window import TimeWindow
 from sautikitd.numbering.parse import KENYA, NumberClass, parse_number
@@ -43,5 +44,5 @@ class CreateTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class ListTopUps(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
     status: TopUpStatus | None = None

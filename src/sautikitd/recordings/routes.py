@@ -10,6 +10,7 @@ from sautikitd.calls.errors import CallNotFound, NodeSilent
 from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import Connection, Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
 from sautikitd.recordings import repository
@@ -36,7 +37,7 @@ from sautikitd.recordings.store import RecordingStore
 
 class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
 
 
 class RecordingAnswer(msgspec.Struct):

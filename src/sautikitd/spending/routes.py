@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from sautikitd.http.checks import Circumstances, Fault, rule
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity.principal import Scope
 from sautikitd.spending.report import By, Spent, spent
@@ -24,9 +25,10 @@ class SpendQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, renam
     from_: Time | None = None
     to: Time | None = None
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    @rule
+    def is_a_span_of_time(self, _: Circumstances) -> Iterator[Fault]:
         if self.from_ and self.to and not timedelta(0) < self.to - self.from_ <= _LONGEST:
-            yield "to", "must be after from, by a year at most"
+            yield Fault("/to", "must be after from, by a year at most")
 
 
 class Spending(msgspec.Struct, kw_only=True):

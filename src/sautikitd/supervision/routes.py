@@ -15,6 +15,7 @@ from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection
 from sautikitd.database.wake import Waker
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+from sautikitd.http.fields import Dialled
 from sautikitd.identity.principal import Scope
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported
 from sautikitd.numbers.errors import NumberInactive, NumberNotFound
@@ -34,7 +35,7 @@ Label = Annotated[str, msgspec.Meta(max_length=64)]
 class PhoneSupervisor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="phone"):
     """A telephone; its leg costs what a call to it costs, from answer to leave."""
 
-    number: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    number: Annotated[Dialled, msgspec.Meta(min_length=1, max_length=64)]
     label: Label | None = None
 
     @property

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.http.checks import Circumstances, Fault, present, rule
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
@@ -29,9 +30,10 @@ class MoveClock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     advance_seconds: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST)] | None = None
     to: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        if (self.advance_seconds is None) == (self.to is None):
-            yield "advance_seconds", "give exactly one of advance_seconds and to"
+    @rule
+    def says_how_far(self, _: Circumstances) -> Iterator[Fault]:
+        if len(present(self, ("advance_seconds", "to"))) != 1:
+            yield Fault("/advance_seconds", "give exactly one of advance_seconds and to")
 
 
 class TestClockRoutes:

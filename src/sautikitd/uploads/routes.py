@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
 from sautikitd.recordings.errors import StorageUnavailable
@@ -38,7 +39,7 @@ class UploadQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 class UploadListQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
 
 
 class UploadAnswer(msgspec.Struct):

@@ -9,6 +9,7 @@ from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
 from sautikitd.identity.principal import Principal, Scope
+from sautikitd.numbering.prefixes import country_of_prefix
 from sautikitd.wallet import limit_repository as repository
 from sautikitd.wallet.limit_repository import WORKSPACE, Limit
 from sautikitd.wallet.limits import LimitRaiseDenied, day_start
@@ -16,6 +17,13 @@ from sautikitd.wallet.models import Account
 from sautikitd.wallet.money import CURRENCY
 
 Cap = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_00)]
+
+
+def _check_prefix(prefix: str) -> str | None:
+    return None if country_of_prefix(prefix) else "not digits that begin with a country's code, such as 256"
+
+
+Prefix = Annotated[str, msgspec.Meta(extra={"check": _check_prefix})]
 
 
 class SpendCap(msgspec.Struct, kw_only=True):
@@ -46,7 +54,7 @@ class LowerLimits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     daily_minor: Cap | UnsetType = UNSET
     per_call_minor: Cap | UnsetType = UNSET
     max_concurrent_calls: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
-    destination_prefixes: Annotated[list[str], msgspec.Meta(max_length=300)] | UnsetType = UNSET
+    destination_prefixes: Annotated[list[Prefix], msgspec.Meta(max_length=300)] | UnsetType = UNSET
 
 
 class LimitRoutes:

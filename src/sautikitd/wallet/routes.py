@@ -7,6 +7,7 @@ import msgspec
 from sautikitd.database.pool import Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.http.time_window import TimeWindow
 from sautikitd.identity.principal import Principal, Scope
@@ -21,7 +22,7 @@ class ListStatements(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     """`from` (`created_after`) is included, `to` (`created_before`) is not: RFC 3339 or unix seconds."""
 
     limit: Limit = 25
-    cursor: Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")] = None
+    cursor: Cursor = None
     type: EntryType | None = None
     format: Literal["json", "csv"] = "json"
 

@@ -1,28 +1,63 @@
 """What clients send to the webhooks room."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sautikitd.events.kinds import EventKind
+from sautikitd.database.pool import Connection
+from sautikitd.events.kinds import SUBSCRIBABLE, EventKind
+from sautikitd.http.checks import Circumstances, Fault, lookup, rule
+from sautikitd.http.fields import Cursor, HttpUrl
 from sautikitd.http.pagination import Limit
 from sautikitd.http.time_window import Time, TimeWindow
-from sautikitd.webhooks.models import DeliveryStatus
+from sautikitd.identity.principal import Principal
+from sautikitd.timestamps import rfc3339
+from sautikitd.webhooks.errors import EventUnsupported
+from sautikitd.webhooks.models import LOG_KEPT, DeliveryStatus
+from sautikitd.webhooks.repository import Place, known_numbers
 
-Url = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, description="An absolute http(s) URL.")]
+
+def _check_event(name: str, _: Circumstances) -> Iterator[Fault]:
+    if name == "*" or name in SUBSCRIBABLE:
+        return
+    nearest = _OLD_NAMES.get(name) or next(iter(difflib.get_close_matches(name, SUBSCRIBABLE, n=1)), None)
+    hint = f"; did you mean `{nearest}`?" if nearest else ""
+    yield Fault("", f"`{name}` is not an event{hint}", EventUnsupported)
+
+
+async def _strange_numbers(
+    connection: Connection, principal: Principal, number_ids: Sequence[UUID] | UnsetType | None
+) -> list[Fault]:
+    """All but the workspace's numbers of the mode, released ones too, that the key may use."""
+    if not number_ids:
+        return []
+    place = Place(workspace_id=principal.workspace_id, mode=principal.mode)
+    known = await known_numbers(connection, place, number_ids)
+    return [
+        Fault(f"/number_ids/{index}", _UNKNOWN if principal.may_use_number(number_id) else _NOT_FOR_THIS_KEY)
+        for index, number_id in enumerate(number_ids)
+        if number_id not in known or not principal.may_use_number(number_id)
+    ]
+
+
+_UNKNOWN = "there is no such number in this workspace and mode"
+_NOT_FOR_THIS_KEY = "this key may not use that number"
+_OLD_NAMES = {"number.assigned": "number.provisioned", "call.recording.ready": "recording.ready"}
+
+Url = Annotated[HttpUrl, msgspec.Meta(min_length=1, max_length=4096, description="An absolute http(s) URL.")]
 Events = Annotated[
-    list[str], msgspec.Meta(min_length=1, max_length=50, description='Names of events, or `["*"]` for all.')
+    list[Annotated[str, msgspec.Meta(extra={"policy": _check_event})]],
+    msgspec.Meta(min_length=1, max_length=50, description='Names of events, or `["*"]` for all.'),
 ]
 Numbers = Annotated[
     list[UUID],
     msgspec.Meta(min_length=1, max_length=100, description="Only events of these numbers; null for all."),
 ]
 Description = Annotated[str, msgspec.Meta(max_length=500)]
-Cursor = Annotated[str | None, msgspec.Meta(description="`next_cursor` of the page before.")]
 
 
 class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +66,10 @@ class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     number_ids: Numbers | None = None
     description: Description = ""
     enabled: bool = True
+
+    @lookup
+    async def numbers_are_known(self, connection: Connection, principal: Principal) -> list[Fault]:
+        return await _strange_numbers(connection, principal, self.number_ids)
 
 
 class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +81,10 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     description: Description | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
+    @lookup
+    async def numbers_are_known(self, connection: Connection, principal: Principal) -> list[Fault]:
+        return await _strange_numbers(connection, principal, self.number_ids)
+
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """Sends the events that happened in [from, to) again; `to` is now when left out. `only_failed`: those that were
@@ -51,9 +94,17 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     to: Time | None = None
     only_failed: bool = False
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    @rule
+    def is_a_span_of_time(self, _: Circumstances) -> Iterator[Fault]:
         if self.to is not None and self.to <= self.from_:
-            yield "to", "must be later than `from`"
+            yield Fault("/to", "must be later than `from`")
+
+    @rule
+    def knows_what_failed(self, given: Circumstances) -> Iterator[Fault]:
+        """What was delivered before is not known any more, and would be sent again."""
+        if self.only_failed and self.from_ < given.now - LOG_KEPT:
+            earliest = rfc3339(given.now - LOG_KEPT)
+            yield Fault("/from", f"with `only_failed` not before {earliest}: the delivery log keeps 30 days")
 
 
 class ListWebhooks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -1,31 +1,23 @@
 """Subscriptions: make, change, test, redeliver, replay. Transactions are the caller's."""
 
-import difflib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
 from uuid import UUID
 
 from msgspec import UNSET
 
 from sautikitd.database.pool import Connection, Record
-from sautikitd.egress.guard import EgressGuard
-from sautikitd.errors import FieldProblem, Invalid
-from sautikitd.events.kinds import SUBSCRIBABLE, EventKind
+from sautikitd.events.kinds import EventKind
 from sautikitd.events.models import Event, Mode
 from sautikitd.ids import uuid7
-from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks import repository
 from sautikitd.webhooks.disabling import discard_waiting
 from sautikitd.webhooks.errors import (
     DeliveryNotFound,
-    EventUnsupported,
     TooManyWebhooks,
     WebhookDisabled,
     WebhookNotFound,
 )
-from sautikitd.webhooks.models import LOG_KEPT
 from sautikitd.webhooks.repository import Place
 from sautikitd.webhooks.requests import ChangeWebhook, CreateWebhook, Replay
 from sautikitd.webhooks.secrets import SubscriptionSecrets
@@ -34,26 +26,15 @@ from sautikitd.webhooks.views import Delivery, ReplayAnswer, Webhook, show_deliv
 MOST_WEBHOOKS = 100
 """Of one workspace and mode: every event is matched against all of them, in the transaction of its change."""
 
-_OLD_NAMES = {"number.assigned": "number.provisioned", "call.recording.ready": "recording.ready"}
-
 
 class Webhooks:
-    def __init__(self, secrets: SubscriptionSecrets, guard: EgressGuard) -> None:
+    def __init__(self, secrets: SubscriptionSecrets) -> None:
         self._secrets = secrets
-        self._guard = guard
 
     async def create(
         self, connection: Connection, place: Place, wish: CreateWebhook, now: datetime
     ) -> tuple[Webhook, str]:
-        """Makes a subscription and its secret. Raises `Invalid`, `EventUnsupported`, `TooManyWebhooks`."""
-        refusals: list[Refused] = []
-        with _noting(refusals):
-            self._check_url(wish.url, place.mode)
-        with _noting(refusals):
-            check_events(wish.events)
-        with _noting(refusals):
-            numbers = await _numbers(connection, place, wish.number_ids)
-        _tell_together(refusals)
+        """Makes a subscription and its secret. Raises `TooManyWebhooks`."""
         if await repository.count_webhooks(connection, place) >= MOST_WEBHOOKS:
             raise TooManyWebhooks(most=MOST_WEBHOOKS)
         webhook_id = uuid7()
@@ -64,7 +45,7 @@ class Webhooks:
             url=wish.url,
             description=wish.description,
             events=wish.events,
-            number_ids=numbers,
+            number_ids=_within(place, wish.number_ids),
             enabled=wish.enabled,
             now=now,
         )
@@ -82,18 +63,7 @@ class Webhooks:
         url = row["url"] if wish.url is UNSET else wish.url
         events = row["events"] if wish.events is UNSET else wish.events
         enabled = row["enabled"] if wish.enabled is UNSET else wish.enabled
-        numbers = row["number_ids"]
-        refusals: list[Refused] = []
-        with _noting(refusals):
-            if wish.number_ids is not UNSET:
-                numbers = await _numbers(connection, place, wish.number_ids)
-        with _noting(refusals):
-            if wish.url is not UNSET:
-                self._check_url(url, place.mode)
-        with _noting(refusals):
-            if wish.events is not UNSET:
-                check_events(events)
-        _tell_together(refusals)
+        numbers = row["number_ids"] if wish.number_ids is UNSET else _within(place, wish.number_ids)
         await repository.update_webhook(
             connection,
             webhook_id,
@@ -158,12 +128,6 @@ class Webhooks:
     ) -> ReplayAnswer:
         """Queues the events of a span of time that match the subscription as it is now, missed ones too."""
         await self._find_enabled(connection, place, webhook_id)
-        if wish.only_failed and wish.from_ < now - LOG_KEPT:
-            # What was delivered before is not known any more, and would be sent again.
-            reason = (
-                f"with `only_failed` not before {rfc3339(now - LOG_KEPT)}: the delivery log keeps 30 days"
-            )
-            raise Invalid(fields=[FieldProblem("/from", reason)])
         queued, go_on = await repository.replay(
             connection,
             webhook_id,
@@ -197,11 +161,6 @@ class Webhooks:
         attempts = await repository.attempts_of(connection, [delivery_id])
         return show_delivery(row, attempts[delivery_id])
 
-    def _check_url(self, url: str, mode: Mode) -> None:
-        problem = self._guard.check_url(url, live=mode == "live")
-        if problem is not None:
-            raise Invalid(fields=[FieldProblem("/url", problem.reason)])
-
 
 async def url_set(connection: Connection, workspace_id: UUID, mode: Mode, url: str) -> None:
     """Call it when a number's `events_url` is set: a URL that rests after a 410 or five days of failures
@@ -209,66 +168,8 @@ async def url_set(connection: Connection, workspace_id: UUID, mode: Mode, url: s
     await repository.forget_failures_of_url(connection, workspace_id, mode, url)
 
 
-Refused: TypeAlias = Invalid | EventUnsupported
-
-
-@contextmanager
-def _noting(refusals: list[Refused]) -> Iterator[None]:
-    try:
-        yield
-    except (Invalid, EventUnsupported) as refusal:
-        refusals.append(refusal)
-
-
-def _tell_together(refusals: Sequence[Refused]) -> None:
-    """Raises what was refused: with its own code where that is one thing, else every bad field of all of them."""
-    if len(refusals) == 1:
-        raise refusals[0]
-    if refusals:
-        raise Invalid(fields=[field for refusal in refusals for field in refusal.fields])
-
-
-def check_events(names: Sequence[str]) -> None:
-    """Raises `EventUnsupported` naming every unknown event, with the nearest known one."""
-    problems = []
-    for index, name in enumerate(names):
-        if name == "*" or name in SUBSCRIBABLE:
-            continue
-        nearest = _OLD_NAMES.get(name) or next(iter(difflib.get_close_matches(name, SUBSCRIBABLE, n=1)), None)
-        hint = f"; did you mean `{nearest}`?" if nearest else ""
-        problems.append(FieldProblem(f"/events/{index}", f"`{name}` is not an event{hint}"))
-    if problems:
-        raise EventUnsupported(fields=problems)
-
-
-async def _numbers(
-    connection: Connection, place: Place, number_ids: Sequence[UUID] | None
-) -> list[UUID] | None:
-    """The number filter as it is kept: numbers of the workspace and mode, released ones too, that the key may use."""
-    allowed = _within(place, number_ids)
-    if number_ids:
-        known = await repository.known_numbers(connection, place, number_ids)
-        strange = [
-            FieldProblem(f"/number_ids/{index}", "there is no such number in this workspace and mode")
-            for index, number_id in enumerate(number_ids)
-            if number_id not in known
-        ]
-        if strange:
-            raise Invalid(fields=strange)
-    return allowed
-
-
 def _within(place: Place, number_ids: Sequence[UUID] | None) -> list[UUID] | None:
-    """The number filter, never wider than the numbers the key may use."""
-    if place.number_ids is None:
-        return None if number_ids is None else list(number_ids)
-    if number_ids is None:
-        return sorted(place.number_ids)
-    strange = [
-        FieldProblem(f"/number_ids/{index}", "this key may not use that number")
-        for index, number_id in enumerate(number_ids)
-        if number_id not in place.number_ids
-    ]
-    if strange:
-        raise Invalid(fields=strange)
-    return list(number_ids)
+    """The number filter: without one, what the key may use."""
+    if number_ids is not None:
+        return list(number_ids)
+    return None if place.number_ids is None else sorted(place.number_ids)

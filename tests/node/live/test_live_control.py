@@ -20,7 +20,7 @@ OTHER_TONE = {"play": {"tone": "beep", "loop": 100}}  # 1000 Hz
 
 
 def _control(board: Switchboard) -> ControlCall:
-    return ControlCall(board.clock, allow_private_urls=True)
+    return ControlCall(board.clock)
 
 
 async def _replace(board: Switchboard, call_id: UUID, **wish: Any) -> None:

@@ -200,7 +200,7 @@ async def test_beside_a_single_leg_the_supervisor_hears_prompts_and_follows_into
 
 
 async def _redirect(board: Switchboard, call_id: UUID, url: str) -> None:
-    control = ControlCall(board.clock, allow_private_urls=True)
+    control = ControlCall(board.clock)
     async with board.platform.database.transaction() as connection:
         await control.replace_flow(
             connection, call_id, actions=None, voice_callback_url=url, now=board.clock.now()

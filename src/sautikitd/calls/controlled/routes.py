@@ -14,12 +14,10 @@ from sautikitd.calls.controlled.models import ControlEvent, ControlEventKind
 from sautikitd.calls.errors import CallNotFound, CallNotLive, NodeSilent
 from sautikitd.calls.live import lock_live
 from sautikitd.calls.models import CallRecord
+from sautikitd.calls.requests import Actions
 from sautikitd.clock import Clock
 from sautikitd.database.pool import Connection, Database
 from sautikitd.database.wake import Waker
-from sautikitd.errors import FieldProblem, Invalid
-from sautikitd.flow.document import FlowInvalid
-from sautikitd.flow.reader import read_actions
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity.principal import Scope
 
@@ -54,7 +52,7 @@ class ControlEvents(msgspec.Struct, frozen=True):
 class Respond(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`actions` run now. `turn` says which turn they answer; without it they answer the one that is open."""
 
-    actions: list[Any]
+    actions: Actions
     turn: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_SEQUENCE)] | None = None
 
 
@@ -113,9 +111,6 @@ class ControlRoutes:
         A turn can be answered once, and until its time is over.
         """
         call = await _controlled(request.connection, request)
-        flow = read_actions(request.body.actions)
-        if isinstance(flow, FlowInvalid):
-            raise Invalid(fields=[FieldProblem(one.pointer, one.reason) for one in flow.problems])
         live = await lock_live(request.connection, call.id, self._clock.now())
         wish = request.body
         turn = await turns.respond(request.connection, live, wish.turn, wish.actions, request.now)

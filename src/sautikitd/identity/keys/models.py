@@ -1,5 +1,6 @@
 """API keys: the record, what it looks like outside, and what is asked for."""
 
+import difflib
 import ipaddress
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.events.models import Mode
+from sautikitd.http.checks import Circumstances, Fault
 from sautikitd.identity.principal import SCOPE_ALIASES, Role, Scope
 from sautikitd.timestamps import rfc3339, shown
 
@@ -83,15 +85,51 @@ class ApiKey(msgspec.Struct, kw_only=True):
     created_at: str
 
 
+def _check_name(name: str) -> str | None:
+    return None if name.strip() and name.isprintable() else "printable characters, not only spaces"
+
+
+def _check_scope(scope: str) -> str | None:
+    if scope in set(Scope) or scope in SCOPE_ALIASES:
+        return None
+    nearest = difflib.get_close_matches(scope, [*Scope, *SCOPE_ALIASES], n=1)
+    if nearest:
+        return f"not a scope; did you mean `{nearest[0]}`?"
+    return f"not a scope; they are {', '.join(Scope)}"
+
+
+def _check_cidr(cidr: str) -> str | None:
+    return None if network_of(cidr) else "not an address or network like 197.248.0.0/16"
+
+
+def _check_expiry(expires_at: datetime, given: Circumstances) -> Iterator[Fault]:
+    if expires_at <= given.now:
+        yield Fault("", "in the past")
+
+
 class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A key to be made, of the mode of the key that asks."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="What the key is for.")]
+    name: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1, max_length=100, description="What the key is for.", extra={"check": _check_name}
+        ),
+    ]
     scopes: Annotated[
-        list[str], msgspec.Meta(min_length=1, max_length=50, description="What it may do; `*` is everything.")
+        list[Annotated[str, msgspec.Meta(extra={"check": _check_scope})]],
+        msgspec.Meta(min_length=1, max_length=50, description="What it may do; `*` is everything."),
     ]
     expires_at: (
-        Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339; null: it does not expire.")] | None
+        Annotated[
+            datetime,
+            msgspec.Meta(
+                tz=True,
+                description="RFC 3339; null: it does not expire.",
+                extra={"policy": _check_expiry},
+            ),
+        ]
+        | None
     ) = None
     number_ids: (
         Annotated[
@@ -104,23 +142,13 @@ class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ) = None
     source_cidrs: (
         Annotated[
-            list[str],
+            list[Annotated[str, msgspec.Meta(extra={"check": _check_cidr})]],
             msgspec.Meta(
                 min_length=1, max_length=50, description="Where it may be used from; null: from anywhere."
             ),
         ]
         | None
     ) = None
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        if not self.name.strip() or not self.name.isprintable():
-            yield "name", "printable characters, not only spaces"
-        for index, scope in enumerate(self.scopes):
-            if scope not in set(Scope) and scope not in SCOPE_ALIASES:
-                yield f"scopes/{index}", f"not a scope; they are {', '.join(Scope)}"
-        for index, cidr in enumerate(self.source_cidrs or ()):
-            if network_of(cidr) is None:
-                yield f"source_cidrs/{index}", "not an address or network like 197.248.0.0/16"
 
 
 class RollApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Connection
-from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
 from sautikitd.identity.instance import InstanceSecrets
@@ -45,8 +44,6 @@ class ApiKeys:
         maker: Principal | None = None,
     ) -> MadeKey:
         """Makes a key. With a `maker` it gets no more than the maker's own rights. Inside a transaction."""
-        if new.expires_at is not None and new.expires_at <= now:
-            raise Invalid(fields=[FieldProblem("/expires_at", "in the past")])
         if maker is not None:
             await repository.lock(connection, {maker.id})
             own = await self._own(connection, maker)

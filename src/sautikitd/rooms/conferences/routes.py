@@ -5,8 +5,6 @@ from typing import Any
 import msgspec
 
 from sautikitd.database.wake import Waker
-from sautikitd.egress.urls import check_url
-from sautikitd.errors import FieldProblem, Invalid
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
 from sautikitd.http.pagination import Page, decode_cursor, page
@@ -42,10 +40,9 @@ _PARTICIPANT_ERRORS = (*_ROOM_ERRORS, ParticipantNotFound)
 class ConferenceRoutes:
     tag = "Conferences"
 
-    def __init__(self, rooms: Rooms, waker: Waker, *, allow_private_urls: bool) -> None:
+    def __init__(self, rooms: Rooms, waker: Waker) -> None:
         self._rooms = rooms
         self._waker = waker
-        self._allow_private_urls = allow_private_urls
 
     @endpoint(
         "GET",
@@ -134,7 +131,6 @@ class ConferenceRoutes:
     )
     async def hold(self, request: Request) -> Answer:
         """Hold a participant: he neither hears the others nor is heard, and hears music meanwhile."""
-        self._refuse_bad_url(request, request.body.url)
         return await self._hold(request, True, request.body.url)
 
     @endpoint(
@@ -183,7 +179,6 @@ class ConferenceRoutes:
     )
     async def play(self, request: Request) -> Answer:
         """Play a sound file to everybody in a conference, on top of what they say."""
-        self._refuse_bad_url(request, request.body.url)
         return await self._tell_all(request, "announce", msgspec.to_builtins(request.body))
 
     @endpoint(
@@ -273,12 +268,6 @@ class ConferenceRoutes:
         if room.status is RoomStatus.ENDED:
             raise ConferenceEnded
         return room
-
-    def _refuse_bad_url(self, request: Request, url: str | None) -> None:
-        live = request.principal.mode == "live"
-        problem = check_url(url, live=live, allow_private=self._allow_private_urls) if url else None
-        if problem is not None:
-            raise Invalid(fields=[FieldProblem("/url", problem.reason)])
 
     def _told(self, request: Request, body: Any, status: int = 200) -> Answer:
         """The answer, and the node of the room woken after the commit."""

@@ -7,6 +7,7 @@ import msgspec
 
 from sautikitd.calls.requests import Url
 from sautikitd.database.pool import Record
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit
 from sautikitd.rooms.models import Room, RoomStatus, Seat
 from sautikitd.timestamps import rfc3339, shown
@@ -57,7 +58,7 @@ class OneParticipant(msgspec.Struct, frozen=True):
 
 class ListConferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
     status: Literal["waiting", "live", "ended"] | None = None
     name: str | None = None
 
@@ -66,7 +67,7 @@ class ListParticipants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`present=false` lists those who have left as well."""
 
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
     present: bool = True
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Record
+from sautikitd.http.fields import Cursor
 from sautikitd.http.pagination import Limit
 from sautikitd.timestamps import rfc3339, shown
 
@@ -43,13 +44,13 @@ class OneMember(msgspec.Struct, frozen=True):
 
 class ListQueues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
     name: str | None = None
 
 
 class ListMembers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 25
-    cursor: str | None = None
+    cursor: Cursor = None
 
 
 def show_queue(row: Record) -> CallerQueue:

@@ -1,0 +1,58 @@
+"""A body as JSON: UTF-8, no name twice in one object, no NaN, nothing that the database cannot keep."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sautikitd.http.errors import MalformedJson
+
+UNSTORABLE = "it holds the character NUL or half of a surrogate pair"
+
+
+def parse_json(body: bytes) -> Any:
+    """Raises `MalformedJson` (400)."""
+    try:
+        text = body.decode("utf-8")
+        plain = _JSON.decode(text)
+        if "\\u" in text and any(map(unstorable, _strings(plain))):
+            raise ValueError(UNSTORABLE)
+        return plain
+    except UnicodeDecodeError as exc:
+        raise MalformedJson(reason="it is not UTF-8") from exc
+    except RecursionError as exc:
+        raise MalformedJson(reason="it is nested too deeply") from exc
+    except ValueError as exc:
+        raise MalformedJson(reason=str(exc).rstrip(".")) from exc
+
+
+def unstorable(text: str) -> bool:
+    """PostgreSQL keeps neither the character NUL nor half a surrogate pair."""
+    return "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text))
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {double!r} stands twice in one object")
+    return made
+
+
+def _strings(plain: Any) -> Iterator[str]:
+    if isinstance(plain, str):
+        yield plain
+    elif isinstance(plain, list):
+        for item in plain:
+            yield from _strings(item)
+    elif isinstance(plain, dict):
+        for name, value in plain.items():
+            yield name
+            yield from _strings(value)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
