@@ -127,6 +127,48 @@ async def test_a_request_that_was_sent_is_never_sent_again(client: EgressClient)
     assert server.connections == 1
 
 
+async def test_a_repeatable_request_lost_with_its_kept_connection_is_sent_once_more_over_a_new_one(
+    client: EgressClient,
+) -> None:
+    seen = []
+
+    async def forgetful(peer: Peer) -> None:
+        seen.append(await peer.request())
+        await peer.say(OK)
+        seen.append(await peer.request())  # taken, and not answered
+
+    async with speaking(forgetful) as server:
+        for number in (1, 2, 3):
+            sent = await client.request("POST", server.url(), live=False, body=b"x", repeatable=True)
+            assert sent.ok
+            assert server.connections == number
+    assert len(seen) == 5  # the second and the third twice
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_it_is_not_sent_a_third_time_nor_once_an_answer_has_begun_nor_over_a_first_connection(
+    client: EgressClient, said: bytes
+) -> None:
+    seen = []
+
+    async def breaking(peer: Peer) -> None:
+        seen.append(await peer.request())
+        if len(seen) == 1:
+            await peer.say(OK)
+            seen.append(await peer.request())
+        if said:
+            await peer.say(said)
+
+    async with speaking(breaking) as server:
+        assert (await post(client, server)).ok
+        with pytest.raises(EgressFailure):
+            await client.request("POST", server.url(), live=False, body=b"x", repeatable=True)
+        assert len(seen) == (2 if said else 3)
+        with pytest.raises(EgressFailure):
+            await client.request("POST", server.url(), live=False, body=b"x", repeatable=True)
+    assert len(seen) == (3 if said else 4)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -35,6 +35,7 @@ const many = await Promise.all(Array.from({ length: 40 }, () => ask({ ":path": "
 const first = await ask(create, '{"name": "a"}');
 const again = await ask(create, '{"name": "a"}');
 const head = await ask({ ":method": "HEAD", ":path": "/v1/me" });
+const large = await ask({ ...create, "idempotency-key": "large" }, Buffer.alloc(20_000_000, " "));
 const unknown = await ask({ ":path": "/v1/nowhere" });
-console.log(JSON.stringify({ protocol: session.alpnProtocol, me, many, first, again, head, unknown }));
+console.log(JSON.stringify({ protocol: session.alpnProtocol, me, many, first, again, head, large, unknown }));
 session.close();

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sautikitd.http.exchange import Disconnected, Exchange, Streamed
+from sautikitd.http.exchange import MOST_DISCARDED, Disconnected, Exchange, Streamed, Whole
 
 SCOPE = {"type": "http", "method": "POST", "path": "/v1/x", "query_string": b"", "headers": []}
 
@@ -18,6 +18,10 @@ class Server:
         self._messages = list(messages)
         self.gone = asyncio.Event()
         self.sent: list[dict[str, Any]] = []
+
+    @property
+    def left(self) -> int:
+        return len(self._messages)
 
     async def receive(self) -> dict[str, Any]:
         if self._messages:
@@ -93,3 +97,39 @@ async def test_a_stream_that_fails_breaks_the_answer_off() -> None:
     with pytest.raises(OSError, match="away"):
         await Streamed(broken(), 200, {}, "text/plain").send(server.send, server.receive)
     assert server.sent[-1]["more_body"] is True
+
+
+ANSWER = Whole(b"{}", 413, {}, "application/json")
+
+
+def declared(length: int, *, version: str = "1.1", **headers: str) -> dict[str, Any]:
+    fields = {"content-length": str(length), **headers}
+    listed = [(name.encode(), value.encode()) for name, value in fields.items()]
+    return SCOPE | {"headers": listed, "http_version": version}
+
+
+async def test_what_is_left_of_a_body_is_taken_before_the_answer() -> None:
+    server = Server(part(b"ab", more=True), part(b"c", more=False))
+    await Exchange(declared(3), server.receive, server.send).answer(ANSWER)
+    assert server.left == 0
+    assert server.sent[0]["status"] == 413
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [declared(MOST_DISCARDED + 1), declared(3, expect="100-continue"), declared(0), SCOPE],
+    ids=["beyond the limit", "waits to be told", "empty", "none"],
+)
+async def test_a_client_that_need_not_send_is_answered_at_once(scope: dict[str, Any]) -> None:
+    server = Server(part(b"abc", more=False))
+    await Exchange(scope, server.receive, server.send).answer(ANSWER)
+    assert server.left == 1
+    assert server.sent[0]["status"] == 413
+
+
+async def test_a_body_of_unknown_length_is_taken_up_to_a_limit() -> None:
+    piece = part(bytes(MOST_DISCARDED // 2), more=True)
+    server = Server(*[piece] * 5)
+    scope = SCOPE | {"headers": [(b"transfer-encoding", b"chunked")]}
+    await Exchange(scope, server.receive, server.send).answer(ANSWER)
+    assert server.left == 2

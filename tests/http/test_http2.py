@@ -49,6 +49,8 @@ def judge(said: dict[str, Any], duka: Workspace) -> None:
     assert (said["first"]["status"], said["first"]["replayed"]) == (201, None)
     assert (said["again"]["body"], said["again"]["replayed"]) == (said["first"]["body"], "true")
     assert (said["head"]["status"], said["head"]["body"]) == (200, "")
+    assert said["large"]["status"] == 413
+    assert json.loads(said["large"]["body"])["error"]["code"] == "request.too_large"
     assert json.loads(said["unknown"]["body"])["error"]["code"] == "request.not_found"
     assert len({one["requestId"] for one in answers}) == len(answers)
 

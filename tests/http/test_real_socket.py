@@ -65,3 +65,69 @@ async def test_a_request_is_audited_with_the_address_it_came_from(
         await api.post("/v1/api-keys", json={"name": "a", "scopes": ["calls.read"]})
         newest = (await api.get("/v1/audit-log?limit=1")).json()["data"][0]
     assert newest["source_address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 33554432", b"Transfer-Encoding: chunked"])
+async def test_a_client_that_sends_all_of_a_large_body_before_it_listens_reads_why_it_was_refused(
+    address: str, platform: Platform, duka: Workspace, framing: bytes
+) -> None:
+    made = await platform.key(duka.id)
+    for key, status in ((made.key, b"413"), ("tsk_test_wrong", b"401")):
+        reader, writer = await _sent_large(address, key, framing)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 " + status)
+        assert b'"code"' in await reader.read(4096)
+        writer.close()
+
+
+async def test_after_a_body_that_was_too_large_the_connection_is_used_again(
+    address: str, platform: Platform, duka: Workspace
+) -> None:
+    made = await platform.key(duka.id)
+    headers = {"Authorization": f"Bearer {made.key}", "Content-Type": "application/json"}
+    async with httpx.AsyncClient(base_url=address, headers=headers) as api:
+        refused = await api.post("/v1/things", content=b" " * 40_000_000)
+        first = refused.extensions["network_stream"].get_extra_info("client_addr")
+        afterwards = await api.get("/v1/me")
+        second = afterwards.extensions["network_stream"].get_extra_info("client_addr")
+        nowhere = await api.post("/v1/nowhere", content=b" " * 20_000_000)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request.too_large")
+    assert (afterwards.status_code, nowhere.status_code) == (200, 404)
+    assert first == second
+
+
+async def test_who_asks_first_is_told_before_he_sends(
+    address: str, platform: Platform, duka: Workspace
+) -> None:
+    made = await platform.key(duka.id)
+    reader, writer = await _opened(address)
+    expecting = b"Content-Length: 33554432\r\nExpect: 100-continue"
+    writer.write(_head(made.key, expecting))
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 413")
+    writer.close()
+
+
+async def _sent_large(
+    address: str, key: str, framing: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """32 MiB of spaces, all of them before anything is read."""
+    reader, writer = await _opened(address)
+    writer.write(_head(key, framing))
+    piece = b" " * 1024 * 1024
+    for _ in range(32):
+        writer.write(b"100000\r\n" + piece + b"\r\n" if b"chunked" in framing else piece)
+        await writer.drain()
+    if b"chunked" in framing:
+        writer.write(b"0\r\n\r\n")
+    return reader, writer
+
+
+def _head(key: str, framing: bytes) -> bytes:
+    return (
+        b"POST /v1/things HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer " + key.encode() + b"\r\n" + framing + b"\r\n\r\n"
+    )
+
+
+async def _opened(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = address.removeprefix("http://").partition(":")
+    return await asyncio.open_connection(host, int(port))

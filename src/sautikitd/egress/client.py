@@ -105,8 +105,13 @@ class EgressClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         limits: EgressLimits | None = None,
+        repeatable: bool = False,
     ) -> Exchange:
         """Sends one request and reads the response. Raises `EgressFailure`; cancelling stops it at once.
+
+        `repeatable`: it may arrive twice, since its receiver knows it again. Then one whose kept connection is lost before
+        any byte of a response, as when the server was just about to close it, is sent once more over a new one
+        (RFC 9112 §9.3.1), within the same limits.
 
         `url` goes out as written apart from the encoding of characters that a URL cannot hold; take it
         through `sent_form` first where its exact bytes matter (signatures).
@@ -119,7 +124,7 @@ class EgressClient:
         reader = ReplyReader(method, body_bytes=limits.body_bytes, truncate=limits.truncate)
         try:
             with Deadline(limits.total_s):
-                await self._exchange(method, url, headers or {}, body, limits, reader)
+                await self._exchange(method, url, headers or {}, body, limits, reader, repeatable=repeatable)
         except (TimeoutError, OSError, ValueError) as error:
             kind, message = _verdict(error, limits)
             raise EgressFailure(
@@ -184,6 +189,8 @@ class EgressClient:
         body: bytes | None,
         limits: EgressLimits,
         reader: ReplyReader,
+        *,
+        repeatable: bool,
     ) -> None:
         pool = self._pool
         if pool is None:
@@ -191,6 +198,16 @@ class EgressClient:
         target = _target_of(url)
         head = request_head(method, target.path, target.authority, headers, body)
         connection = await pool.take(target.host, limits.connect_s)
+        try:
+            await connection.exchange(head, body, reader)
+        except ConnectionError:
+            if not repeatable or not connection.kept or reader.begun:
+                raise
+        else:
+            return
+        finally:
+            pool.give_back(target.host, connection, reader.headers)
+        connection = await pool.take(target.host, limits.connect_s, fresh=True)
         try:
             await connection.exchange(head, body, reader)
         finally:

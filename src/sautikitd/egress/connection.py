@@ -72,6 +72,11 @@ class Connection(asyncio.Protocol):
         return not any(event & _GONE for _, event in self._poll.poll(0))
 
     @property
+    def kept(self) -> bool:
+        """Whether it has carried a request before."""
+        return self.idle_since > 0
+
+    @property
     def closed(self) -> bool:
         return self._transport is None or self._transport.is_closing()
 

@@ -47,8 +47,8 @@ class ConnectionPool:
         self._sweeping: asyncio.TimerHandle | None = None
         self._open = True
 
-    async def take(self, host: Host, connect_s: float) -> Connection:
-        """A connection for one request; hand it to `give_back`, whatever becomes of it."""
+    async def take(self, host: Host, connect_s: float, *, fresh: bool = False) -> Connection:
+        """A connection for one request; hand it to `give_back`, whatever becomes of it. `fresh`: none that was kept."""
         lane = self._lanes.get(host)
         if lane is None:
             lane = self._lanes[host] = _Lane()
@@ -57,7 +57,7 @@ class ConnectionPool:
         else:
             lane.used += 1
         now = time.monotonic()
-        while lane.idle:
+        while lane.idle and not fresh:
             kept = lane.idle.pop()
             self._resting -= 1
             if kept.usable(now):

@@ -57,6 +57,11 @@ class ReplyReader:
         self._left = 0  # of the body, or of the chunk, with its CRLF; or `_UNTIL_CLOSED`
         self._trailers = -1  # bytes of trailers read, once the last chunk has been
 
+    @property
+    def begun(self) -> bool:
+        """Whether a single byte has come."""
+        return bool(self.status or self._interim or self._pending)
+
     def feed(self, data: bytes) -> bool:
         """Whether the response is complete. Raises `NotHttp`, `TooLarge`."""
         if self._pending:

@@ -15,6 +15,13 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
+MOST_DISCARDED = 64 * 1024 * 1024
+"""Bytes of a body that nobody wants, read and forgotten."""
+
+DISCARDING_SECONDS = 30.0
+_BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
+
+
 class Disconnected(Exception):
     """The client is gone before its request was whole."""
 
@@ -22,7 +29,10 @@ class Disconnected(Exception):
 class Exchange:
     """`headers` by lower-case name; a header sent several times is joined by commas (RFC 9110 §5.3)."""
 
-    __slots__ = ("_receive", "_send", "headers", "method", "path", "path_values", "peer", "query_string")
+    __slots__ = (
+        *("_begun", "_ended", "_receive", "_send"),
+        *("headers", "method", "path", "path_values", "peer", "query_string"),
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
@@ -33,6 +43,14 @@ class Exchange:
         self.headers = _headers(scope["headers"])
         self._receive = receive
         self._send = send
+        self._begun = False  # to be read
+        self._ended = self._has_no_body(scope.get("http_version", "1.1"))
+
+    def _has_no_body(self, version: str) -> bool:
+        """HTTP/2 need not say how long a body is, nor that there is one."""
+        if self.headers.get("content-length", "0") != "0" or "transfer-encoding" in self.headers:
+            return False
+        return not version.startswith("2") or self.method in _BODILESS
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """In their order, blank values kept. Raises ValueError for what is not UTF-8, or for too many."""
@@ -40,17 +58,42 @@ class Exchange:
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body as it comes in. Raises `Disconnected`."""
-        more = True
+        more = self._begun = True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
+                self._ended = True
                 raise Disconnected
             more = message.get("more_body", False)
+            self._ended = not more
             if chunk := message.get("body", b""):
                 yield chunk
 
     async def answer(self, outgoing: "Outgoing") -> None:
+        """Sends an answer. What is left of the body is read and forgotten before, within limits.
+
+        For a connection closed on bytes that nobody took is reset, and the client may never see the answer (RFC 9112
+        §9.6). One that waits to be told to go on sends no body (RFC 9110 §10.1.1), and one with a body beyond the limits
+        does best to hear of it at once.
+        """
+        waits = "expect" in self.headers and not self._begun
+        if not self._ended and not waits and self._declared() <= MOST_DISCARDED:
+            await self._discard()
         await outgoing.send(self._send, self._receive)
+
+    def _declared(self) -> int:
+        """Bytes of the body by its Content-Length; 0 where that says nothing."""
+        length = self.headers.get("content-length", "")
+        return int(length[:20]) if length.isascii() and length.isdigit() else 0
+
+    async def _discard(self) -> None:
+        left = MOST_DISCARDED
+        with suppress(Disconnected, TimeoutError):
+            async with asyncio.timeout(DISCARDING_SECONDS):
+                async for chunk in self.body():
+                    left -= len(chunk)
+                    if left < 0:
+                        return
 
 
 class Outgoing(Protocol):

@@ -39,6 +39,7 @@ class Client(Protocol):
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         limits: EgressLimits | None = None,
+        repeatable: bool = False,
     ) -> Exchange: ...
 
 
@@ -59,7 +60,13 @@ class Sender:
         live = delivery.mode == "live"
         try:
             exchange = await self._client.request(
-                "POST", delivery.url, live=live, headers=headers, body=body, limits=LIMITS
+                "POST",
+                delivery.url,
+                live=live,
+                headers=headers,
+                body=body,
+                limits=LIMITS,
+                repeatable=True,  # receivers drop a second one by its delivery id
             )
         except EgressFailure as failure:
             attempt = Attempt(
