@@ -185,6 +185,29 @@ async def test_an_endpoint_that_keeps_failing_is_tried_one_at_a_time(
     await running.stopped()
 
 
+async def test_an_endpoint_that_asks_for_a_pause_is_left_alone_for_a_minute_at_most_and_others_are_not(
+    workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
+) -> None:
+    busy = answering(503, {"Retry-After": "3600"})
+    await workspace.subscribe(sink.behave("/hook", in_turn(busy, answering(200))))
+    await dispatch()
+    await workspace.emit()
+
+    async def tried() -> bool:
+        return bool((await workspace.deliveries("id, attempts"))[0]["attempts"] == 1)
+
+    await until(tried)
+    await workspace.subscribe(sink.url("/other"))
+    await workspace.emit()
+    await sink.wait_for(1, "/other")
+    workspace.clock.advance(59)
+    await workspace.emit()
+    await sink.wait_for(2, "/other")
+    assert len(sink.at("/hook")) == 1
+    workspace.clock.advance(2)
+    await sink.wait_for(3, "/hook")
+
+
 async def test_an_event_rolled_back_is_never_delivered(
     workspace: Workspace, sink: Sink, dispatch: Dispatch
 ) -> None:

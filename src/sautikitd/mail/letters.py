@@ -11,6 +11,7 @@ from sautikitd.mail.letter import Letter
 from sautikitd.numbers.models import NumberRecord
 from sautikitd.numbers.rental_rules import RELEASED_AFTER, SUSPENDED_AFTER
 from sautikitd.wallet.money import written
+from sautikitd.webhooks.models import FailingEndpoint
 
 _NAMED = 50
 
@@ -160,17 +161,34 @@ def confirm_alerts(workspace: str, url: str) -> Letter:
     )
 
 
-def webhook_disabled(mode: Mode, workspace: str, url: str, *, gone: bool) -> Letter:
-    reason = "It answered 410 Gone." if gone else "It has not taken a single delivery for five days."
+def webhook_disabled(endpoint: FailingEndpoint, workspace: str, *, gone: bool) -> Letter:
+    """Of a webhook, or of a number's or a call's URL, which is no thing of its own to switch on."""
+    what = "A webhook" if endpoint.webhook_id else "A URL for events"
+    reason = "Your server answered a delivery with 410 Gone, which tells us to stop."
+    if not gone:
+        reason = "Your server has not accepted a single delivery for five days."
+    facts = [("Workspace", workspace), ("URL", endpoint.url)]
+    if endpoint.webhook_id:
+        facts.append(("Webhook", str(endpoint.webhook_id)))
+        again = (
+            "Once your server is well again, switch it on (PATCH /v1/webhooks/{id} with enabled: true) and have what it "
+            "missed sent again (POST /v1/webhooks/{id}/replay with from and only_failed: true)."
+        )
+    else:
+        again = "We try it again after a day, or as soon as events_url of the number is set anew."
+    if endpoint.failing_since is not None and not gone:
+        facts.append(("Failing since", f"{endpoint.failing_since:%-d %B %Y, %H:%M} UTC"))
+        facts.append(("Attempts that failed", f"{endpoint.failures:,}"))
     return Letter(
-        subject=_subject(mode, "A webhook has been switched off"),
+        subject=_subject(endpoint.mode, f"{what} has been switched off"),
         summary=reason,
-        title="A webhook has been switched off",
+        title=f"{what} has been switched off",
         paragraphs=[
             reason,
-            "Events are kept. Once the endpoint works, switch the webhook on again and replay what it missed.",
+            "Nothing is lost: every event is kept, and GET /v1/events lists them.",
+            again,
         ],
-        facts=[("Workspace", workspace), ("Endpoint", url)],
+        facts=facts,
         tone="warning",
     )
 

@@ -49,7 +49,7 @@ class OwnerNotices:
     ) -> None:
         owners = await owners_of(connection, endpoint.workspace_id)
         gone = reason is DisableReason.GONE
-        letter = letters.webhook_disabled(endpoint.mode, owners.workspace, endpoint.url, gone=gone)
+        letter = letters.webhook_disabled(endpoint, owners.workspace, gone=gone)
         await self._post(connection, endpoint.workspace_id, owners, letter)
 
     async def about_paused_outbound(

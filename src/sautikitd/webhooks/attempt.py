@@ -12,7 +12,7 @@ from sautikitd.egress.signatures import SIGNATURE_HEADER, sign, standard_webhook
 from sautikitd.events.envelope import SealedEnvelope, without_spaces
 from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks.models import Attempt, ClaimedDelivery, DeliveryStatus, Outcome
-from sautikitd.webhooks.schedule import next_attempt
+from sautikitd.webhooks.schedule import next_attempt, parse_retry_after
 from sautikitd.webhooks.twilio_words import twilio_body, twilio_headers, twilio_parameters
 
 RESPONSE_KEPT = 2 * 1024
@@ -123,8 +123,14 @@ class Sender:
     def _failed(self, delivery: ClaimedDelivery, attempt: Attempt, retry_after: str | None) -> Outcome:
         failed_at = attempt.started_at + timedelta(milliseconds=attempt.duration_ms)
         due_at = next_attempt(failed_at, delivery.attempts + 1, retry_after, self._randomness)
-        status = DeliveryStatus.DEAD_LETTER if due_at is None else DeliveryStatus.PENDING
-        return Outcome(delivery=delivery, status=status, due_at=due_at, attempt=attempt, error=attempt.error)
+        return Outcome(
+            delivery=delivery,
+            status=DeliveryStatus.DEAD_LETTER if due_at is None else DeliveryStatus.PENDING,
+            due_at=due_at,
+            attempt=attempt,
+            pause=parse_retry_after(retry_after, failed_at),
+            error=attempt.error,
+        )
 
 
 def _written(

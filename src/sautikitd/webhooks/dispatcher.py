@@ -107,7 +107,7 @@ class Dispatcher:
 
     async def _claim(self) -> int:
         """One claim, and the start of its attempts. The next one starts behind the last lane of a full one."""
-        room = self._lanes.room()
+        room = self._lanes.room(self._clock.now())
         if room.total == 0:
             return 0
         claimed = await self._queue.claim(room, self._clock.now(), self._after)
@@ -144,6 +144,8 @@ class Dispatcher:
             outcome = self._sender.broken(delivery, error)
         finally:
             self._lanes.give_back(delivery.endpoint_id, succeeded=succeeded)
+            if outcome.pause is not None:
+                self._lanes.pause(delivery.endpoint_id, self._clock.now(), outcome.pause)
             self._recorder.put(outcome)
 
     async def _sweep(self) -> None:

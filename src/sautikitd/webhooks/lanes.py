@@ -3,14 +3,23 @@
 Every endpoint is a lane. The room a lane may take is a share of what is free (the dynamic threshold of
 shared-buffer switches, Choudhury and Hahne 1998): one lane alone may use its whole cap, a hundred
 hanging ones together always leave room. An endpoint that keeps failing gets one attempt at a time
-until it succeeds.
+until it succeeds: its deliveries keep to their schedule, what it costs is bounded, and the first success opens it
+again at once, which a breaker that waits would not. One that asks for a pause (`Retry-After`) gets none at all
+until it is over.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
+
+LONGEST_PAUSE = timedelta(seconds=60)
+"""Of a whole endpoint. The delivery whose response asked for more waits for longer alone, so that one page of a
+proxy, with a `Retry-After` of hours, does not hold up what happens meanwhile."""
+
+_MOST_REMEMBERED = 10_000  # dead endpoints
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,13 +49,15 @@ class Lanes:
         self._workspaces: Counter[UUID] = Counter()
         self._workspace_of: dict[UUID, UUID] = {}
         self._failures: Counter[UUID] = Counter()
+        self._paused: dict[UUID, datetime] = {}  # until when
 
-    def room(self) -> ClaimRoom:
+    def room(self, now: datetime) -> ClaimRoom:
         free = self.limits.total - self.in_flight
         open_burst = min(self.limits.burst, self._share_of(free))
-        closed: list[UUID] = []
+        self._paused = {lane: until for lane, until in self._paused.items() if until > now}
+        closed = list(self._paused)
         narrow: list[UUID] = []
-        for lane in self._lanes.keys() | self._broken():
+        for lane in (self._lanes.keys() | self._broken()) - self._paused.keys():
             left = self._limit(lane) - self._lanes[lane]
             if left <= 0:
                 closed.append(lane)
@@ -79,8 +90,13 @@ class Lanes:
         elif succeeded is False:
             self._note_failure(lane)
 
+    def pause(self, lane: UUID, now: datetime, seconds: timedelta) -> None:
+        """The endpoint asked not to be called for so long; it is left alone for at most `LONGEST_PAUSE`."""
+        if len(self._paused) < _MOST_REMEMBERED:
+            self._paused[lane] = now + min(seconds, LONGEST_PAUSE)
+
     def _note_failure(self, lane: UUID) -> None:
-        if lane not in self._failures and len(self._failures) >= 10_000:
+        if lane not in self._failures and len(self._failures) >= _MOST_REMEMBERED:
             self._failures.pop(next(iter(self._failures)))  # the memory of dead endpoints is bounded
         self._failures[lane] += 1
 

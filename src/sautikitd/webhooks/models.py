@@ -82,6 +82,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None  # of the next attempt, where `status` is pending
     attempt: Attempt | None = None
     gone: bool = False  # answered 410
+    pause: timedelta | None = None  # that the endpoint asked for
     error: str | None = None
 
 
