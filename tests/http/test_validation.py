@@ -1,6 +1,7 @@
 """The reader by itself: what is read beside what cannot be, and which rules are asked of it."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -78,6 +79,7 @@ def test_a_whole_number_with_a_point_is_one_beside_whatever_else() -> None:
     [
         ("a b", {"/words"}),
         (["a b", 5, "c"], {"/words/0", "/words/1", "/words"}),
+        (["a", "b", "c d"], {"/words"}),
         ([], {"/words"}),
         (["much too long", "a b"], {"/words/0", "/words/1"}),
     ],
@@ -134,3 +136,12 @@ def test_a_query_tells_what_is_unstorable_doubled_unknown_and_out_of_range_toget
     pairs = [("limit", "200"), ("since", "-1"), ("name", "a"), ("name", "b"), ("x\0", "1"), ("lim", "1")]
     faults = read_query(Query, pairs, GIVEN).faults
     assert {fault.place for fault in faults} == {"?", "?limit", "?since", "?name", "?lim"}
+
+
+def test_a_body_made_to_take_long_does_not() -> None:
+    """The most that a body may hold, all of it wrong."""
+    started = time.process_time()
+    assert len(_places({f"words{number}": 1 for number in range(20_000)})) == 20_000
+    assert len(_places({"words": ["a b"] * 40_000})) == 3
+    assert len(_places({"word" * 50_000: 1})) == 1
+    assert time.process_time() - started < 5

@@ -7,6 +7,7 @@ checks of `http.checks` say of the fields that could be read.
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,7 @@ T = TypeVar("T")
 _UNREADABLE = (msgspec.ValidationError, OverflowError, ValueError)
 _AT_PATH = re.compile(r" - at `\$(.*)`$")
 _UNREAD: Any = object()
+_MOST_HINTS = 20  # of one object: a search for the nearest name takes a while
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,11 @@ def read_body(kind: type[T], body: bytes, given: Circumstances) -> Reading[T]:
 def read_query(kind: type[T], pairs: Sequence[tuple[str, str]], given: Circumstances) -> Reading[T]:
     """Reads query parameters; text is turned into numbers, booleans and times where the field is one."""
     kept = {name: text for name, text in pairs if not unstorable(name + text)}
-    names = [name for name, _ in pairs if name in kept]
-    faults = [Fault("?", UNSTORABLE)] if len(names) < len(pairs) else []
-    faults += [Fault(f"?{name}", "given twice") for name in kept if names.count(name) > 1]
+    faults = []
+    if len(kept) < len(pairs):
+        times = Counter(name for name, _ in pairs if name in kept)
+        faults += [Fault("?", UNSTORABLE)] if times.total() < len(pairs) else []
+        faults += [Fault(f"?{name}", "given twice") for name, count in times.items() if count > 1]
     read = _Reader(given, strict=False).read(kind, kept, "?")
     faults += read.faults
     told = {fault.place for fault in faults}
@@ -135,7 +139,8 @@ class _Reader:
 
     def _list(self, kind: Any, lists: Any, plain: list[Any], pointer: str) -> tuple[Any, list[Fault]]:
         element = get_args(_bare(lists))[0]
-        items = [self._value(element, item, f"{pointer}/{index}") for index, item in enumerate(plain)]
+        allowed = plain[: _longest(lists)]  # those beyond are too many, whatever they are
+        items = [self._value(element, item, f"{pointer}/{index}") for index, item in enumerate(allowed)]
         faults = [fault for _, found in items for fault in found]
         try:
             msgspec.convert(plain, _of_anything(lists))  # how many there may be
@@ -149,11 +154,10 @@ class _Reader:
 
 def _unknown(plain: Mapping[str, Any], known: list[str | None], pointer: str) -> Iterator[Fault]:
     names = [name for name in known if name]
-    for name in plain:
-        if name not in names:
-            nearest = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
-            yield Fault(within(pointer, f"/{escape(name)}"), f"unknown field{hint}")
+    for place, name in enumerate(name for name in plain if name not in names):
+        nearest = difflib.get_close_matches(name, names, n=1) if place < _MOST_HINTS else []
+        hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
+        yield Fault(within(pointer, f"/{escape(name)}"), f"unknown field{hint}")
 
 
 def _by_known_names(kind: type, plain: dict[str, Any]) -> dict[str, Any]:
@@ -209,6 +213,11 @@ def _struct_for(kind: Any, plain: Mapping[str, Any]) -> type[msgspec.Struct] | N
 
 def _list_in(kind: Any) -> Any:
     return next((one for one in _members(kind) if get_origin(_bare(one)) is list), None)
+
+
+def _longest(lists: Any) -> int | None:
+    metas = lists.__metadata__ if get_origin(lists) is Annotated else ()
+    return next((one.max_length for one in metas if isinstance(one, msgspec.Meta) and one.max_length), None)
 
 
 def _of_anything(lists: Any) -> Any:
