@@ -35,6 +35,7 @@ _FURTHER_RULES = frozenset(
         *("opening_actions", "fallback_actions", "client_request_id", "send_digits", "metadata"),
         *("created_after", "created_before", "since", "status", "country", "capability", "contains", "email"),
         *("expires_at", ""),  # "": the query holds NUL
+        *("cursor", "kind", "destination_prefixes", "supervisor"),
     }
 )
 

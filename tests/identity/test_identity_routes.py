@@ -1,6 +1,7 @@
 import csv
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from factories import Platform, advance, client
 from sautikitd.identity.keys.format import mode_of
 from sautikitd.identity.workspaces import Workspace
+from sautikitd.timestamps import rfc3339
 
 
 @pytest.fixture
@@ -147,6 +149,23 @@ async def test_a_key_of_another_workspace_or_mode_is_not_found(
     other = await platform.workspace("Other", "otieno@example.co.ke")
     for made in (await platform.key(other.id), await platform.key(duka.id, "live")):
         assert (await api.delete(f"/v1/api-keys/{made.record.id}")).status_code == 404
+
+
+async def test_a_key_that_has_expired_since_is_shown_again_to_who_repeats_his_request(
+    api: httpx.AsyncClient, platform: Platform
+) -> None:
+    body = {
+        "name": "a",
+        "scopes": ["calls.read"],
+        "expires_at": rfc3339(platform.clock.now() + timedelta(hours=1)),
+    }
+    once = {"Idempotency-Key": "k"}
+    made = await api.post("/v1/api-keys", json=body, headers=once)
+    advance(platform.clock, seconds=7200)
+    again = await api.post("/v1/api-keys", json=body, headers=once)
+    assert (made.status_code, again.status_code, again.content) == (201, 201, made.content)
+    late = await api.post("/v1/api-keys", json=body)
+    assert [one["pointer"] for one in late.json()["error"]["fields"]] == ["/expires_at"]
 
 
 async def test_the_signing_secret_is_shown_in_test_mode_only(

@@ -1,6 +1,5 @@
 """`sautikitd key create`."""
 
-from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
@@ -38,7 +37,7 @@ async def create(invocation: Invocation, workspace_id: UUID, mode: str, scopes: 
     from sautikitd.identity.keys.models import CreateApiKey, NewKey, canonical_scopes, show
 
     wished = CreateApiKey(name=name, scopes=[part.strip() for part in scopes.split(",") if part.strip()])
-    faults = list(faults_of(wished, Circumstances(now=datetime.now(UTC), mode=cast("Mode", mode))))
+    faults = list(faults_of(wished, Circumstances(mode=cast("Mode", mode))))
     if not wished.scopes:
         faults.append(Fault("/scopes", "at least one scope, or *"))
     if faults:

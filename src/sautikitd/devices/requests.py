@@ -1,6 +1,7 @@
 """What is asked of the devices room: bodies and query parameters."""
 
 import re
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -63,7 +64,9 @@ class CreateToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 3600
 
     @lookup
-    async def says_which_number(self, connection: Connection, principal: Principal) -> list[Fault]:
+    async def says_which_number(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
         if self.number_id is not None or await only_number(connection, principal) is not None:
             return []
         return [Fault("/number_id", "say which: you have none or several. GET /v1/numbers lists them")]

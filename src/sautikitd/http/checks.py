@@ -2,7 +2,8 @@
 
 Of one field: `Annotated[str, Meta(extra={"check": check})]`, where `check` takes the value and says what is wrong with
 it, or None; or `extra={"policy": policy}`, which is also told the `Circumstances` and yields a `Fault` for each thing.
-Of several fields: a method of the struct marked `@rule`. With a look into the database: one marked `@lookup`.
+Of several fields: a method of the struct marked `@rule`. With a look into the database or at the clock: one marked
+`@lookup`.
 
 Each is asked of what could be read, whatever else is wrong (contract §12): a rule that looks at a field that could not
 be read is passed over.
@@ -38,14 +39,13 @@ class Fault(NamedTuple):
 class Circumstances:
     """What a check may have to know besides the value."""
 
-    now: datetime
     mode: Mode = "live"
     allow_private_urls: bool = False
 
 
 Policy = Callable[[Any, Circumstances], Iterable[Fault]]
 Rule = Callable[[Any, Circumstances], Iterable[Fault]]
-Lookup = Callable[[Any, Connection, Principal], Awaitable[list[Fault]]]
+Lookup = Callable[[Any, Connection, Principal, datetime], Awaitable[list[Fault]]]
 M = TypeVar("M", bound=Callable[..., Any])
 
 
@@ -56,7 +56,8 @@ def rule(method: M) -> M:
 
 
 def lookup(method: M) -> M:
-    """Marks an async method `(self, connection, principal)` that returns faults only the database can tell."""
+    """Marks an async method `(self, connection, principal, now)` that returns faults only this moment can tell, by the
+    database or the clock: a request that is repeated under its idempotency key is not asked again."""
     method.__dict__["is_lookup"] = True
     return method
 
@@ -121,12 +122,14 @@ def has_lookups(kind: type) -> bool:
     return bool(_marked(kind, "is_lookup"))
 
 
-async def looked_up(kind: type, value: Any, connection: Connection, principal: Principal) -> list[Fault]:
-    """What the database says is wrong with a body; `value` as for `rule_faults`."""
+async def looked_up(
+    kind: type, value: Any, connection: Connection, principal: Principal, now: datetime
+) -> list[Fault]:
+    """What its lookups say is wrong with a body; `value` as for `rule_faults`."""
     found: list[Fault] = []
     for one in _marked(kind, "is_lookup"):
         try:
-            found += await one(value, connection, principal)
+            found += await one(value, connection, principal, now)
         except NotRead:
             continue
     return found

@@ -163,7 +163,7 @@ class Kernel:
         self, endpoint: Endpoint, request: Exchange, raw: bytes, principal: Principal, now: datetime
     ) -> tuple[Any, Any]:
         """Body and query. Raises one refusal that names every fault of both, with those the database knows of."""
-        given = Circumstances(now=now, mode=principal.mode, allow_private_urls=self.allow_private_urls)
+        given = Circumstances(mode=principal.mode, allow_private_urls=self.allow_private_urls)
         body: Reading[Any] | None = read_body(endpoint.body, raw, given) if endpoint.body else None
         query: Reading[Any] | None = None
         if endpoint.query:
@@ -171,7 +171,7 @@ class Kernel:
         faults = [fault for reading in (body, query) if reading for fault in reading.faults]
         if faults and body and endpoint.body and has_lookups(endpoint.body) and body.is_object:
             async with self.database.connection() as connection:
-                faults += await looked_up(endpoint.body, body.value, connection, principal)
+                faults += await looked_up(endpoint.body, body.value, connection, principal, now)
         if faults:
             raise refusal_of(faults)
         return body.value if body else None, query.value if query else None
@@ -201,7 +201,7 @@ class Kernel:
     async def _act(endpoint: Endpoint, call: ApiRequest[Any, Any], change: Change) -> Answer:
         """Runs the endpoint. What it changes is in the audit log, by its room's own words or by these."""
         if call.body is not None and has_lookups(type(call.body)):
-            faults = await looked_up(type(call.body), call.body, call.connection, call.principal)
+            faults = await looked_up(type(call.body), call.body, call.connection, call.principal, call.now)
             if faults:
                 raise refusal_of(faults)
         if not endpoint.records_act:

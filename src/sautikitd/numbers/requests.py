@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -106,7 +107,9 @@ class Routing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     label: Label = ""
 
     @lookup
-    async def goes_to_an_ordinary_phone(self, connection: Connection, principal: Principal) -> list[Fault]:
+    async def goes_to_an_ordinary_phone(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
         return await _refuse_ourselves(connection, principal, self.forward_to)
 
 
@@ -124,7 +127,9 @@ class RoutingPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     label: Label | UnsetType = UNSET
 
     @lookup
-    async def goes_to_an_ordinary_phone(self, connection: Connection, principal: Principal) -> list[Fault]:
+    async def goes_to_an_ordinary_phone(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
         return await _refuse_ourselves(connection, principal, self.forward_to)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -68,7 +69,9 @@ class CreateWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     enabled: bool = True
 
     @lookup
-    async def numbers_are_known(self, connection: Connection, principal: Principal) -> list[Fault]:
+    async def numbers_are_known(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
         return await _strange_numbers(connection, principal, self.number_ids)
 
 
@@ -82,7 +85,9 @@ class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     enabled: bool | UnsetType = UNSET
 
     @lookup
-    async def numbers_are_known(self, connection: Connection, principal: Principal) -> list[Fault]:
+    async def numbers_are_known(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
         return await _strange_numbers(connection, principal, self.number_ids)
 
 
@@ -99,12 +104,15 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.to is not None and self.to <= self.from_:
             yield Fault("/to", "must be later than `from`")
 
-    @rule
-    def knows_what_failed(self, given: Circumstances) -> Iterator[Fault]:
+    @lookup
+    async def knows_what_failed(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
         """What was delivered before is not known any more, and would be sent again."""
-        if self.only_failed and self.from_ < given.now - LOG_KEPT:
-            earliest = rfc3339(given.now - LOG_KEPT)
-            yield Fault("/from", f"with `only_failed` not before {earliest}: the delivery log keeps 30 days")
+        if not self.only_failed or self.from_ >= now - LOG_KEPT:
+            return []
+        problem = f"with `only_failed` not before {rfc3339(now - LOG_KEPT)}: the delivery log keeps 30 days"
+        return [Fault("/from", problem)]
 
 
 class ListWebhooks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

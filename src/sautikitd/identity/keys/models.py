@@ -2,7 +2,6 @@
 
 import difflib
 import ipaddress
-from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -10,9 +9,10 @@ from uuid import UUID
 
 import msgspec
 
+from sautikitd.database.pool import Connection
 from sautikitd.events.models import Mode
-from sautikitd.http.checks import Circumstances, Fault
-from sautikitd.identity.principal import SCOPE_ALIASES, Role, Scope
+from sautikitd.http.checks import Fault, lookup
+from sautikitd.identity.principal import SCOPE_ALIASES, Principal, Role, Scope
 from sautikitd.timestamps import rfc3339, shown
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -102,11 +102,6 @@ def _check_cidr(cidr: str) -> str | None:
     return None if network_of(cidr) else "not an address or network like 197.248.0.0/16"
 
 
-def _check_expiry(expires_at: datetime, given: Circumstances) -> Iterator[Fault]:
-    if expires_at <= given.now:
-        yield Fault("", "in the past")
-
-
 class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A key to be made, of the mode of the key that asks."""
 
@@ -121,15 +116,7 @@ class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         msgspec.Meta(min_length=1, max_length=50, description="What it may do; `*` is everything."),
     ]
     expires_at: (
-        Annotated[
-            datetime,
-            msgspec.Meta(
-                tz=True,
-                description="RFC 3339; null: it does not expire.",
-                extra={"policy": _check_expiry},
-            ),
-        ]
-        | None
+        Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339; null: it does not expire.")] | None
     ) = None
     number_ids: (
         Annotated[
@@ -149,6 +136,10 @@ class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+
+    @lookup
+    async def expires_later(self, connection: Connection, principal: Principal, now: datetime) -> list[Fault]:
+        return [Fault("/expires_at", "in the past")] if self.expires_at and self.expires_at <= now else []
 
 
 class RollApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
