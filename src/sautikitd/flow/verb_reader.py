@@ -12,6 +12,7 @@ from sautikitd.flow.document import MAX_ACTIONS, FlowProblem, FlowWarning, Probl
 from sautikitd.flow.json_text import pointer_to
 from sautikitd.flow.verbs.registry import VERBS, AnyVerb
 from sautikitd.flow.verbs.verb import Verb
+from sautikitd.wording import in_plain_words
 
 MAX_REASON = 300
 """Characters of a reason that may repeat what was sent."""
@@ -88,7 +89,7 @@ class ActionReader:
             return msgspec.convert(value, kind, strict=self._strict)
         except msgspec.ValidationError as error:
             reason, place = _placed(str(error), pointer)
-            self._refuse(ProblemCode.FIELD_INVALID, place, reason[:MAX_REASON])
+            self._refuse(ProblemCode.FIELD_INVALID, place, in_plain_words(reason, kind)[:MAX_REASON])
             return None
 
     def _nested(self, value: object, pointer: str, allowed: frozenset[str]) -> tuple[AnyVerb, ...]:
