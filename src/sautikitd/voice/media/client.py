@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from sautikitd.voice.media import protocol
+from sautikitd.voice.media.frames import FrameSocket
 from sautikitd.voice.media.process import Options
 from sautikitd.voice.media.protocol import Event, Gauges, LegStats, LocalMedia, RemoteMedia, Segment
 
@@ -37,11 +38,11 @@ class MediaClient:
     def __init__(
         self,
         process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
     ) -> None:
         self._process = process
-        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._decoder = msgspec.msgpack.Decoder(protocol.FromMedia)
+        self._wire = FrameSocket(self._take, self._end)
         self._next_id = 0
         self._pending: dict[int, asyncio.Future[protocol.Struct]] = {}
         self._listeners: dict[str, OnEvent] = {}
@@ -49,7 +50,6 @@ class MediaClient:
         self._on_lost: list[Callable[[], None]] = []
         self._lost = False
         self._closing = False
-        self._reading = asyncio.ensure_future(self._read(reader))
 
     @classmethod
     async def spawn(
@@ -82,8 +82,8 @@ class MediaClient:
                 # Array operations here are small: more threads would only fight for the core.
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
-        client = cls(process, reader, writer)
+        client = cls(process)
+        await client._loop.create_connection(lambda: client._wire, sock=ours)
         try:
             await client.gauges()  # answered: it has started
         except MediaLost:
@@ -115,13 +115,13 @@ class MediaClient:
     async def close(self) -> None:
         """Ends the process; its recordings' files are finished first."""
         self._closing = True
-        self._writer.close()
+        self._wire.close()
         try:
             await asyncio.wait_for(self._process.wait(), _EXIT_S)
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
-        await self._reading
+        await self._wire.ended
 
     # Legs
 
@@ -301,9 +301,9 @@ class MediaClient:
         if self._lost or self._closing:
             raise MediaLost("the media process has ended")
         self._next_id += 1
-        waiting: asyncio.Future[protocol.Struct] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[protocol.Struct] = self._loop.create_future()
         self._pending[self._next_id] = waiting
-        self._writer.write(protocol.frame(protocol.Request(id=self._next_id, command=command)))
+        self._wire.send(protocol.frame(protocol.Request(id=self._next_id, command=command)))
         result = await waiting
         if isinstance(result, protocol.Refused):
             raise MediaRefused(result.message)
@@ -311,23 +311,17 @@ class MediaClient:
             raise TypeError(f"{type(command).__name__} was answered with {type(result).__name__}")
         return result
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        loop, decoder = asyncio.get_running_loop(), msgspec.msgpack.Decoder(protocol.FromMedia)
-        try:
-            while (body := await protocol.read_frame(reader)) is not None:
-                message = decoder.decode(body)
-                if isinstance(message, protocol.Reply):
-                    waiting = self._pending.pop(message.id, None)
-                    if waiting is not None and not waiting.done():
-                        waiting.set_result(message.result)
-                elif (listener := self._listeners.get(message.leg_id)) is not None:
-                    loop.call_soon(listener, message)  # its faults are its own, and do not end the reading
-        finally:
-            self._end()
+    def _take(self, body: bytes) -> None:
+        message = self._decoder.decode(body)
+        if isinstance(message, protocol.Reply):
+            waiting = self._pending.pop(message.id, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message.result)
+        elif (listener := self._listeners.get(message.leg_id)) is not None:
+            self._loop.call_soon(listener, message)  # its faults are its own, and do not end the reading
 
     def _end(self) -> None:
         self._lost = not self._closing
-        self._writer.close()
         for waiting in self._pending.values():
             if not waiting.done():
                 waiting.set_exception(MediaLost("the media process has ended"))

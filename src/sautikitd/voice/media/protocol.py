@@ -16,7 +16,7 @@ from sautikitd.voice.media.listening.answerer import Answerer, GreetingEnd
 from sautikitd.voice.media.terms import DtlsTerms, IceTerms, SrtpTerms
 
 LARGEST_MESSAGE = 1 << 20
-_LENGTH = struct.Struct("!I")
+LENGTH = struct.Struct("!I")
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -412,13 +412,13 @@ _encoder = msgspec.msgpack.Encoder()
 def frame(message: Struct) -> bytes:
     """The message with its length before it."""
     body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
+    return LENGTH.pack(len(body)) + body
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
     """The next message's body; None at the end of the stream. Raises ValueError for one that is too large."""
     try:
-        (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
         if size > LARGEST_MESSAGE:
             raise ValueError(f"a message of {size} bytes is larger than {LARGEST_MESSAGE}")
         return await reader.readexactly(size)
