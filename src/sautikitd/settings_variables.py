@@ -67,7 +67,8 @@ VARIABLES: tuple[Variable, ...] = (
         "media_advertise",
         readers.ip_addresses,
         "The addresses far ends send RTP to, with commas, one of each IP family; default the advertised address. For "
-        "IPv6 beside IPv4 listen on ::.",
+        "IPv6 beside IPv4 listen on ::; far ends of the other family than the advertised address are then told of the "
+        "one here for SIP, too.",
         "203.0.113.7,2001:db8::7",
     ),
     Variable(

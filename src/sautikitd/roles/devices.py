@@ -60,7 +60,7 @@ def own_hosts(settings: Settings) -> set[str]:
     """What devices may call us: the domain, and the address behind it."""
     domain = settings.sip_domain
     host = domain.rpartition(":")[0] if domain.rpartition(":")[2].isdigit() and ":" in domain else domain
-    hosts = {host.strip("[]"), settings.sip_advertise}
+    hosts = {host.strip("[]"), settings.sip_advertise, *settings.media_advertise}
     return hosts | {"localhost", "127.0.0.1"} if settings.dev else hosts
 
 

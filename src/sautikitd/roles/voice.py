@@ -183,6 +183,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
             tls=tls,
             websockets=websockets_of(settings, tls),
             inside=inside,
+            beside=settings.media_advertise,
         )
         held.push_async_callback(agent.stop)
         media = MediaPool(

@@ -1,6 +1,7 @@
 """UDP and TCP on one port: framing, keep-alives, size, reuse, and nothing left behind."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -12,6 +13,8 @@ from sautikitd.voice.sip.events import Acknowledged, Answered, Failed, Progress,
 from sautikitd.voice.sip.framing import MAX_HEAD, BrokenStream, StreamFramer
 from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.user_agent import Gauges, UserAgent
+from sautikitd.voice.sip.websocket import WebSocketOptions
+from voice.sip.certificates import Authority
 from voice.sip.far_end import FAST, OUR_SDP, user_agent
 from voice.sip.manual_timers import ManualScheduler
 from voice.sip.parties import Callee, place, until
@@ -135,6 +138,48 @@ async def test_calls_go_over_ipv6(transport: Transport) -> None:
         await until(taken, Acknowledged)
         assert await taken.bye() == 200
         await until(call, RemoteBye)
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_who_has_one_family_only_is_told_of_our_address_of_that(
+    host: str, transport: Transport
+) -> None:
+    """ACK and BYE come to our Contact, both ways: a far end of one family could not send them to the other's."""
+    called = Callee()
+    agent, callee = UserAgent(timers=FAST, on_invite=called.take), Callee()
+    await agent.start(("::", 0), ("127.0.0.1", None), beside=("127.0.0.1", "::1"))
+    async with user_agent(host=host, on_invite=callee.take) as far:
+        call = await place(agent, Hop(host=host, port=far.bound[1], transport=transport))
+        taken = await callee.call()
+        await taken.answer(OUR_SDP)
+        await until(call, Answered)
+        await until(taken, Acknowledged)
+        assert await taken.bye() == 200
+        await until(call, RemoteBye)
+        call = await place(far, Hop(host=host, port=agent.bound[1], transport=transport))
+        taken = await called.call()
+        await taken.answer(OUR_SDP)
+        await until(call, Answered)
+        await until(taken, Acknowledged)
+        assert await call.bye() == 200
+        await until(taken, RemoteBye)
+    await agent.stop()
+
+
+async def test_everywhere_means_both_families_on_every_transport(tmp_path: Path) -> None:
+    shown = Authority(tmp_path).options("sip.sautikit.example")
+    agent = UserAgent(timers=FAST)
+    sockets = [WebSocketOptions(host="::", port=0)]
+    await agent.start(("::", 0), ("127.0.0.1", None), tls=shown, websockets=sockets)
+    ports = agent.bound[1], agent.bound_tls, agent.bound_websocket(Transport.WS)
+    for host in ("127.0.0.1", "::1"):
+        for port in ports:
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+    with pytest.raises(OSError, match="already in use"):
+        await UserAgent(timers=FAST).start(("::", agent.bound[1]), ("127.0.0.1", None))
+    await agent.stop()
 
 
 async def test_a_wildcard_bind_needs_an_address_to_advertise() -> None:

@@ -239,6 +239,14 @@ def unbracketed(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
+_MAPPED = "::ffff:"  # RFC 4291 §2.5.5.2
+
+
+def unmapped(host: str) -> str:
+    """An IPv4 address as people write it, where a socket for both families has it as an IPv6 one."""
+    return host.removeprefix(_MAPPED) if "." in host else host
+
+
 def is_ip(host: str) -> bool:
     try:
         ipaddress.ip_address(unbracketed(host))
@@ -247,6 +255,15 @@ def is_ip(host: str) -> bool:
     return True
 
 
+def family_of(host: str) -> int | None:
+    """4 or 6 of an IP address; None of a name."""
+    return _ip(host).version if is_ip(host) else None
+
+
 def is_private(host: str) -> bool:
     """Whether an IP address means nothing on the Internet (RFC 1918, 4193, 6598 …); False for a name."""
-    return is_ip(host) and not ipaddress.ip_address(unbracketed(host)).is_global
+    return is_ip(host) and not _ip(host).is_global
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(unmapped(unbracketed(host)))

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
+from sautikitd.voice.sip.address import unmapped
 from sautikitd.voice.sip.framing import BrokenStream, StreamFramer
 from sautikitd.voice.sip.hops import Hop, Source, Transport
 from sautikitd.voice.sip.tls import HANDSHAKE_SECONDS
@@ -70,7 +71,7 @@ class StreamConnection(asyncio.Protocol):
         if name is None or not self._pool.admit(self):
             self._transport.abort()
             return
-        self.peer = (name[0], name[1])
+        self.peer = (unmapped(name[0]), name[1])
         self._pool.add(self)
         self._rest()
         if self.name is not None:

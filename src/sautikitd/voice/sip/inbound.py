@@ -44,7 +44,7 @@ class InboundCall:
         self._request = transaction.arrival
         self._reminder: Cancellable | None = None
         source = self._request.source
-        contact = stack.contact(self._request.request.uri.user or "", source.transport)
+        contact = stack.contact(self._request.request.uri.user or "", source.transport, source.host)
         state = dialog_of_callee(self._request, new_tag(), contact)
         if proved or source.transport.websocket:
             state = msgspec.structs.replace(state, hop=source.fixed_hop)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sipmessage import Request
 
-from sautikitd.voice.sip.address import NameAddr, SipUri, sip_uri
+from sautikitd.voice.sip.address import NameAddr, SipUri, family_of, sip_uri
 from sautikitd.voice.sip.dialog import blank_request
 from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.stack import ALLOWED, SUPPORTED, new_tag
@@ -28,8 +28,13 @@ class InviteState(msgspec.Struct, frozen=True, kw_only=True):
     cseq: int = 1  # of attempt 1
     attempt: int = 1
     sent_by: tuple[str, int]  # host and port of our Via
+    sent_by_family: dict[int, tuple[str, int]] = {}  # of those to far ends at IPv4 (4) and IPv6 (6) addresses
     hop: Hop
     routes: tuple[str, ...] = ()  # Route values that it sets out with
+
+    @property
+    def current_sent_by(self) -> tuple[str, int]:
+        return self.sent_by_family.get(family_of(self.hop.host) or 0, self.sent_by)
 
     @property
     def current_branch(self) -> str:
@@ -59,6 +64,7 @@ def prepare(
     asserted_identity: str | None,
     headers: Sequence[tuple[str, str]],
     sent_by: tuple[str, int],
+    sent_by_family: dict[int, tuple[str, int]],
     routes: tuple[str, ...] = (),
 ) -> PreparedInvite:
     """Raises `ValueError` for a URI that cannot be read or a header with control characters."""
@@ -74,6 +80,7 @@ def prepare(
         target=target,
         branch=new_branch(),
         sent_by=sent_by,
+        sent_by_family=sent_by_family,
         hop=hop,
         routes=routes,
     )
@@ -85,7 +92,7 @@ def prepare(
 def _skeleton(state: InviteState, method: str) -> Request:
     """What INVITE and its CANCEL have in common (RFC 3261 §9.1)."""
     request = blank_request(method, state.target)
-    request.headers.set("Via", write_via(state.hop.transport, *state.sent_by, state.current_branch))
+    request.headers.set("Via", write_via(state.hop.transport, *state.current_sent_by, state.current_branch))
     request.headers.set("Max-Forwards", "70")
     request.headers.set("From", f"{state.local};tag={state.local_tag}")
     request.headers.set("To", state.remote)
@@ -119,4 +126,4 @@ def invite_request(prepared: PreparedInvite, sdp: bytes, user_agent: str) -> Req
 
 def contact_of(state: InviteState) -> str:
     named = None if state.hop.transport is Transport.UDP else state.hop.transport.in_uri
-    return f"<{sip_uri(NameAddr.parse(state.local).user, *state.sent_by, named)}>"
+    return f"<{sip_uri(NameAddr.parse(state.local).user, *state.current_sent_by, named)}>"

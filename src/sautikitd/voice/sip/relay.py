@@ -81,13 +81,14 @@ class FlowTokens:
 
 
 class FlowRelay:
-    """`sent_by` tells our own address on a transport as devices know it, `inside` where other nodes reach us over TCP."""
+    """`sent_by` tells our own address on a transport, as a device at some address knows it; `inside` is where other nodes
+    reach us over TCP."""
 
     def __init__(
         self,
         key: bytes,
         outlet: Outlet,
-        sent_by: Callable[[Transport], Address],
+        sent_by: Callable[[Transport, str], Address],
         inside: Callable[[], Address],
     ) -> None:
         self._tokens = FlowTokens(key)
@@ -122,7 +123,7 @@ class FlowRelay:
         stamp_via(request, arrived.via, source)
         if way.to_device:
             back = _WayBack(Transport.TCP, way.home, False, _transaction_of(arrived))
-            us = self._sent_by(way.transport)
+            us = self._sent_by(way.transport, way.device[0])
             hop = Hop(host=way.device[0], port=way.device[1], transport=way.transport, fixed=True)
         else:
             back = _WayBack(source.transport, (source.host, source.port), True, _transaction_of(arrived))
@@ -145,7 +146,9 @@ class FlowRelay:
         """Both routes, the device's on top, which it will use first and a node last."""
         facing_home = _route(self._tokens.seal(way), self._inside(), Transport.TCP)
         back = msgspec.structs.replace(way, to_device=False)
-        facing_device = _route(self._tokens.seal(back), self._sent_by(way.transport), way.transport)
+        facing_device = _route(
+            self._tokens.seal(back), self._sent_by(way.transport, way.device[0]), way.transport
+        )
         request.headers.setlist(
             "Record-Route", [facing_device, facing_home, *request.headers.getlist("Record-Route")]
         )
@@ -174,7 +177,7 @@ class FlowRelay:
             uri = SipUri.parse(NameAddr.parse(route).uri)
         except MalformedAddress:
             return None
-        ours = self._inside()[0], self._sent_by(Transport.TCP)[0]
+        ours = {self._inside()[0], *(self._sent_by(Transport.TCP, far)[0] for far in ("", "0.0.0.0", "::"))}
         if not uri.user or unbracketed(uri.host) not in ours:
             return None
         return self._tokens.open(uri.user, FlowWay)

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from sipmessage import Request
 
-from sautikitd.voice.sip.address import is_private, sip_uri
+from sautikitd.voice.sip.address import family_of, is_private, sip_uri
 from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.client_transaction import Failure
 from sautikitd.voice.sip.connections import IDLE_SECONDS, Address
@@ -108,6 +108,7 @@ class SipStack:
         self.dialogs: dict[DialogKey, DialogOwner] = {}
         self.advertised: Address = ("", 0)
         self.inside: Address = ("", 0)
+        self._hosts: dict[int | None, str] = {}  # those advertised, by their family
         self.relay = (
             None
             if flow_key is None
@@ -126,6 +127,7 @@ class SipStack:
         tls: TlsOptions | None,
         websockets: Sequence[WebSocketOptions] = (),
         inside: str | None = None,
+        beside: Sequence[str] = (),
     ) -> None:
         await self.transport.start(bind, tls, websockets)
         host, port = advertised or (self.transport.bound[0], None)
@@ -133,6 +135,8 @@ class SipStack:
             await self.transport.stop()
             raise ValueError("bound to every address: say which one to advertise")
         self.advertised = (host, port or self.transport.bound[1])
+        if (family := family_of(host)) is not None:  # a name may have addresses of both
+            self._hosts = {family_of(one): one for one in beside} | {family: host}
         self.inside = (inside, self.transport.bound[1]) if inside else self.advertised
         if tls is not None:
             self._tls_port = tls.advertised_port or self.transport.bound_tls or tls.port or DEFAULT_PORT
@@ -196,21 +200,26 @@ class SipStack:
 
     # Requests.
 
-    def sent_by(self, transport: Transport) -> Address:
-        """Our host and port as far ends on a transport see them."""
-        return self.advertised[0], self._tls_port if transport is Transport.TLS else self.advertised[1]
+    def sent_by(self, transport: Transport, far: str = "") -> Address:
+        """Our host and port as far ends on a transport see them; of the family of `far`, where we have one of that."""
+        host = self._hosts.get(family_of(far), self.advertised[0])
+        return host, self._tls_port if transport is Transport.TLS else self.advertised[1]
+
+    def sent_by_family(self, transport: Transport) -> dict[int, Address]:
+        """The same for far ends of each family of which an address of ours is advertised."""
+        return {family: self.sent_by(transport, host) for family, host in self._hosts.items() if family}
 
     def _reached_inside(self) -> Address:
         return self.inside
 
-    def contact(self, user: str, transport: Transport) -> str:
-        """Our Contact value on a transport; UDP goes without saying."""
+    def contact(self, user: str, transport: Transport, far: str) -> str:
+        """Our Contact value on a transport, for somebody at the address `far`; UDP goes without saying."""
         named = None if transport is Transport.UDP else transport.in_uri
-        return f"<{sip_uri(user, *self.sent_by(transport), named)}>"
+        return f"<{sip_uri(user, *self.sent_by(transport, far), named)}>"
 
     def dress(self, request: Request, hop: Hop, branch: str) -> None:
         """Puts on a request what every one of ours carries, the Via of its next hop first of all."""
-        request.headers.set("Via", write_via(hop.transport, *self.sent_by(hop.transport), branch))
+        request.headers.set("Via", write_via(hop.transport, *self.sent_by(hop.transport, hop.host), branch))
         request.headers.set("Max-Forwards", "70")
         request.headers.set("User-Agent", self.name)
 

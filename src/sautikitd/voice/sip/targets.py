@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from sautikitd.voice.sip.address import is_ip, unbracketed
+from sautikitd.voice.sip.address import is_ip, unbracketed, unmapped
 from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.srv import SrvAnswer, SrvLookup, SrvRecord, in_order, look_up_srv, srv_name
 
@@ -85,4 +85,4 @@ async def _addresses(host: str, port: int, *, six: bool) -> list[str]:
         family=socket.AF_INET6 if six else socket.AF_INET,
         flags=socket.AI_V4MAPPED if six else 0,
     )
-    return [str(entry[4][0]) for entry in found]
+    return [unmapped(str(entry[4][0])) for entry in found]

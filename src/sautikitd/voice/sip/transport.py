@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from sautikitd.voice.sip.address import unbracketed
+from sautikitd.voice.sip.address import unbracketed, unmapped
 from sautikitd.voice.sip.connections import IDLE_SECONDS, PING, Address, ConnectionPool
 from sautikitd.voice.sip.hops import Flow, Hop, Source, Transport
+from sautikitd.voice.sip.listening import place_of, sendable
 from sautikitd.voice.sip.tls import HANDSHAKE_SECONDS, TlsOptions
 from sautikitd.voice.sip.websocket import WebSocketOptions, WebSocketServer
 from sautikitd.voice.sip.wire import ViaHop
@@ -29,7 +30,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data.strip(b"\r\n\x00"):  # keep-alives of NATed phones: nothing to read
-            self._receive(data, Source(Transport.UDP, addr[0], addr[1]))
+            self._receive(data, Source(Transport.UDP, unmapped(addr[0]), addr[1]))
 
     def connection_lost(self, error: Exception | None) -> None:
         self.closed.set()
@@ -92,7 +93,10 @@ class TransportLayer:
             self._shown.append(context)
             self._shown_as_of = tls.written_at()
             server = await asyncio.get_running_loop().create_server(
-                self._tls.make, host, tls.port, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                self._tls.make,
+                **place_of(host, tls.port),
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )
             self._servers.append(server)
             self.bound_tls = int(server.sockets[0].getsockname()[1])
@@ -137,7 +141,7 @@ class TransportLayer:
         )
         name = self._udp.get_extra_info("sockname")
         self.bound = (name[0], name[1])
-        self._servers.append(await loop.create_server(self._tcp.make, bind[0], self.bound[1]))
+        self._servers.append(await loop.create_server(self._tcp.make, **place_of(bind[0], self.bound[1])))
 
     async def _unbind(self) -> None:
         for server in self._servers:
@@ -208,7 +212,8 @@ class TransportLayer:
             failed(OSError("transport is closed"))
             return
         try:
-            self._udp.sendto(data, (unbracketed(hop.host), hop.port))
+            host = sendable(unbracketed(hop.host), over_six=":" in self.bound[0])
+            self._udp.sendto(data, (host, hop.port))
         except (OSError, ValueError) as error:  # ValueError: uvloop, for an address it cannot take
             failed(error if isinstance(error, OSError) else OSError(str(error)))
 

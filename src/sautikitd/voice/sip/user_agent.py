@@ -114,15 +114,17 @@ class UserAgent:
         tls: TlsOptions | None = None,
         websockets: Sequence[WebSocketOptions] = (),
         inside: str | None = None,
+        beside: Sequence[str] = (),
     ) -> None:
         """Listens on UDP and TCP at `bind`; port 0 takes one that is free for both. With `tls` also on TLS, at
         the port that it names, and for each of `websockets` where that says.
 
         `advertised` stands in Via and Contact when the far ends see another address; its port None is the
-        bound one. `inside` is the address at which other nodes reach us, where that is not the advertised one.
+        bound one. `inside` is the address at which other nodes reach us, where that is not the advertised one;
+        `beside` are advertised to far ends of other families than that of `advertised`.
         Raises `OSError` if the port is taken, `ValueError` if nothing can be advertised.
         """
-        await self._stack.start(bind, advertised, tls, websockets, inside)
+        await self._stack.start(bind, advertised, tls, websockets, inside, beside)
 
     async def stop(self) -> None:
         """Drops everything without a word: hang up first. The port is free when this returns."""
@@ -204,6 +206,7 @@ class UserAgent:
             asserted_identity=asserted_identity,
             headers=headers,
             sent_by=self._stack.sent_by(hop.transport),
+            sent_by_family=self._stack.sent_by_family(hop.transport),
             routes=routes,
         )
 
@@ -270,7 +273,7 @@ class UserAgent:
         request.headers.set("CSeq", f"{cseq} {method}")
         self._stack.dress(request, hop, new_branch())
         if contact:
-            request.headers.set("Contact", self._stack.contact(sender.user, hop.transport))
+            request.headers.set("Contact", self._stack.contact(sender.user, hop.transport, hop.host))
         for name, value in headers:
             request.headers.set(name, value)
         if authorizer is not None:

@@ -9,7 +9,9 @@ import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 
+from sautikitd.voice.sip.address import unmapped
 from sautikitd.voice.sip.hops import Hop, Source, Transport
+from sautikitd.voice.sip.listening import EVERYWHERE, listening_socket
 from sautikitd.voice.sip.wire import MAX_MESSAGE
 
 SUBPROTOCOL = "sip"
@@ -97,8 +99,12 @@ class WebSocketServer:
         await runner.setup()
         self._runner = runner
         options = self._options
-        site = web.TCPSite(runner, options.host, options.port, ssl_context=options.context)
         try:
+            site: web.BaseSite
+            if options.host == EVERYWHERE:
+                site = web.SockSite(runner, listening_socket(options.port), ssl_context=options.context)
+            else:
+                site = web.TCPSite(runner, options.host, options.port, ssl_context=options.context)
             await site.start()
         except OSError:
             await self.stop()
@@ -182,7 +188,7 @@ class WebSocketServer:
         name = request.transport.get_extra_info("peername") if request.transport else None
         if name is None:
             return None
-        host, port = str(name[0]), int(name[1])
+        host, port = unmapped(str(name[0])), int(name[1])
         forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
         if forwarded and any(ip_address(host) in network for network in self._options.proxies):
             try:
