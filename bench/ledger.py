@@ -4,11 +4,13 @@
 
 Shapes: `hold`, one statement that commits by itself; `25 holds together`, as a claim takes the calls of a rush, of one
 wallet or of as many as there are, each counted; and `hold, settle`, calls' money in two transactions, each counted, one
-by one or 25 together, as a voice node closes the calls that end in a rush. Coroutines enough for `--waiting` calls share
-`--clients` connections; pgbench has as many connections. The two sides take turns, `--rounds` times, each with
-connections of its own that are new, and the medians are told: on a busy machine only their ratio and the processor time
-mean anything. One wallet's transactions commit one after the other, each with a write to disk of its own, so that none
-of the two can be faster than the disk: how long it takes is told as well.
+by one or 25 together, as a voice node closes the calls that end in a rush.
+
+Coroutines enough for `--waiting` calls share `--clients` connections; pgbench has as many connections, with the settings
+of a voice node's as ours. The two sides take turns, `--rounds` times, each with new connections, and the medians are
+told: on a busy machine only their ratio and the processor time mean anything. What is together costs pgbench's server a
+little more, which has to make up the arrays. One wallet's transactions commit one after the other, each with a write to
+disk of its own, so that none of the two can be faster than the disk: how long it takes is told as well.
 
 Afterwards `--waiting` coroutines ask at once for holds of a wallet that bears a tenth of them, and the books are
 audited. The status is 1 where a hold too many was taken or the audit finds anything.
@@ -18,7 +20,6 @@ import argparse
 import asyncio
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,10 @@ from sautikitd.wallet.audit import audit
 from sautikitd.wallet.errors import InsufficientFunds
 from sautikitd.wallet.models import Account, Bill, Cause, Details, EntryType, Wish
 from sautikitd.wallet.service import Wallets
+
+sys.path.insert(0, str(Path(__file__).with_name("database")))
+
+from server_time import Spent, reading
 
 WALLETS = 1_000
 HELD, PAID = 300, 100
@@ -94,64 +99,6 @@ async def open_wallets(database: Database, wallets: Wallets, numbers: Iterable[i
             await wallets.open_wallets(connection, account.workspace_id)
             cause = Cause(EntryType.TOP_UP, str(number))
             await wallets.credit(connection, account, cause, money, Details(description="Bench money"))
-
-
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-
-_DISK = """
-SELECT coalesce(sum(fsyncs), 0)::float8 AS fsyncs, coalesce(sum(fsync_time), 0)::float8 AS fsync_ms
-FROM pg_stat_io WHERE object = 'wal'
-"""
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Sums so far, or between two readings: seconds, but for `fsyncs`, a count."""
-
-    wall: float
-    server: float
-    client: float
-    fsyncs: float
-    syncing: float
-
-    def since(self, before: "Spent") -> "Spent":
-        return Spent(
-            wall=self.wall - before.wall,
-            server=self.server - before.server,
-            client=self.client - before.client,
-            fsyncs=self.fsyncs - before.fsyncs,
-            syncing=self.syncing - before.syncing,
-        )
-
-
-async def reading(superuser: Connection, postmaster: int) -> Spent:
-    """The client is this process and the children it has waited for, which is pgbench."""
-    disk = await superuser.fetchrow(_DISK)
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return Spent(
-        wall=time.perf_counter(),
-        server=_server_seconds(postmaster),
-        client=own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-        fsyncs=disk["fsyncs"],
-        syncing=disk["fsync_ms"] / 1_000,
-    )
-
-
-def _server_seconds(postmaster: int) -> float:
-    """Of the postmaster, of the backends that have ended, and of those that run."""
-    total = 0.0
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(folder.name) == postmaster:
-            total += sum(map(int, fields[11:15]))
-        elif int(fields[1]) == postmaster:
-            total += sum(map(int, fields[11:13]))
-    return total * _TICK_S
 
 
 class Run:
@@ -267,6 +214,10 @@ def _filled(statement: str, values: Sequence[str]) -> str:
     return re.sub(r"\$(\d+)", lambda match: values[int(match[1]) - 1], one_line).strip()
 
 
+# What a voice node's connections are told (`keep_plans`), and so ours.
+_AS_A_NODE = {"PGOPTIONS": "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"}
+
+
 async def pgbench(url: str, shape: "Shape", seconds: int, clients: int) -> float:
     """Transactions per second."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
@@ -274,7 +225,9 @@ async def pgbench(url: str, shape: "Shape", seconds: int, clients: int) -> float
         file.flush()
         options = ["-n", "-M", "prepared", "-f", file.name, "-c", str(clients), "-j", "2", "-T", str(seconds)]
         command = [str(_binaries() / "pgbench"), *options, url]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=False, env=os.environ | _AS_A_NODE
+        )
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if done.returncode or not found:
         raise RuntimeError(f"pgbench failed:\n{done.stdout}{done.stderr}")
@@ -297,14 +250,12 @@ class Shape:
 
 
 SHAPES = tuple(
-    Shape(
-        f"{together} {what} together, {where}" if together > 1 else f"{what}, {where}",
-        among,
-        together,
-        settles,
-    )
+    Shape(f"{names[together > 1]}, {where}", among, together, settles)
     for among, where in ((1, "one hot wallet"), (WALLETS, f"{WALLETS:,} wallets"))
-    for what, settles in (("hold", False), ("hold, settle", True))
+    for settles, names in (
+        (False, ("hold", f"{TOGETHER} holds together")),
+        (True, ("hold, settle", f"{TOGETHER} holds, settled together")),
+    )
     for together in (1, TOGETHER)
 )
 
@@ -347,12 +298,14 @@ class Bench:
     async def _round(self, shape: Shape) -> tuple[Turn, Turn]:
         """Both sides come with connections that have planned nothing yet."""
         seconds, clients = self._chosen.seconds, self._chosen.clients
-        database = await Database.connect(self._server.url(), minimum=clients, maximum=clients)
         before = await reading(self._superuser, self._postmaster)
+        database = await Database.connect(
+            self._server.url(), minimum=clients, maximum=clients, keep_plans=True
+        )
         run = Run(database, self._wallets, shape)
         reached = await run.go(seconds, max(clients, self._chosen.waiting // shape.together))
-        between = await reading(self._superuser, self._postmaster)
         await database.close()
+        between = await reading(self._superuser, self._postmaster)
         theirs = await pgbench(self._server.url(), shape, seconds, clients)
         after = await reading(self._superuser, self._postmaster)
         ours = Turn(reached, between.since(before), run.percentile(0.5), run.percentile(0.99))
