@@ -15,6 +15,7 @@ from sautikitd.recordings.errors import RecordingUnfinished
 from sautikitd.recordings.models import TRANSITIONS, RecordingStatus
 from sautikitd.recordings.service import UnknownRecording
 from sautikitd.recordings.spool import Spool, held
+from sautikitd.timestamps import rfc3339
 
 
 async def test_a_finished_recording_is_in_the_store_told_of_once_and_out_of_the_spool(office: Office) -> None:
@@ -43,6 +44,8 @@ async def test_a_finished_recording_is_in_the_store_told_of_once_and_out_of_the_
         "download_url": "…",
         "expires_at": "2026-11-23T10:00:00.000Z",
         "client_request_id": "order 7",
+        "media_url": f"http://api.test/v1/recordings/{recording_id}/media",
+        "started_at": rfc3339(stored.created_at),
     }
 
 

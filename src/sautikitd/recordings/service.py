@@ -287,9 +287,8 @@ class RecordingService:
             client_request_id=call.client_request_id,
             media_url=self._links.media_url(recording.id),
             source=recording.source,
-            started_at=recording.created_at,
         )
-        data = msgspec.to_builtins(payload)
+        data = msgspec.to_builtins(payload) | {"started_at": rfc3339(recording.created_at)}
         if link:
             data["expires_at"] = rfc3339(link.expires_at)
         event = Event(
