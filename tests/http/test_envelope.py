@@ -91,6 +91,7 @@ MALFORMED: dict[str, bytes | str] = {
     "doubled key": '{"name": 1, "name": 2}',
     "doubled key inside": '{"a": {"b": 1, "b": 2}}',
     "no number": '{"name": NaN}',
+    "a number beyond all": '{"name": -1e999}',
     "more than one": '{"name": "a"} x',
     "not UTF-8": b"\xff\xfe",
     "too deep": "[" * 100_000,
@@ -120,11 +121,11 @@ async def test_every_bad_field_is_told_at_its_place(api: httpx.AsyncClient) -> N
     assert fields_of(refused) == [
         FieldProblem("/nam", "unknown field; did you mean `name`?"),
         FieldProblem("/name", "required, but missing"),
-        FieldProblem("/wheels/0/size", "expected `int` >= 1"),
+        FieldProblem("/wheels/0/size", "must be at least 1"),
         FieldProblem("/wheels/1/x~1y", "unknown field"),
         FieldProblem("/wheels/1/colour", "red or green"),
-        FieldProblem("/wheels/2", "expected `object`, got `int`"),
-        FieldProblem("/note", "expected `str`, got `null`"),
+        FieldProblem("/wheels/2", "must be an object, not a whole number"),
+        FieldProblem("/note", "must be text, not null"),
     ]
 
 
@@ -220,3 +221,12 @@ async def test_a_failed_wake_up_does_not_undo_an_answer(api: httpx.AsyncClient) 
 async def test_an_empty_answer_is_empty(api: httpx.AsyncClient) -> None:
     answer = await api.post("/v1/nothing")
     assert (answer.status_code, answer.content) == (204, b"")
+
+
+async def test_another_way_to_write_a_known_name_is_recognised(api: httpx.AsyncClient) -> None:
+    refused = await post(api, '{"Name": "a", "WHEELS": [], "no-te": "b"}')
+    assert [field for field in fields_of(refused) if field.problem.startswith("unknown")] == [
+        FieldProblem("/Name", "unknown field; did you mean `name`?"),
+        FieldProblem("/WHEELS", "unknown field; did you mean `wheels`?"),
+        FieldProblem("/no-te", "unknown field; did you mean `note`?"),
+    ]

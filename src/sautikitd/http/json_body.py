@@ -1,6 +1,7 @@
 """A body as JSON: UTF-8, no name twice in one object, no NaN, nothing that the database cannot keep."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,4 +56,13 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # it would be kept as null
+        raise ValueError(f"{text[:40]} is beyond the numbers that can be kept")
+    return number
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
+)

@@ -28,6 +28,7 @@ from sautikitd.http.checks import (
     within,
 )
 from sautikitd.http.json_body import UNSTORABLE, parse_json, unstorable
+from sautikitd.wording import in_plain_words
 
 T = TypeVar("T")
 
@@ -94,7 +95,7 @@ class _Reader:
         except _UNREADABLE as exc:
             if isinstance(plain, dict) and issubclass(kind, msgspec.Struct):
                 return Reading(*self._struct(kind, plain, pointer))
-            return Reading(_UNREAD, [_fault(exc, pointer)])
+            return Reading(_UNREAD, [_fault(exc, kind, pointer)])
         return Reading(value, list(faults_of(value, self.given, pointer)))
 
     def _value(self, kind: Any, plain: Any, pointer: str) -> tuple[Any, list[Fault]]:
@@ -113,7 +114,7 @@ class _Reader:
             return self._list(kind, lists, plain, pointer)
         if isinstance(plain, float) and plain.is_integer() and _is_whole(kind):
             return self._value(kind, int(plain), pointer)  # JSON knows no difference between 5.0 and 5
-        return _UNREAD, [_fault(why, pointer)]
+        return _UNREAD, [_fault(why, kind, pointer)]
 
     def _struct(
         self, kind: type[msgspec.Struct], plain: dict[str, Any], pointer: str
@@ -145,7 +146,7 @@ class _Reader:
         try:
             msgspec.convert(plain, _of_anything(lists))  # how many there may be
         except msgspec.ValidationError as exc:
-            faults.append(_fault(exc, pointer))
+            faults.append(_fault(exc, lists, pointer))
         if faults:
             return _UNREAD, faults
         value = [item for item, _ in items]
@@ -155,9 +156,16 @@ class _Reader:
 def _unknown(plain: Mapping[str, Any], known: list[str | None], pointer: str) -> Iterator[Fault]:
     names = [name for name in known if name]
     for place, name in enumerate(name for name in plain if name not in names):
-        nearest = difflib.get_close_matches(name, names, n=1) if place < _MOST_HINTS else []
-        hint = f"; did you mean `{nearest[0]}`?" if nearest else ""
+        nearest = _nearest(name, names) if place < _MOST_HINTS else None
+        hint = f"; did you mean `{nearest}`?" if nearest else ""
         yield Fault(within(pointer, f"/{escape(name)}"), f"unknown field{hint}")
+
+
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    """The same but for case and signs, as in `From` and `timeoutSeconds`, or similar."""
+    plainly = {"".join(filter(str.isalnum, known)).lower(): known for known in names}
+    same = plainly.get("".join(filter(str.isalnum, name)).lower())
+    return same or next(iter(difflib.get_close_matches(name, names, n=1)), None)
 
 
 def _by_known_names(kind: type, plain: dict[str, Any]) -> dict[str, Any]:
@@ -173,14 +181,14 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
     return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
 
 
-def _fault(exc: Exception, pointer: str) -> Fault:
+def _fault(exc: Exception, kind: Any, pointer: str) -> Fault:
     text = str(exc)
     found = _AT_PATH.search(text)
     if found:
         text = text[: found.start()]
         inner = found.group(1).replace("[", "/").replace("]", "").replace(".", "/")
         pointer += inner.replace("/...", "")
-    return Fault(pointer, text[:1].lower() + text[1:])
+    return Fault(pointer, in_plain_words(text, kind))
 
 
 def _bare(kind: Any) -> Any:
