@@ -1,6 +1,7 @@
 """`/v1/webhooks` and `/v1/events` through the whole HTTP kernel."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
@@ -28,17 +29,23 @@ NUMBER = uuid4()
 
 
 class Keys:
-    """`key` and `restricted` are of one workspace, the second for one number only; `other` is of another one."""
+    """`key`, `restricted` and `ahead` are of one workspace, the second for one number only, the third with its test clock
+    six days ahead; `other` is of another one."""
 
     def __init__(self, workspace: Workspace, other: Workspace) -> None:
-        self._of = {"key": workspace, "other": other, "restricted": workspace}
+        self._of = {"key": workspace, "other": other, "restricted": workspace, "ahead": workspace}
 
     async def authenticate(self, credential: str, source_address: str) -> Principal:
         scopes = frozenset({"webhooks.read", "webhooks.write"})
         numbers = frozenset({NUMBER}) if credential == "restricted" else None
         workspace_id = self._of[credential].id
         return Principal(
-            id=uuid4(), workspace_id=workspace_id, mode="test", scopes=scopes, number_ids=numbers
+            id=uuid4(),
+            workspace_id=workspace_id,
+            mode="test",
+            scopes=scopes,
+            number_ids=numbers,
+            ahead_seconds=6 * 86_400 if credential == "ahead" else 0,
         )
 
 
@@ -228,6 +235,26 @@ async def test_a_test_event_goes_to_that_webhook_alone_signed_with_its_secret(
     assert received.headers["x-sautikit-delivery-id"] == answer.json()["delivery"]["id"]
     now = int(workspace.clock.now().timestamp())
     verify(received.body, received.headers["x-sautikit-signature"], [secret], now=now)
+
+
+async def test_what_is_asked_for_with_a_test_clock_ahead_is_sent_at_once(
+    api: httpx.AsyncClient, workspace: Workspace, sink: Sink, dispatch: Dispatch
+) -> None:
+    behind = datetime.now(UTC) - workspace.clock.now()  # the database has the true time
+    workspace.clock.advance(max(behind.total_seconds(), 0) + 60)
+    webhook_id, _ = await make(api, url=sink.url("/hook"))
+    start = workspace.clock.now()
+    await workspace.emit()
+    await dispatch()
+    await sink.wait_for(1)
+    api.headers["Authorization"] = "Bearer ahead"
+    place = f"/v1/webhooks/{webhook_id}"
+    made = await api.post(f"{place}/test")
+    await sink.wait_for(2)
+    await api.post(f"{place}/deliveries/{made.json()['delivery']['id']}/redeliver")
+    await sink.wait_for(3)
+    await api.post(f"{place}/replay", json={"from": start.isoformat()})
+    await sink.wait_for(4)
 
 
 async def test_a_delivery_is_listed_with_its_log_and_can_be_made_again(
