@@ -160,6 +160,7 @@ GLOSSARY: dict[str, str] = {
     "role": "What its maker may do in the workspace today.",
     "rolled_to": "The key that replaces it.",
     "scopes": "What it may do; `*` is everything.",
+    "source": "What made it, in Twilio's words: `RecordVerb`, `DialVerb`.",
     "status_callback_url": "In the Twilio vocabulary: who gets the report of how a call ended.",
     "script": "What the simulated caller does, step by step.",
     "secret": "Signs what we send; shown this once.",
