@@ -255,11 +255,13 @@ async def test_an_emergency_number_is_refused_as_one_whatever_else_is_wrong(
 
 
 async def test_every_bad_parameter_of_a_query_is_named_with_a_cursor_that_is_none(office: Office) -> None:
-    answer = await office.client.get("/v1/calls?limit=0&cursor=x&status=lost&colour=red&q=1&q=2&from=soon")
+    answer = await office.client.get(
+        "/v1/calls?limit=0&cursor=x&status=lost&colour=red&q=1&q=2&from=soon&number_id=+254"
+    )
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (422, "request.invalid")
     assert {one["pointer"] for one in error["fields"]} == {
-        *("?limit", "?cursor", "?status", "?colour", "?q", "?from"),
+        *("?limit", "?cursor", "?status", "?colour", "?q", "?from", "?number_id"),
     }
     alone = await office.client.get("/v1/calls?cursor=x")
     assert alone.json()["error"]["code"] == "request.invalid_cursor"

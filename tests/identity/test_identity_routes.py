@@ -11,6 +11,8 @@ from sautikitd.identity.keys.format import mode_of
 from sautikitd.identity.workspaces import Workspace
 from sautikitd.timestamps import rfc3339
 
+NUMBER = "019ab2c0-0000-7000-8000-000000000001"  # nobody's
+
 
 @pytest.fixture
 async def api(platform: Platform, duka: Workspace) -> AsyncIterator[httpx.AsyncClient]:
@@ -54,12 +56,14 @@ async def test_every_bad_field_of_a_key_is_told(api: httpx.AsyncClient) -> None:
         "/v1/api-keys", json={"name": "x", "scopes": ["*"], "expires_at": "2020-01-01T00:00:00Z"}
     )
     assert [problem["pointer"] for problem in late.json()["error"]["fields"]] == ["/expires_at"]
+    strange = await api.post("/v1/api-keys", json={"name": "x", "scopes": ["*"], "number_ids": [NUMBER]})
+    assert [problem["pointer"] for problem in strange.json()["error"]["fields"]] == ["/number_ids/0"]
 
 
 @pytest.mark.parametrize(
     ("limits", "wish"),
     [
-        ({"number_ids": ["019ab2c0-0000-7000-8000-000000000001"]}, {}),
+        ({"number_ids": [NUMBER]}, {}),
         ({"source_cidrs": ["127.0.0.0/8"]}, {}),
         ({"source_cidrs": ["127.0.0.0/8"]}, {"source_cidrs": ["127.0.0.1/32", "10.0.0.0/8"]}),
         ({"expires_at": "2027-01-01T00:00:00Z"}, {}),
@@ -67,8 +71,14 @@ async def test_every_bad_field_of_a_key_is_told(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_a_key_makes_none_beyond_its_own_rights(
-    api: httpx.AsyncClient, limits: dict[str, object], wish: dict[str, object]
+    api: httpx.AsyncClient,
+    platform: Platform,
+    duka: Workspace,
+    limits: dict[str, object],
+    wish: dict[str, object],
 ) -> None:
+    if "number_ids" in limits:
+        limits = {"number_ids": [str((await platform.number(duka.id)).id)]}
     whole = (await api.get("/v1/me")).json()["api_key"]["id"]
     limited = (await api.post("/v1/api-keys", json={"name": "a", "scopes": ["*"], **limits})).json()["key"]
     refused = await api.post(

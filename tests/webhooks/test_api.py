@@ -1,5 +1,6 @@
 """`/v1/webhooks` and `/v1/events` through the whole HTTP kernel."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -18,7 +19,7 @@ from sautikitd.http.kernel import Kernel
 from sautikitd.http.rate_limit import RateLimiter
 from sautikitd.http.server import build
 from sautikitd.identity.principal import Principal
-from sautikitd.webhooks import service
+from sautikitd.webhooks import repository, service
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 from sautikitd.webhooks.service import Webhooks
 from webhooks.dispatching import Dispatch, Until
@@ -314,6 +315,28 @@ async def test_a_replay_sends_a_span_of_events_again_in_order(
     assert answer.json() == {"queued": 3, "more": False, "continue_from": None}
     received = await sink.wait_for(7)
     assert [r.event_id for r in received[4:]] == [str(e.id) for e in events]
+
+
+async def test_a_long_replay_says_where_to_go_on_and_misses_nothing(
+    api: httpx.AsyncClient, workspace: Workspace, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "REPLAY_LIMIT", 2)
+    webhook_id, _ = await make(api, url=sink.url("/hook"))
+    start = workspace.clock.now()
+    await workspace.call(length=3)
+    workspace.clock.advance(1)
+    path = f"/v1/webhooks/{webhook_id}/replay"
+    first = (await api.post(path, json={"from": start.isoformat()})).json()
+    assert (first["queued"], first["more"]) == (2, True)
+    assert re.fullmatch(r"[0-9-]+T[0-9:]+\.[0-9]{6}Z", first["continue_from"])
+    rest = (await api.post(path, json={"from": first["continue_from"]})).json()
+    assert rest["queued"] >= 1
+
+
+async def test_an_event_named_twice_is_kept_once(api: httpx.AsyncClient) -> None:
+    names = ["call.completed", "call.failed", "call.completed"]
+    made = await api.post("/v1/webhooks", json={"url": "https://example.co.ke/h", "events": names})
+    assert made.json()["webhook"]["events"] == ["call.completed", "call.failed"]
 
 
 async def test_a_replay_of_failures_sends_what_was_missed_and_nothing_else(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -168,8 +169,8 @@ class ListCalls(
         | None
     ) = None
     session_id: str | None = None
-    number_id: str | None = None
-    parent_call_id: str | None = None
+    number_id: UUID | None = None
+    parent_call_id: UUID | None = None
     from_: Time | None = None
     to: Time | None = None
     created_after: Time | None = None

@@ -122,9 +122,9 @@ def _conditions(
     if wish.session_id:
         add("session_id = ?", wish.session_id)
     if wish.number_id:
-        add("number_id::text = ?", wish.number_id)
+        add("number_id = ?", wish.number_id)
     if wish.parent_call_id:
-        add("parent_call_id::text = ?", wish.parent_call_id)
+        add("parent_call_id = ?", wish.parent_call_id)
     if wish.q:
         add("(strpos(remote_e164, ?) > 0 OR strpos(session_id, ?) > 0)", wish.q)
     for moment in (wish.from_, wish.created_after):

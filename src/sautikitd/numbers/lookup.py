@@ -1,5 +1,6 @@
 """Numbers as calls need them: the one a call leaves on, the one a call arrives at."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sautikitd.database.pool import Connection
@@ -93,6 +94,14 @@ async def is_of_the_platform(connection: Connection, mode: Mode, e164: str) -> b
     return await inventory_repository.is_ours(connection, mode, e164)
 
 
+async def known_numbers(
+    connection: Connection, workspace_id: UUID, mode: Mode, number_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Those of `number_ids` that are, or were, the workspace's in this mode."""
+    rows = await connection.fetch(_KNOWN, workspace_id, mode, list(number_ids))
+    return {row["id"] for row in rows}
+
+
 def _read(raw: str, mode: Mode, pointer: str) -> str:
     parsed = parse_number(raw, test_mode=mode == "test")
     if isinstance(parsed, BadNumber):
@@ -110,3 +119,6 @@ def _working(number: NumberRecord) -> NumberRecord:
     if number.status not in _WORKING:
         raise NumberInactive(number=number.e164, state=number.status)
     return number
+
+
+_KNOWN = "SELECT id FROM numbers WHERE workspace_id = $1 AND mode = $2 AND id = ANY ($3)"

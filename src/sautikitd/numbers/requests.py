@@ -1,7 +1,7 @@
 """What is asked of the numbers room: bodies and query parameters."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -15,7 +15,7 @@ from sautikitd.http.fields import Cursor, Dialled, HttpUrl, Telephone
 from sautikitd.http.pagination import Limit
 from sautikitd.identity.principal import Principal
 from sautikitd.numbering.parse import TelephoneNumber, parse_number
-from sautikitd.numbers.lookup import is_of_the_platform
+from sautikitd.numbers.lookup import is_of_the_platform, known_numbers
 from sautikitd.numbers.models import CallbackFormat, NumberStatus, NumberType, VoiceMethod
 
 _AREA_CODE = re.compile(r"0[0-9]{2}", re.ASCII)
@@ -40,6 +40,15 @@ def _check_country(value: str) -> str | None:
 
 def _check_capability(value: str) -> str | None:
     return None if value == "voice" else "the one capability is voice"
+
+
+async def unknown_numbers(
+    connection: Connection, principal: Principal, number_ids: Sequence[UUID], place: str
+) -> list[Fault]:
+    """All but the workspace's numbers of the mode, released ones too; `place` is the list's."""
+    known = await known_numbers(connection, principal.workspace_id, principal.mode, number_ids)
+    problem = "there is no such number in this workspace and mode"
+    return [Fault(f"{place}/{index}", problem) for index, one in enumerate(number_ids) if one not in known]
 
 
 AreaCode = Annotated[

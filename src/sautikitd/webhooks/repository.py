@@ -67,12 +67,6 @@ async def count_webhooks(connection: Connection, place: Place) -> int:
     return count
 
 
-async def known_numbers(connection: Connection, place: Place, number_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of `number_ids` that are, or were, the workspace's in this mode."""
-    rows = await connection.fetch(_KNOWN_NUMBERS, place.workspace_id, place.mode, list(number_ids))
-    return {row["id"] for row in rows}
-
-
 async def list_webhooks(
     connection: Connection, place: Place, before: UUID | None, limit: int
 ) -> list[Record]:
@@ -264,5 +258,3 @@ SELECT occurred_at FROM event
 """
 
 _COUNT = "SELECT count(*) FROM webhooks WHERE workspace_id = $1 AND mode = $2 AND deleted_at IS NULL"
-
-_KNOWN_NUMBERS = "SELECT id FROM numbers WHERE workspace_id = $1 AND mode = $2 AND id = ANY ($3)"

@@ -16,10 +16,10 @@ from sautikitd.http.fields import Cursor, HttpUrl
 from sautikitd.http.pagination import Limit
 from sautikitd.http.time_window import Time, TimeWindow
 from sautikitd.identity.principal import Principal
+from sautikitd.numbers.requests import unknown_numbers
 from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks.errors import EventUnsupported
 from sautikitd.webhooks.models import LOG_KEPT, DeliveryStatus
-from sautikitd.webhooks.repository import Place, known_numbers
 
 
 def _check_event(name: str, _: Circumstances) -> Iterator[Fault]:
@@ -36,17 +36,16 @@ async def _strange_numbers(
     """All but the workspace's numbers of the mode, released ones too, that the key may use."""
     if not number_ids:
         return []
-    place = Place(workspace_id=principal.workspace_id, mode=principal.mode)
-    known = await known_numbers(connection, place, number_ids)
-    return [
-        Fault(f"/number_ids/{index}", _UNKNOWN if principal.may_use_number(number_id) else _NOT_FOR_THIS_KEY)
+    denied = [
+        Fault(f"/number_ids/{index}", "this key may not use that number")
         for index, number_id in enumerate(number_ids)
-        if number_id not in known or not principal.may_use_number(number_id)
+        if not principal.may_use_number(number_id)
     ]
+    told = {fault.place for fault in denied}
+    unknown = await unknown_numbers(connection, principal, number_ids, "/number_ids")
+    return denied + [fault for fault in unknown if fault.place not in told]
 
 
-_UNKNOWN = "there is no such number in this workspace and mode"
-_NOT_FOR_THIS_KEY = "this key may not use that number"
 _OLD_NAMES = {"number.assigned": "number.provisioned", "call.recording.ready": "recording.ready"}
 
 Url = Annotated[HttpUrl, msgspec.Meta(min_length=1, max_length=4096, description="An absolute http(s) URL.")]

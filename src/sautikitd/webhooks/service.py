@@ -1,7 +1,7 @@
 """Subscriptions: make, change, test, redeliver, replay. Transactions are the caller's."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import UNSET
@@ -44,7 +44,7 @@ class Webhooks:
             place,
             url=wish.url,
             description=wish.description,
-            events=wish.events,
+            events=_once(wish.events),
             number_ids=_within(place, wish.number_ids),
             enabled=wish.enabled,
             now=now,
@@ -61,7 +61,7 @@ class Webhooks:
         """Merges `wish` in. What waits for it goes to the new URL, or is discarded when it is disabled."""
         row = await self._find(connection, place, webhook_id, lock=True)
         url = row["url"] if wish.url is UNSET else wish.url
-        events = row["events"] if wish.events is UNSET else wish.events
+        events = row["events"] if wish.events is UNSET else _once(wish.events)
         enabled = row["enabled"] if wish.enabled is UNSET else wish.enabled
         numbers = row["number_ids"] if wish.number_ids is UNSET else _within(place, wish.number_ids)
         await repository.update_webhook(
@@ -137,7 +137,8 @@ class Webhooks:
             now=now,
         )
         # With microseconds: cut to milliseconds it would lie before events already queued.
-        return ReplayAnswer(queued, go_on is not None, go_on.isoformat() if go_on else None)
+        continue_from = f"{go_on.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z" if go_on else None
+        return ReplayAnswer(queued, go_on is not None, continue_from)
 
     async def _find(
         self, connection: Connection, place: Place, webhook_id: UUID, *, lock: bool = False
@@ -173,3 +174,7 @@ def _within(place: Place, number_ids: Sequence[UUID] | None) -> list[UUID] | Non
     if number_ids is not None:
         return list(number_ids)
     return None if place.number_ids is None else sorted(place.number_ids)
+
+
+def _once(events: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(events))

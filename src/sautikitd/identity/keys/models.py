@@ -13,6 +13,7 @@ from sautikitd.database.pool import Connection
 from sautikitd.events.models import Mode
 from sautikitd.http.checks import Fault, lookup
 from sautikitd.identity.principal import SCOPE_ALIASES, Principal, Role, Scope
+from sautikitd.numbers.requests import unknown_numbers
 from sautikitd.timestamps import rfc3339, shown
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -140,6 +141,12 @@ class CreateApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     @lookup
     async def expires_later(self, connection: Connection, principal: Principal, now: datetime) -> list[Fault]:
         return [Fault("/expires_at", "in the past")] if self.expires_at and self.expires_at <= now else []
+
+    @lookup
+    async def numbers_are_known(
+        self, connection: Connection, principal: Principal, now: datetime
+    ) -> list[Fault]:
+        return await unknown_numbers(connection, principal, self.number_ids or (), "/number_ids")
 
 
 class RollApiKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
