@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from calls.scenery import CALLEE, NUMBER, Scene
@@ -76,11 +77,16 @@ async def test_several_targets_are_one_call_with_a_leg_each(scene: Scene, tmp_pa
 
 
 async def test_a_key_limited_to_other_numbers_does_not_see_this_one(scene: Scene) -> None:
-    import msgspec
-
     scene.principal = msgspec.structs.replace(scene.principal, number_ids=frozenset())
-    with pytest.raises(NumberNotFound):
+    with pytest.raises(NumberNotFound) as refused:
         await scene.place()
+    assert [one.pointer for one in refused.value.fields] == ["/from"]
+
+
+async def test_a_caller_id_that_is_not_ones_own_is_named(scene: Scene) -> None:
+    with pytest.raises(NumberNotFound) as refused:
+        await scene.place(caller_id="+254709000999")
+    assert [one.pointer for one in refused.value.fields] == ["/caller_id"]
 
 
 async def test_the_api_places_reads_lists_exports_and_hangs_up(scene: Scene, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ async def number_for_call(
     `pointer` for what is no number, `NumberNotFound` and `NumberInactive`.
     """
     e164 = _read(raw, mode, pointer)
-    return _usable(await repository.find_owned(connection, workspace_id, mode, e164), principal)
+    return _usable(await repository.find_owned(connection, workspace_id, mode, e164), principal, pointer)
 
 
 class NumberForCall:
@@ -39,12 +39,13 @@ class NumberForCall:
 
     def __init__(self, principal: Principal, raw: str, *, pointer: str) -> None:
         self._principal = principal
+        self._pointer = pointer
         e164 = _read(raw, principal.mode, pointer)
         self.question = repository.asked_owned(principal.workspace_id, principal.mode, e164)
 
     def found(self) -> NumberRecord:
         """Raises `NumberNotFound` and `NumberInactive`."""
-        return _usable(self.question.answer, self._principal)
+        return _usable(self.question.answer, self._principal, self._pointer)
 
 
 async def number_called(connection: Connection, e164: str) -> NumberRecord:
@@ -109,9 +110,9 @@ def _read(raw: str, mode: Mode, pointer: str) -> str:
     return parsed.e164
 
 
-def _usable(number: NumberRecord | None, principal: Principal | None) -> NumberRecord:
+def _usable(number: NumberRecord | None, principal: Principal | None, pointer: str) -> NumberRecord:
     if number is None or (principal is not None and not principal.may_use_number(number.id)):
-        raise NumberNotFound
+        raise NumberNotFound(fields=[FieldProblem(pointer, "not a number of yours in this mode")])
     return _working(number)
 
 
