@@ -131,7 +131,7 @@ class RoomHome:
         return Placed(seat, home.media_id, home_end=home)
 
     async def _unplace(self, placed: Placed, *, others: bool) -> None:
-        if placed.leg is not None:
+        if placed.leg is not None and placed.leg.room == self.media.name:  # else it is elsewhere by now
             with suppress(MediaRefused):  # one that ended has left by itself
                 await placed.leg.leave()
         await placed.close()
