@@ -139,7 +139,10 @@ async def switchboard(
     )
     clock = ManualClock()
     async with Exchange() as exchange, open_platform(settings, "test", clock=clock) as platform:
-        workspace_id, number_id = await _customer(platform, exchange.port, funds)
+        async with platform.database.transaction() as connection:
+            trunk = NewTrunk(name="nairobi", host="127.0.0.1", port=exchange.port)
+            await platform.trunks.add(connection, trunk, OPERATOR, platform.clock.now())
+        workspace_id, number_id = await customer(platform, "Duka", NUMBER, funds)
         exchange.node = Hop(host=settings.sip.host, port=settings.sip.port)
         async with assemble(platform) as parts:
             await parts.node.lease.begin(parts.agent.inside, 100)
@@ -163,23 +166,20 @@ async def switchboard(
                 await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _customer(platform: Platform, trunk_port: int, funds: int) -> tuple[UUID, UUID]:
+async def customer(platform: Platform, name: str, e164: str, funds: int) -> tuple[UUID, UUID]:
+    """A live workspace with one number, and what is left in its wallet once that is paid for."""
     now = platform.clock.now()
     claims = NumberClaims(platform.wallets, EventLog())
     async with platform.database.transaction() as connection:
-        workspace = await platform.workspaces.create(
-            connection, "Duka", "wanjiru@example.co.ke", OPERATOR, now
-        )
-        listing = ["e164,type,locality,monthly_price_minor", f"{NUMBER},local,Nairobi,10000"]
+        workspace = await platform.workspaces.create(connection, name, "wanjiru@example.co.ke", OPERATOR, now)
+        listing = ["e164,type,locality,monthly_price_minor", f"{e164},local,Nairobi,10000"]
         await import_inventory(connection, listing)
-        trunk = NewTrunk(name="nairobi", host="127.0.0.1", port=trunk_port)
-        await platform.trunks.add(connection, trunk, OPERATOR, now)
     account = Account(workspace.id, "live")
     principal = Principal(id=uuid7(), workspace_id=workspace.id, mode="live", scopes=frozenset("*"))
     async with platform.database.transaction() as connection:
         cause, details = Cause(EntryType.TOP_UP, str(uuid7())), Details(description="Top-up")
         await platform.wallets.credit(connection, account, cause, 20_000, details)
-        number = await claims.claim(connection, principal, ClaimNumber(e164=NUMBER), OPERATOR, now)
+        number = await claims.claim(connection, principal, ClaimNumber(e164=e164), OPERATOR, now)
         left = (await platform.wallets.balance(connection, account)).balance_minor
         if left != funds:
             cause = Cause(EntryType.ADJUSTMENT, str(uuid7()))

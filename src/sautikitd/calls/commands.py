@@ -26,6 +26,7 @@ class CommandKind(StrEnum):
     RECORDING_PAUSE = "recording.pause"
     RECORDING_RESUME = "recording.resume"
     RECORDING_STOP = "recording.stop"
+    TRANSFER_MEET = "transfer.meet"  # asked by another node, never by the API
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -43,9 +44,10 @@ async def give(
     payload: dict[str, Any] | None = None,
     *,
     node_id: UUID | None = None,
+    command_id: UUID | None = None,
 ) -> None:
     """To the node that runs the call; to `node_id`, where given, also when the call has ended: what it acts on outlives it."""
-    await connection.execute(_GIVE, uuid7(), call_id, node_id, kind, payload or {}, now)
+    await connection.execute(_GIVE, command_id or uuid7(), call_id, node_id, kind, payload or {}, now)
 
 
 async def take(connection: Connection, node_id: UUID) -> Sequence[Command]:
@@ -55,7 +57,21 @@ async def take(connection: Connection, node_id: UUID) -> Sequence[Command]:
 
 
 async def done(connection: Connection, outcomes: dict[UUID, str], now: datetime) -> None:
+    """What they came to, where nobody has settled it before."""
     await connection.execute(_DONE, list(outcomes), list(outcomes.values()), now)
+
+
+async def settle(connection: Connection, command_id: UUID, outcome: str, now: datetime) -> bool:
+    """Says what a command comes to, in the transaction of its effect; False when somebody has said so before, who
+    has withdrawn it."""
+    settled = await connection.execute(_SETTLE, command_id, outcome, now)
+    return bool(settled == "UPDATE 1")
+
+
+async def outcome_of(connection: Connection, command_id: UUID) -> str | None:
+    """None while it waits."""
+    outcome: str | None = await connection.fetchval(_OUTCOME, command_id)
+    return outcome
 
 
 _GIVE = """
@@ -74,5 +90,14 @@ ORDER BY id
 
 _DONE = """
 UPDATE call_commands SET done_at = $3, outcome = finished.outcome
-FROM unnest($1::uuid[], $2::text[]) AS finished (id, outcome) WHERE call_commands.id = finished.id
+FROM unnest($1::uuid[], $2::text[]) AS finished (id, outcome)
+WHERE call_commands.id = finished.id AND call_commands.done_at IS NULL
+"""
+
+_SETTLE = """
+UPDATE call_commands SET done_at = $3, outcome = $2 WHERE id = $1 AND done_at IS NULL
+"""
+
+_OUTCOME = """
+SELECT outcome FROM call_commands WHERE id = $1 AND done_at IS NOT NULL
 """

@@ -22,6 +22,7 @@ from sautikitd.node.callback_clients import CallbackClients
 from sautikitd.node.conversation import Conversations
 from sautikitd.node.dialling.failover import Failover
 from sautikitd.node.dialling.means import Dialling
+from sautikitd.node.dialling.transfer_desk import TransferDesk
 from sautikitd.node.gauges import node_gauges
 from sautikitd.node.inbound import Reception
 from sautikitd.node.journal import JournalWriter
@@ -43,7 +44,7 @@ from sautikitd.recordings.spool import Spool
 from sautikitd.roles.devices import DeviceParts, callees_of, device_desk, device_parts, websockets_of
 from sautikitd.roles.inside import inside_address
 from sautikitd.roles.process import RoleProcess
-from sautikitd.roles.voice_rooms import node_rooms, room_sweeper
+from sautikitd.roles.voice_rooms import node_rooms, room_sweeper, talks_elsewhere
 from sautikitd.rooms.models import CHANNEL as ROOMS
 from sautikitd.settings import Settings
 from sautikitd.trunks.models import CHANNEL as TRUNKS
@@ -211,6 +212,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         prompting = Prompting(speech, AudioFiles(cache, sounds), egress, uploads, journal, clock)
         running: dict[UUID, RunningCall] = {}
         trunk_watch = TrunkWatch(node_id, agent, routes, platform.trunks, database, clock)
+        rooms = node_rooms(platform, node_id, engine, recordings, prompting)
         dialling = Dialling(
             node_id=node_id,
             database=database,
@@ -229,10 +231,10 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
                 watch=trunk_watch,
             ),
             callees=callees_of(platform, devices, node_id),
+            elsewhere=talks_elsewhere(platform, node_id, rooms),
             clock=clock,
             running=running,
         )
-        rooms = node_rooms(platform, node_id, engine, recordings, prompting)
         callbacks = CallbackClients(database, egress, platform.signing_secrets, journal, clock)
         reports = LastReports(
             database=database,
@@ -279,7 +281,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         reception_desk.append(node)
         live_control = LiveControl(running, conversations.flows, recordings, journal, clock)
         supervisors = Supervisors(dialling, platform.supervisions, running)
-        for part in (live_control, conversations.controllers, supervisors):
+        for part in (live_control, conversations.controllers, supervisors, TransferDesk(dialling)):
             node.commander.handle(part.handlers)
         yield Parts(
             node=node,

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from sautikitd.app import Platform
+from sautikitd.node.dialling.elsewhere import Elsewhere
+from sautikitd.node.dialling.transfer_books import TransferBooks
 from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.rooms.books import RoomBooks
@@ -27,6 +29,12 @@ def node_rooms(
     books = RoomBooks(node_id, platform.database, platform.clock, platform.waker, rooms, queues)
     homes = RoomHomes(books, engine, recordings, prompting)
     return NodeRooms(RoomParts(books=books, homes=homes, clock=platform.clock, address=engine.inside))
+
+
+def talks_elsewhere(platform: Platform, node_id: UUID, rooms: NodeRooms) -> Elsewhere:
+    """For attended transfers between two nodes."""
+    books = TransferBooks(node_id, platform.database, platform.clock, platform.waker, Rooms(platform.events))
+    return Elsewhere(books, rooms.parts)
 
 
 def room_sweeper(platform: Platform) -> Sweeper:

@@ -18,7 +18,9 @@ CHANNEL = "rooms"
 
 class RoomKind(StrEnum):
     CONFERENCE = "conference"
-    BRIDGE = "bridge"  # of a caller taken from a queue and who took him; never listed
+    BRIDGE = (
+        "bridge"  # of who was taken from a queue and his taker, or of two parties on two nodes; never listed
+    )
 
 
 class RoomStatus(StrEnum):

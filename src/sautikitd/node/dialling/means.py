@@ -18,6 +18,7 @@ from sautikitd.clock import Clock
 from sautikitd.database.pool import Database, DatabaseUnavailable
 from sautikitd.node.books import Books
 from sautikitd.node.dialling.callees import Callee, Callees
+from sautikitd.node.dialling.elsewhere import Elsewhere
 from sautikitd.node.dialling.failover import Failover
 from sautikitd.node.dialling.legs import DialledLegs
 from sautikitd.node.live.commander import RunningCall
@@ -47,6 +48,7 @@ class Dialling:
     recordings: NodeRecordings
     failover: Failover
     callees: Callees
+    elsewhere: Elsewhere
     clock: Clock
     running: dict[UUID, RunningCall]
     talks: set["Talk"] = field(default_factory=set)

@@ -66,9 +66,13 @@ class Party:
 
     async def close(self, left_by: "Party") -> CallRecord | None:
         """Hangs up on a dialled leg, whom the other has left, and enters its end. Harmless to repeat."""
+        return await self.close_by(await _who_ended(left_by))
+
+    async def close_by(self, by: HangupBy) -> CallRecord | None:
+        """The same where it is known who has ended the conversation."""
         if self.rung is None or self._close is None:
             return None
-        return await self._close(self.rung, await _who_ended(left_by))
+        return await self._close(self.rung, by)
 
     def finish(self, became: Dialled | CallRecord | None) -> None:
         """His flow goes on; `became` is the outcome, or the leg that he talked with as it ended."""

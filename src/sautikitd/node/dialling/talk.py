@@ -5,14 +5,16 @@ its own party is through with it (`Party.over`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import structlog
 
 from sautikitd.calls.outcomes import HangupCause
-from sautikitd.flow.port import Dialled, LegGone
+from sautikitd.flow.port import Dialled, DialStatus, LegGone
+from sautikitd.node.dialling.far_talk import FarTalk
 from sautikitd.node.dialling.handing_on import HandingOn
 from sautikitd.node.dialling.means import Dialling
 from sautikitd.node.dialling.party import Party
@@ -27,6 +29,11 @@ Taken = Callable[[], Awaitable[None]]
 DialOn = Callable[[Party, str, Taken], Awaitable[Dialled]]
 """Rings an address for a party, and returns when their conversation is over; the third is told when they have met."""
 
+Wish = Referral | FarTalk
+"""What is to become of a conversation: a REFER of one of the two, or a place on another node, for one of them."""
+
+_DECLINED = Dialled(status=DialStatus.FAILED, cause=HangupCause.CALL_REJECTED)
+
 
 class Talk:
     """Run it in a task of its own, to its end. `dial_on` is what a blind transfer takes; `ring_on` its ring tone."""
@@ -40,7 +47,8 @@ class Talk:
         self._dial_on = dial_on
         self._on_begun = on_begun
         self._bridge = Bridge(near.leg, far.leg)
-        self._asked: asyncio.Future[tuple[Party, Referral]] | None = None
+        self._asked: asyncio.Future[tuple[Party, Wish]] | None = None
+        self._promised = False
         self._parting: asyncio.Future[Party] = asyncio.get_running_loop().create_future()
         self._passed_on = False
         self.warnings: list[str] = []
@@ -69,17 +77,19 @@ class Talk:
     async def _converse(self) -> Dialled | None:
         """Until it is over here; what became of it elsewhere, when one was handed on."""
         while asked := await self._next():
-            referrer, referral = asked
-            handed_on = self._far if referrer is self._near else self._near
-            if referral.replaces is None:
-                over, became = await self._hand_on(handed_on, referrer, referral)
+            referrer, wish = asked
+            handed_on = self.other_than(referrer)
+            if isinstance(wish, FarTalk):
+                over, became = await self._give(handed_on, referrer, wish)
+            elif wish.replaces is None:
+                over, became = await self._hand_on(handed_on, referrer, wish)
             else:
-                over, became = await self._put_together(handed_on, referrer, referral, referral.replaces)
+                over, became = await self._put_together(handed_on, referrer, wish, wish.replaces)
             if over:
                 return became
         return None
 
-    async def _next(self) -> tuple[Party, Referral] | None:
+    async def _next(self) -> tuple[Party, Wish] | None:
         """What one of them asks for; None when one has gone, or was taken into another conversation."""
         self._asked = asyncio.get_running_loop().create_future()
         leaving = [asyncio.ensure_future(party.gone()) for party in (self._near, self._far)]
@@ -93,13 +103,20 @@ class Talk:
         if not asked.done():
             return None
         if self._parting.done() or not (self._near.here and self._far.here):
-            asked.result()[1].refuse()
+            await self._refuse(asked.result()[1])
             return None
         return asked.result()
 
+    @staticmethod
+    async def _refuse(wish: Wish) -> None:
+        if isinstance(wish, FarTalk):
+            await wish.call_off()
+        else:
+            wish.refuse()
+
     def _take(self, party: Party, referral: Referral) -> None:
         """One at a time: a second one meanwhile is declined."""
-        if self._asked is None or self._asked.done():
+        if self._promised or self._asked is None or self._asked.done():
             referral.refuse()
         else:
             self._asked.set_result((party, referral))
@@ -152,8 +169,7 @@ class Talk:
         """Whom the referrer talks with here, and whom in the dialog that he names. Both of his own are then over."""
         found = self._named(replaced, referrer)
         if found is None:
-            referral.refuse()
-            return False, None
+            return await self._put_together_elsewhere(party, referrer, referral, replaced)
         other, their = found
         handing = HandingOn(referral, referrer.leg, self._dialling.see_through)
         met, self._passed_on = other.take_away(their), True
@@ -186,19 +202,80 @@ class Talk:
     def side_of(self, dialog: DialogKey) -> Party | None:
         """Whose dialog it is, if the two are talking and can be taken apart."""
         both = self._near.here and self._far.here
-        if self._asked is None or self._parting.done() or not both:
+        if self._promised or self._asked is None or self._parting.done() or not both:
             return None
         return next((side for side in (self._near, self._far) if side.leg.dialog_key == dialog), None)
 
     def take_away(self, leaver: Party) -> Party:
         """Ends the conversation without ending anybody: who talked with `leaver`."""
-        stays = self._far if leaver is self._near else self._near
+        stays = self.other_than(leaver)
         self._parting.set_result(stays)
         return stays
+
+    def other_than(self, party: Party) -> Party:
+        return self._far if party is self._near else self._near
 
     async def parted(self) -> None:
         """Both are out of the room that they met in."""
         await self._bridge.close()
+
+    # An attended transfer between two nodes
+
+    async def _put_together_elsewhere(
+        self, party: Party, referrer: Party, referral: Referral, replaced: DialogKey
+    ) -> tuple[bool, Dialled | None]:
+        """The same where another node has the dialog that the referrer names. Until that node has agreed and has his
+        other party in a room, the two here talk on."""
+        elsewhere = self._dialling.elsewhere
+        holder = await elsewhere.holder(referrer, replaced)
+        if holder is None:
+            referral.refuse()
+            return False, None
+        handing = HandingOn(referral, referrer.leg, self._dialling.see_through)
+        leaving = self._dialling.see_through(self._let_go(referrer, party))
+        far = await elsewhere.ask(holder, party, replaced)
+        if far is not None and await self._met(far):
+            await handing.taken()
+            await far.run()
+            await leaving
+            return True, None
+        handing.failed(_DECLINED)
+        return False, None
+
+    @contextmanager
+    def promised(self) -> Iterator[None]:
+        """While another node is told that it may have one of the two, nobody else may take them apart."""
+        self._promised = True
+        try:
+            yield
+        finally:
+            self._promised = False
+
+    def lead_into(self, leaver: Party, far: FarTalk) -> bool:
+        """Whoever talks with `leaver` here goes into a room with a party of another node; False when it is too late."""
+        both = self._near.here and self._far.here
+        if self._asked is None or self._asked.done() or self._parting.done() or not both:
+            return False
+        self._asked.set_result((leaver, far))
+        return True
+
+    async def _give(self, party: Party, leaver: Party, far: FarTalk) -> tuple[bool, Dialled | None]:
+        leaving = self._dialling.see_through(self._let_go(leaver, party))
+        if not await self._met(far):
+            return False, None
+        leaver.leg.end(HangupCause.NORMAL_CLEARING)
+        await far.run()
+        await leaving
+        return True, None
+
+    async def _met(self, far: FarTalk) -> bool:
+        """Whether he is out of this conversation and in that one; else the two here go on, if both are there."""
+        if await far.begin(self._bridge.close):
+            self._passed_on = True
+            return True
+        if self._near.here and self._far.here:
+            await self._bridge.open()
+        return False
 
     # The end
 

@@ -1,5 +1,6 @@
--- Where calls hear each other: conferences, and the bridges of callers taken from a queue. The voice node that a room is
--- at home on mixes it; legs of other nodes and media processes join over an internal link. The node's lease covers its rooms.
+-- Where calls hear each other: conferences, and the bridges of two, of whom one was taken from a queue, or who were put
+-- together over two nodes. The voice node that a room is at home on mixes it; legs of other nodes and media processes join
+-- over an internal link. The node's lease covers its rooms.
 CREATE TYPE room_status AS ENUM ('waiting', 'live', 'ended');
 
 CREATE TABLE rooms (
