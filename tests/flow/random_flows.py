@@ -36,6 +36,7 @@ _POOLS: dict[str, list[Any]] = {
     "bidirectionalSamplingRate": [8000, 16000], "headerMetadata": [{"X-Shop": "duka"}], "openMetadata": [{"a": 1}],
     "statusCallback": URLS, "maxSize": SMALL, "maxWait": SMALL, "to": ["+254712000001", "client:asha"],
     "mode": ["blind", "attended"], "holdUrl": SOUNDS, "length": [1, 2], "reason": ["busy", "rejected"],
+    "recordingStatusCallback": URLS, "statusEventsFormat": ["sautikit", "twilio"],
 }  # fmt: skip
 _OF_VERB: dict[tuple[str, str], list[Any]] = {
     ("stream", "url"): ["ws://127.0.0.1:9/talk"],

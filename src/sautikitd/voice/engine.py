@@ -146,7 +146,7 @@ class VoiceEngine:
         patience = ways.patience_s if ways else None
 
         async def send(stored: dict[str, Any], route: Route) -> Sent:
-            prepared = msgspec.convert(stored["invite"], PreparedInvite)
+            prepared = PreparedInvite.restore(stored["invite"])
             offer = self._profile(route.codecs, route.srtp, route.hop.host).offer(local)
             call = await self._agent.send_invite(
                 prepared, offer.encode(), credentials=route.credentials, patience=patience
@@ -191,7 +191,7 @@ class VoiceEngine:
 
         The final status of the BYE or CANCEL; None when nobody answered it, and it is to be tried again.
         """
-        left = [msgspec.convert(one, PreparedInvite).state for one in stored.get("left", [])]
+        left = [PreparedInvite.restore(one).state for one in stored.get("left", [])]
         code, *of_left = await asyncio.gather(
             self._end_last(stored, credentials), *(self._agent.cancel_detached(state) for state in left)
         )
@@ -207,7 +207,7 @@ class VoiceEngine:
             return await self._agent.bye_detached(state, credentials=credentials)
         if "invite" not in stored:
             return _GONE
-        prepared = msgspec.convert(stored["invite"], PreparedInvite)
+        prepared = PreparedInvite.restore(stored["invite"])
         if prepared.state.hop.dies_with_process:
             return _GONE
         return await self._agent.cancel_detached(prepared.state)

@@ -300,7 +300,7 @@ async def test_another_process_cancels_the_try_that_is_on_its_way_now(
     ringing.alert()
     (call,) = await board.calls()
     assert call.dialog is not None
-    prepared = msgspec.convert(call.dialog["invite"], PreparedInvite)
+    prepared = PreparedInvite.restore(call.dialog["invite"])
     async with user_agent() as another:
         assert await another.cancel_detached(prepared.state) == 200
     await until(ringing.sip, Canceled)

@@ -38,6 +38,6 @@ def route_to(hop: Hop, target: str, holder: tuple[str, int] | None = None) -> Ro
 
 def route_of(stored: dict[str, Any]) -> Route:
     """The way that was stored with a leg to a device when it was entered."""
-    prepared = msgspec.convert(stored["invite"], PreparedInvite)
+    prepared = PreparedInvite.restore(stored["invite"])
     hop = msgspec.convert(stored["device"], Hop) if "device" in stored else prepared.state.hop
     return route_to(hop, prepared.state.target)

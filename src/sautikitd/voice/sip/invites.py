@@ -1,6 +1,7 @@
 """An INVITE before it is sent: its identifiers are chosen here, so that they can be stored first."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sipmessage import Request
@@ -53,6 +54,11 @@ class PreparedInvite(msgspec.Struct, frozen=True, kw_only=True):
 
     state: InviteState
     headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def restore(cls, stored: Any) -> "PreparedInvite":
+        """From its builtins, as they are or as they were kept in JSON, whose keys are strings."""
+        return msgspec.convert(stored, cls, str_keys=True)
 
 
 def prepare(
