@@ -65,11 +65,9 @@ class ErrorPages:
         )
         pages.filters["marked"] = _marked
         self._template = pages.get_template("error.html")
-        self._operations = _operations(document)
+        operations = _operations(document)
         self._codes = {
-            name: _Code(
-                name, told["status"], told["messages"], told["told_by"], self._operations.get(name, ())
-            )
+            name: _Code(name, told["status"], told["messages"], told["told_by"], operations.get(name, ()))
             for name, told in document["x-error-codes"].items()
         }
         self._made: dict[str, bytes] = {}
