@@ -36,6 +36,7 @@ class NodeRecordings:
         self._clock = clock
         self._calls: dict[UUID, CallRecord] = {}
         self._finishing: set[asyncio.Task[None]] = set()
+        self._beginning: dict[UUID, asyncio.Future[None]] = {}
         self._writers: dict[UUID, RunningRecordings] = {}
         self._unstored: dict[UUID, asyncio.Future[None]] = {}
 
@@ -55,8 +56,11 @@ class NodeRecordings:
         """How many files are being written."""
         return len(self._writers)
 
-    def writer_of(self, recording_id: UUID) -> RunningRecordings | None:
-        """Who writes a recording of this node's, of a leg or of a room; None when nobody does any more."""
+    async def writer_of(self, recording_id: UUID) -> RunningRecordings | None:
+        """Who writes a recording of this node's, of a leg or of a room; None when nobody does any more. Waits for
+        one that is in the books, so that others know of it, but is not being written yet."""
+        if beginning := self._beginning.get(recording_id):
+            await asyncio.wait({beginning})
         return self._writers.get(recording_id)
 
     async def begin(
@@ -70,13 +74,18 @@ class NodeRecordings:
         """Waits a while for a database that is away, then raises one of `DatabaseUnavailable`: what is not in the
         books is not recorded."""
         call, recording_id = self._calls[call_id], recording_id or uuid7()
-        for _ in range(_PATIENCE):
-            try:
-                return await self._enter(call, recording_id, channels, transcription, told)
-            except DatabaseUnavailable as exc:
-                log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
-            await self._clock.sleep(_TRY_AGAIN_S)
-        return await self._enter(call, recording_id, channels, transcription, told)
+        self._beginning[recording_id] = asyncio.get_running_loop().create_future()
+        try:
+            for _ in range(_PATIENCE):
+                try:
+                    return await self._enter(call, recording_id, channels, transcription, told)
+                except DatabaseUnavailable as exc:
+                    log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
+                await self._clock.sleep(_TRY_AGAIN_S)
+            return await self._enter(call, recording_id, channels, transcription, told)
+        except BaseException:
+            self._begun(recording_id)
+            raise
 
     async def _enter(
         self,
@@ -106,6 +115,11 @@ class NodeRecordings:
     def started(self, place: RecordingPlace, writer: RunningRecordings) -> None:
         self._writers[place.recording_id] = writer
         self._unstored[place.recording_id] = asyncio.get_running_loop().create_future()
+        self._begun(place.recording_id)
+
+    def _begun(self, recording_id: UUID) -> None:
+        if beginning := self._beginning.pop(recording_id, None):
+            beginning.set_result(None)
 
     async def stored(self, recording_id: UUID, within_s: float) -> None:
         """Waits until a recording is in the store, or cannot be, or the time is up."""

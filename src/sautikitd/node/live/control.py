@@ -94,7 +94,7 @@ class LiveControl:
     async def steer_recording(self, command: Command) -> str:
         """Of a leg or of a room, whoever of its calls is left."""
         recording_id = str(command.payload.get("recording_id", ""))
-        writer = self._recordings.writer_of(UUID(recording_id))
+        writer = await self._recordings.writer_of(UUID(recording_id))
         if writer is None:
             return "not being written"
         act = {

@@ -174,18 +174,17 @@ class RoomHome:
 
     def _recording_over(self, recording_id: UUID) -> None:
         """It ended by itself, or by an order for this one recording: nobody is to think that it goes on."""
-        if recording_id == self._recording_id:
-            task = asyncio.ensure_future(self._tell_of_its_end(recording_id))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+        task = asyncio.ensure_future(self._tell_of_its_end(recording_id))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _tell_of_its_end(self, recording_id: UUID) -> None:
-        room = await self._books.recording_ended(self.room.id, recording_id)
-        async with self._lock:
-            if room is None or self._recording_id != recording_id:
+        async with self._lock:  # it may have ended before the room heard that it had begun
+            if self._recording_id != recording_id:
                 return
             self._recording_id = None
-            if room.version > self.room.version:
+            room = await self._books.recording_ended(self.room.id, recording_id)
+            if room is not None and room.version > self.room.version:
                 self.room = room
             with suppress(MediaLost):  # the room is lost with it, which its next change shows
                 await self._record()
