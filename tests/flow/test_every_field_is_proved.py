@@ -38,6 +38,7 @@ RECORDING_LENGTH = (
 )
 TOLD = "node/test_recording_status.py"
 MESSAGE_TOLD = (TOLD, "test_a_recorded_message_is_told_of_when_it_can_be_fetched")
+CONFERENCE_TOLD = (TOLD, "test_a_recorded_conference_is_told_of_by_its_own_name")
 CONVERSATION_TOLD = (TOLD, "test_a_recorded_conversation_is_told_of_too")
 TRANSCRIBING = (
     "system/test_recordings_and_speech.py",
@@ -112,6 +113,7 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
         **dict.fromkeys(("maxParticipants", "beep", "muted", "startOnEnter", "endOnExit", "waitUrl"), HOSTED),
         **dict.fromkeys(("collectDigits", "numDigits", "finishOnKey", "digitsCallbackUrl"), HOSTED),
         "coach": COACHED,
+        "recordingStatusCallback": CONFERENCE_TOLD,
         "statusEventsFormat": TWILIO_STATUS,
         **dict.fromkeys(("action", "method"), AFTER_A_CONFERENCE),
     },

@@ -1,16 +1,18 @@
-"""`recordingStatusCallback` of TwiML's Record and Dial: told in Twilio's words once the recording can be fetched."""
+"""`recordingStatusCallback` of TwiML's Record, Dial and Conference: told in Twilio's words once the recording can be fetched."""
 
 from aiohttp import web
 
 from flow.doubles import callback_server
 from node.deliveries import accepted, auth_token, dispatching
 from node.exchange import hears
-from node.room_party import call_in, call_of, until_rows
+from node.room_party import call_in, call_of, nothing_left, rows, until_rows, until_seated
 from node.switchboard import PARTIES, Switchboard
 from simulators.carrier.far_side import eventually
 from voice.media.rtp_peer import sine
 
 CALLER, CALLEE, _ = PARTIES
+CONFERENCE = """<Dial><Conference record="record-from-start" beep="false" recordingStatusCallback="/kept"
+    recordingStatusCallbackEvent="completed" recordingStatusCallbackMethod="POST">Board</Conference></Dial>"""
 
 
 def _twiml(inside: str) -> web.Response:
@@ -59,3 +61,42 @@ async def test_a_recorded_conversation_is_told_of_too(board: Switchboard) -> Non
     assert [(asked.form["RecordingChannels"], asked.form["RecordingSource"]) for asked in told] == [
         ("2", "DialVerb")
     ]
+
+
+async def test_a_recorded_conference_is_told_of_by_its_own_name(board: Switchboard) -> None:
+    async with callback_server(
+        voice=[_twiml(CONFERENCE), _twiml(CONFERENCE)], kept=[web.json_response({})]
+    ) as server:
+        await board.route(voice_callback_url=server.url("/voice"), callback_format="twilio")
+        async with dispatching(board):
+            phones = [await call_in(board, caller) for caller in (CALLER, CALLEE)]
+            await until_seated(board, 2)
+            await until_rows(board, 1, "SELECT FROM recordings WHERE status = 'recording'")
+            await phones[0].peer.say(sine(500, 1.2))
+            for phone in phones:
+                await phone.sip.bye()
+            await nothing_left(board)
+            await eventually(lambda: any(asked.path == "/kept" for asked in server.asked))
+        secret = await auth_token(board)
+        (recording,) = await rows(board, "SELECT id, duration_ms FROM recordings")
+        (room,) = await rows(board, "SELECT id FROM rooms")
+        (event,) = await rows(board, "SELECT data FROM events WHERE kind = 'recording.ready'")
+        warnings = await rows(board, "SELECT data FROM events WHERE kind = 'flow.warning'")
+    told = [asked for asked in server.asked if asked.path == "/kept"]
+    accepted(server, told, secret, "/kept")
+    (form,) = [asked.form for asked in told]
+    assert dict(form) == {
+        "AccountSid": f"AC{board.workspace_id.hex}",
+        "ApiVersion": "2010-04-01",
+        "ConferenceSid": f"CF{room['id'].hex}",
+        "RecordingSid": f"RE{recording['id'].hex}",
+        "RecordingUrl": event["data"]["media_url"],
+        "RecordingStatus": "completed",
+        "RecordingDuration": str(-(-recording["duration_ms"] // 1000)),
+        "RecordingChannels": "1",
+        "RecordingStartTime": form["RecordingStartTime"],
+        "RecordingSource": "Conference",
+        "Timestamp": form["Timestamp"],
+    }
+    assert event["data"]["conference_id"] == str(room["id"])
+    assert warnings == []

@@ -124,6 +124,7 @@ async def test_one_recording_reads_as_the_contract_shows_it(
     assert shown == {
         "id": str(recording_id),
         "call_id": str(office.call_id),
+        "conference_id": None,
         "session_id": (await office.read(recording_id)).session_id,
         "mode": "test",
         "status": "ready",

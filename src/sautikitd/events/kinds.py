@@ -97,7 +97,8 @@ class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Of `recording.ready` (with `download_url`, good until `expires_at`) and `recording.failed` (with `error`).
 
     `media_url` is the API's own address of the sound, for who has a key; `source` is told where a
-    `recordingStatusCallback` was asked for (`RecordVerb`, `DialVerb`).
+    `recordingStatusCallback` was asked for (`RecordVerb`, `DialVerb`, `Conference`). That of a conference names it by its
+    `conference_id`; its call is the one that came first.
     """
 
     recording_id: UUID
@@ -114,6 +115,7 @@ class RecordingPayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     client_request_id: str | None = None
     media_url: str | None = None
     source: str | None = None
+    conference_id: UUID | None = None
     started_at: datetime | None = None
 
 
@@ -122,7 +124,8 @@ class ConferencePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     many are in it then. Those of a participant name him by his `call_id`; `number` is the far party's.
 
     `reason` is of `ended` and `participant_left`; `duration_seconds` counts from the start, or since he joined. Who
-    ended it by leaving is `ended_by_call_id`; `start_on_enter` and `end_on_exit` are as he joined with them.
+    ended it by leaving is `ended_by_call_id`, also for those who had to leave with him, and `ended_by_reason` is how he
+    left (`hangup`, `left`, `kicked`); `start_on_enter` and `end_on_exit` are as he joined with them.
     """
 
     conference_id: UUID
@@ -139,6 +142,7 @@ class ConferencePayload(msgspec.Struct, kw_only=True, omit_defaults=True):
     end_on_exit: bool | None = None
     reason: str | None = None
     ended_by_call_id: UUID | None = None
+    ended_by_reason: str | None = None
     duration_seconds: int | None = None
     recording_id: UUID | None = None
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from sautikitd.flow.port import Prompt
+from sautikitd.flow.port import Prompt, RecordingTold
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,7 @@ class ConferenceSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     most: int
     record: bool = False
+    recording_told: RecordingTold | None = None
     beep: BeepOn = BeepOn.NONE
     muted: bool = False
     starts: bool = True

@@ -35,6 +35,7 @@ class NodeRecordings:
         self._node_id = node_id
         self._clock = clock
         self._calls: dict[UUID, CallRecord] = {}
+        self._conferences: set[UUID] = set()
         self._finishing: set[asyncio.Task[None]] = set()
         self._beginning: dict[UUID, asyncio.Future[None]] = {}
         self._writers: dict[UUID, RunningRecordings] = {}
@@ -44,8 +45,14 @@ class NodeRecordings:
         """Recordings of the leg `leg_id` are the call's."""
         self._calls[leg_id] = call
 
+    def know_conference(self, room_id: UUID, owner: CallRecord) -> None:
+        """Recordings of the conference `room_id` are of its owner's call, and say which conference they are of."""
+        self.know(room_id, owner)
+        self._conferences.add(room_id)
+
     def forget(self, leg_id: UUID) -> None:
         self._calls.pop(leg_id, None)
+        self._conferences.discard(leg_id)
 
     def known(self, leg_id: UUID) -> CallRecord | None:
         """The call that the leg `leg_id` is of, as it was when the leg was made."""
@@ -74,15 +81,16 @@ class NodeRecordings:
         """Waits a while for a database that is away, then raises one of `DatabaseUnavailable`: what is not in the
         books is not recorded."""
         call, recording_id = self._calls[call_id], recording_id or uuid7()
+        conference_id = call_id if call_id in self._conferences else None
         self._beginning[recording_id] = asyncio.get_running_loop().create_future()
         try:
             for _ in range(_PATIENCE):
                 try:
-                    return await self._enter(call, recording_id, channels, transcription, told)
+                    return await self._enter(call, recording_id, channels, transcription, told, conference_id)
                 except DatabaseUnavailable as exc:
                     log.warning("node.recording_waits", recording_id=str(recording_id), error=repr(exc))
                 await self._clock.sleep(_TRY_AGAIN_S)
-            return await self._enter(call, recording_id, channels, transcription, told)
+            return await self._enter(call, recording_id, channels, transcription, told, conference_id)
         except BaseException:
             self._begun(recording_id)
             raise
@@ -94,6 +102,7 @@ class NodeRecordings:
         channels: int,
         transcription: TranscriptionWish | None,
         told: RecordingTold | None,
+        conference_id: UUID | None,
     ) -> RecordingPlace:
         async with self._database.transaction() as connection:
             path = await self._service.begin(
@@ -106,6 +115,7 @@ class NodeRecordings:
                 node_id=self._node_id,
                 spool=self._spool,
                 told=told,
+                conference_id=conference_id,
                 now=self._clock.now(),
             )
             if transcription is not None:

@@ -80,6 +80,7 @@ class StoredRecording(msgspec.Struct, frozen=True, kw_only=True):
     ready_at: datetime | None = None
     expires_at: datetime | None = None
     deleted_at: datetime | None = None
+    conference_id: UUID | None = None  # the conference it is of
     status_url: str | None = None  # told in Twilio's words when it is ready or has failed
     source: str | None = None  # what made it, in Twilio's words; only where somebody is told so
 
@@ -101,10 +102,14 @@ class RecordingSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording as the API shows it. `channels` 2: what the far end said left, what it heard right."""
+    """A recording as the API shows it. `channels` 2: what the far end said left, what it heard right.
+
+    That of a conference names it, and belongs to the call that came first.
+    """
 
     id: UUID
     call_id: UUID
+    conference_id: UUID | None
     session_id: str
     mode: Mode
     status: RecordingStatus
@@ -133,6 +138,7 @@ def shown_as(stored: StoredRecording) -> Recording:
     return Recording(
         id=stored.id,
         call_id=stored.call_id,
+        conference_id=stored.conference_id,
         session_id=stored.session_id,
         mode=stored.mode,
         status=stored.status,

@@ -50,14 +50,16 @@ async def insert(
     object_key: str,
     now: datetime,
     told: RecordingTold | None = None,
+    conference_id: UUID | None = None,
 ) -> None:
     await connection.execute(
         """
         INSERT INTO recordings (id, call_id, workspace_id, mode, channels, node_id, spool_id, object_key, created_at,
-                                status_url, source)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                conference_id, status_url, source)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         *(recording_id, call_id, workspace_id, mode, channels, node_id, spool_id, object_key, now),
+        conference_id,
         *((told.url, told.source) if told else (None, None)),
     )
 
@@ -241,7 +243,7 @@ def _stored(row: Record | None) -> StoredRecording | None:
 _COLUMNS = """
     r.id, r.call_id, c.session_id, c.number_id, r.workspace_id, r.mode, r.status, r.channels, r.object_key,
     r.created_at, r.duration_ms, r.size_bytes, r.mp3_size_bytes, r.error, r.ready_at, r.expires_at, r.deleted_at,
-    r.status_url, r.source
+    r.conference_id, r.status_url, r.source
 """
 _SELECT = f"SELECT {_COLUMNS} FROM recordings r JOIN calls c ON c.id = r.call_id"
 

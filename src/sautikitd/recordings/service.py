@@ -86,6 +86,7 @@ class RecordingService:
         spool: Spool,
         now: datetime,
         told: RecordingTold | None = None,
+        conference_id: UUID | None = None,
     ) -> Path:
         """Makes the row, status `recording`; returns the file to write once the transaction has committed."""
         await repository.insert(
@@ -98,6 +99,7 @@ class RecordingService:
             node_id=node_id,
             spool_id=spool.id,
             told=told,
+            conference_id=conference_id,
             object_key=f"{workspace_id}/{mode}/{now:%Y/%m/%d}/{recording_id}.wav",
             now=now,
         )
@@ -287,6 +289,7 @@ class RecordingService:
             client_request_id=call.client_request_id,
             media_url=self._links.media_url(recording.id),
             source=recording.source,
+            conference_id=recording.conference_id,
         )
         data = msgspec.to_builtins(payload) | {"started_at": rfc3339(recording.created_at)}
         if link:

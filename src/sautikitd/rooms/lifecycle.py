@@ -38,7 +38,8 @@ class Rooms:
     ) -> tuple[Room, Seat]:
         """Takes a seat in the conference of that name, which is made where there is none. Raises `RoomIsFull`.
 
-        What the room is like is decided by who comes first; `recorded` by anybody who wants it recorded.
+        What the room is like is decided by who comes first; `recorded` by anybody who wants it recorded, and who is
+        told of that by the first who names somebody.
         """
         room = await self._lock_or_make(connection, new, now)
         present = await repository.seats(connection, room.id)
@@ -49,6 +50,9 @@ class Rooms:
             raise RoomIsFull
         if new.recorded and not room.recorded:
             room = await repository.update(connection, room.id, recorded=True)
+        if new.recording_status_url is not None and room.recording_status_url is None:
+            told = new.recording_status_url
+            room = await repository.update(connection, room.id, recording_status_url=told)
         taken = await repository.take_seat(connection, room.id, seat, now)
         await self._story.tell(connection, room, EventKind.CONFERENCE_PARTICIPANT_JOINED, now, seat=taken)
         return await self._start_if_due(connection, room, [*present, taken], now), taken
@@ -228,6 +232,7 @@ class Rooms:
                 now,
                 seat=seat,
                 reason=leaving,
+                ended_by_call_id=by.call_id if by else None,
                 duration_seconds=seconds_since(seat.joined_at, now),
             )
         await self._story.tell(
@@ -237,5 +242,6 @@ class Rooms:
             now,
             reason=reason,
             ended_by_call_id=by.call_id if by else None,
+            ended_by_reason=by.leave_reason if by else None,
             duration_seconds=seconds_since(ended.started_at, now),
         )

@@ -73,6 +73,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     status_url: str | None
     status_events: list[str]
     status_form: Form | None
+    recording_status_url: str | None
     event_sequence: int
     version: int
     recorded: bool
@@ -132,6 +133,7 @@ class NewRoom(msgspec.Struct, frozen=True, kw_only=True):
     status_url: str | None = None
     status_events: tuple[str, ...] = ()
     status_form: Form | None = None
+    recording_status_url: str | None = None
 
 
 class NewSeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ async def make(connection: Connection, new: NewRoom, now: datetime) -> Room | No
         _MAKE,
         *(uuid7(), new.workspace_id, new.mode, new.kind, new.name, new.node_id, new.owner_call_id),
         *(new.max_seats, new.recorded, new.status_url, list(new.status_events)),
-        *(new.status_form, now),
+        *(new.status_form, new.recording_status_url, now),
     )
     return room_of(row) if row else None
 
@@ -158,8 +158,8 @@ WHERE workspace_id = $1 AND mode = $2 AND name = $3 AND kind = 'conference' AND 
 
 _MAKE = f"""
 INSERT INTO rooms (id, workspace_id, mode, kind, name, node_id, owner_call_id, max_seats, recorded, status_url,
-                   status_events, status_form, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                   status_events, status_form, recording_status_url, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (workspace_id, mode, name) WHERE kind = 'conference' AND ended_at IS NULL DO NOTHING
 RETURNING {ROOM_COLUMNS}
 """

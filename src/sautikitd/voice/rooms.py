@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from sautikitd.flow.port import RecordingTold
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.recording import LegRecordings
@@ -58,9 +59,9 @@ class MediaRoom:
     async def hush(self) -> None:
         await self.media.hush(self._booth)
 
-    async def record(self, max_length_s: int) -> UUID:
+    async def record(self, max_length_s: int, told: RecordingTold | None = None) -> UUID:
         """Records everybody together into one channel. Raises `MediaRefused`."""
-        return await self._recordings.start(channels=1, max_length_s=max_length_s)
+        return await self._recordings.start(channels=1, max_length_s=max_length_s, told=told)
 
     async def stop_recording(self, recording_id: UUID) -> None:
         with suppress(MediaRefused):  # it ended by itself

@@ -27,16 +27,32 @@ CONFERENCE_EVENTS: Mapping[str, str] = {
 }
 
 _ENDED = {
-    "everybody_left": "last-participant-left",
-    "participant_left": "participant-with-end-conference-on-exit-left",
-    "ended_by_api": "conference-ended-via-api",
+    "everybody_left": ("last-participant-left", "last-participant-kicked"),
+    "participant_left": (
+        "participant-with-end-conference-on-exit-left",
+        "participant-with-end-conference-on-exit-kicked",
+    ),
+    "ended_by_api": ("conference-ended-via-api", "conference-ended-via-api"),
 }
+"""Our reason, and Twilio's: where who ended it left by himself, and where he was taken out."""
+
 _LEFT = {
     "hangup": "participant_hung_up",
     "left": "participant_updated_via_api",
     "kicked": "participant_updated_via_api",
+    "failed": "participant_add_failed",
 }
-"""Our reasons and Twilio's; what is not here has no word there."""
+"""Our reasons and Twilio's, which has no word for being kicked; what is not here has none there."""
+
+_CALL_STATUS = {"hangup": "completed", "node_lost": "failed"}
+"""Of a participant who left for this reason; the call of any other goes on."""
+
+_REASONS = {
+    "everybody_left": "the last participant left",
+    "participant_left": "a participant with endConferenceOnExit left",
+    "ended_by_api": "it was ended by the API",
+    "node_lost": "the voice node that it was on was lost",
+}
 
 
 def twilio_parameters(delivery: ClaimedDelivery) -> Parameters:
@@ -63,7 +79,12 @@ def twilio_headers(url: str, parameters: Parameters, auth_token: str) -> dict[st
 
 
 def _of_conference(kind: str, data: Mapping[str, Any]) -> Parameters:
-    named = kind == EventKind.CONFERENCE_ENDED
+    reason = str(data.get("reason", ""))
+    ended, left = (
+        reason if kind == told else ""
+        for told in (EventKind.CONFERENCE_ENDED, EventKind.CONFERENCE_PARTICIPANT_LEFT)
+    )
+    by_left, by_kicked = _ENDED.get(ended, ("", ""))
     return [
         ("StatusCallbackEvent", CONFERENCE_EVENTS.get(kind, "")),
         ("ConferenceSid", _sid("CF", data.get("conference_id"))),
@@ -76,20 +97,30 @@ def _of_conference(kind: str, data: Mapping[str, Any]) -> Parameters:
         ("CallSidToCoach", _sid("CA", data.get("coached_call_id"))),
         ("StartConferenceOnEnter", _flag(data.get("start_on_enter"))),
         ("EndConferenceOnExit", _flag(data.get("end_on_exit"))),
-        ("ReasonConferenceEnded", _ENDED.get(data.get("reason", ""), "") if named else ""),
-        ("CallSidEndingConference", _sid("CA", data.get("ended_by_call_id"))),
-        ("ReasonParticipantLeft", "" if named else _LEFT.get(data.get("reason", ""), "")),
+        ("ReasonConferenceEnded", by_kicked if data.get("ended_by_reason") == "kicked" else by_left),
+        ("Reason", _REASONS.get(ended, "")),
+        ("CallSidEndingConference", _sid("CA", data.get("ended_by_call_id")) if ended else ""),
+        ("ReasonParticipantLeft", _why_left(left, data)),
+        ("ParticipantCallStatus", _CALL_STATUS.get(left, "in-progress") if left else ""),
     ]
 
 
+def _why_left(reason: str, data: Mapping[str, Any]) -> str:
+    if reason == "conference_ended":
+        return "moderator_ended_conference" if data.get("ended_by_call_id") else "conference_ended_via_api"
+    return _LEFT.get(reason, "")
+
+
 def _of_recording(data: Mapping[str, Any]) -> Parameters:
-    """twilio.com/docs/voice/twiml/record, "recordingStatusCallback"."""
+    """twilio.com/docs/voice/twiml/record and /conference, "recordingStatusCallback": that of a conference names no call."""
     failed, started = data.get("error") is not None, data.get("started_at")
+    conference = data.get("conference_id")
     return [
-        ("CallSid", _sid("CA", data.get("call_id"))),
+        ("ConferenceSid", _sid("CF", conference)),
+        ("CallSid", "" if conference else _sid("CA", data.get("call_id"))),
         ("RecordingSid", _sid("RE", data.get("recording_id"))),
         ("RecordingUrl", data.get("media_url", "")),
-        ("RecordingStatus", "failed" if failed else "completed"),
+        ("RecordingStatus", "absent" if failed else "completed"),
         ("RecordingDuration", str(data.get("duration_seconds", ""))),
         ("RecordingChannels", str(data.get("channels", ""))),
         ("RecordingStartTime", format_datetime(datetime.fromisoformat(started)) if started else ""),

@@ -14,7 +14,7 @@ from node.exchange import PATIENCE_S, hears_tone, hung_up
 from node.room_party import call_in, call_of, until_seated
 from node.switchboard import PARTIES, Switchboard
 
-FIRST, SECOND, _ = PARTIES
+FIRST, SECOND, THIRD = PARTIES
 TWIML = """<Response><Dial><Conference endConferenceOnExit="true" beep="false" statusCallback="{url}"
     statusCallbackEvent="start end join leave mute hold">Board &amp; bank</Conference></Dial></Response>"""
 
@@ -67,6 +67,46 @@ async def test_twilios_library_accepts_what_a_conference_in_twiml_tells(
         "participant-with-end-conference-on-exit-left",
         f"CA{first.hex}",
     )
+
+
+async def test_it_tells_who_was_taken_out_and_who_had_to_leave_with_him(
+    board: Switchboard, api: httpx.AsyncClient
+) -> None:
+    async with callback_server(status=[web.json_response({})]) as server:
+
+        async def enter(asked: Asked) -> web.StreamResponse:
+            ends = str(asked.form["From"] == FIRST).lower()
+            text = TWIML.format(url="/status").replace('Exit="true"', f'Exit="{ends}"')
+            return web.Response(text=text, content_type="text/xml")
+
+        server.answers["/voice"] = [enter]
+        await board.route(voice_callback_url=server.url("/voice"), callback_format="twilio")
+        async with dispatching(board):
+            for caller in PARTIES:
+                await call_in(board, caller)
+            await until_seated(board, 3)
+            calls = {caller: await call_of(board, caller) for caller in PARTIES}
+            for caller in (SECOND, FIRST):
+                kicked = await api.post(f"/v1/conferences/Board & bank/participants/{calls[caller]}/kick")
+                assert kicked.status_code == 200
+                await until_seated(board, 2 if caller == SECOND else 0)
+            await _until_told(server, "conference-end")
+    left = {
+        asked.form["CallSid"]: (asked.form["ReasonParticipantLeft"], asked.form["ParticipantCallStatus"])
+        for asked in server.asked
+        if asked.form.get("StatusCallbackEvent") == "participant-leave"
+    }
+    assert left == {
+        f"CA{calls[SECOND].hex}": ("participant_updated_via_api", "in-progress"),
+        f"CA{calls[FIRST].hex}": ("participant_updated_via_api", "in-progress"),
+        f"CA{calls[THIRD].hex}": ("moderator_ended_conference", "in-progress"),
+    }
+    (end,) = [
+        asked.form for asked in server.asked if asked.form.get("StatusCallbackEvent") == "conference-end"
+    ]
+    assert end["ReasonConferenceEnded"] == "participant-with-end-conference-on-exit-kicked"
+    assert end["CallSidEndingConference"] == f"CA{calls[FIRST].hex}"
+    assert "ReasonParticipantLeft" not in end
 
 
 async def test_the_same_of_a_flow_in_json_of_a_number_that_speaks_twilios_vocabulary(

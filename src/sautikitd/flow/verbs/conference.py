@@ -7,7 +7,7 @@ import msgspec
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.rooms_port import STATUS_WORDS, Attended, AttendEnd, BeepOn, ConferenceSpec
 from sautikitd.flow.uploaded import sound_flaws
-from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws
+from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws, told_of_recording
 from sautikitd.flow.verbs.waiting import WaitSounds
 
 MOST_PARTICIPANTS = 250
@@ -51,7 +51,8 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     takes the caller out of the room and replaces the flow; an empty one leaves him there. `coach` (the id of a
     call) is heard by that call alone. `action` is asked when he is out of it, and its reply replaces the flow.
     `statusEvents`, all by default, are posted as signed events; in `statusEventsFormat` `twilio`, which is that of calls
-    in Twilio's vocabulary, as Twilio's signed forms.
+    in Twilio's vocabulary, as Twilio's signed forms. `recordingStatusCallback` is told of its recordings, in Twilio's
+    words; the first that somebody brings holds for the room.
     """
 
     answers: ClassVar[bool] = True
@@ -60,6 +61,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     name: RoomName
     max_participants: Annotated[int, msgspec.Meta(ge=0, le=MOST_PARTICIPANTS)] = 0
     record: bool = False
+    recording_status_callback: Reference | None = None
     beep: bool | BeepEdge = False
     muted: bool = False
     start_on_enter: bool = True
@@ -79,6 +81,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     def flaws(self) -> Iterator[Flaw]:
         yield from sound_flaws("waitUrl", self.wait_url or None)
         yield from reference_flaws("statusEventsCallbackUrl", self.status_events_callback_url)
+        yield from reference_flaws("recordingStatusCallback", self.recording_status_callback)
         yield from reference_flaws("digitsCallbackUrl", self.digits_callback_url)
         yield from reference_flaws("action", self.action)
 
@@ -136,6 +139,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
             name=self.name,
             most=self._most,
             record=self.record,
+            recording_told=told_of_recording(run, self.recording_status_callback, "Conference"),
             beep=_BEEPS[self.beep],
             muted=self.muted,
             starts=self.start_on_enter,

@@ -15,7 +15,6 @@ from sautikitd.flow.xml.own import PARAMETER, STREAM
 _POST = frozenset({"POST"})
 _COMPLETED = frozenset({"completed"})
 _BY_POST = "the callback is a POST"
-_ON_SILENCE = "its callback is not asked; recording events are webhooks"
 _EVENTS = "call events are webhooks"
 
 _SAY = Element(
@@ -90,6 +89,16 @@ _LEG_MACHINES = passed_over(
 )  # fmt: skip
 _LEG = (*_LEG_SCREENING, *_LEG_EVENTS, *_LEG_MACHINES)
 
+_RECORDING_STATUS = (
+    Attribute(name="recordingStatusCallback", field="recordingStatusCallback"),
+    *passed_over("recordingStatusCallbackMethod", note=_BY_POST, silent=_POST),
+    *passed_over(
+        "recordingStatusCallbackEvent",
+        note="asked when the recording is ready or has failed",
+        silent=_COMPLETED,
+    ),
+)
+
 _CONFERENCE = Element(
     name="Conference",
     verb="conference",
@@ -113,10 +122,8 @@ _CONFERENCE = Element(
         Attribute(name="statusCallback", field="statusEventsCallbackUrl"),
         Attribute(name="statusCallbackEvent", field="statusEvents", separator=" "),
         *passed_over("statusCallbackMethod", "waitMethod", note=_BY_POST, silent=_POST),
-        *passed_over(
-            "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent",
-            "eventCallbackUrl", note=_ON_SILENCE,
-        ),
+        *_RECORDING_STATUS,
+        *passed_over("eventCallbackUrl", note="ask for recordingStatusCallback, which Twilio has put in its place"),
         *passed_over(
             "region", "trim", "jitterBufferSize", "participantLabel", "recordingConfigurationId",
             note="it has no counterpart",
@@ -157,11 +164,7 @@ _DIAL = Element(
                 "record-from-ringing-dual": "record-from-ringing",
             },
         ),
-        Attribute(name="recordingStatusCallback", field="recordingStatusCallback"),
-        *passed_over("recordingStatusCallbackMethod", note=_BY_POST, silent=_POST),
-        *passed_over(
-            "recordingStatusCallbackEvent", note="asked when the recording is ready or has failed", silent=_COMPLETED
-        ),
+        *_RECORDING_STATUS,
         *passed_over(
             "hangupOnStar", "trim", "recordingTrack", "recordingConfigurationId", "referUrl", "referMethod",
             "events", "passports", note="it has no counterpart", silent=frozenset({"false"}),
@@ -236,11 +239,7 @@ _RECORD = Element(
         ),
         Attribute(name="transcribe", field="transcribe"),
         Attribute(name="transcribeCallback", field="transcribeCallback"),
-        Attribute(name="recordingStatusCallback", field="recordingStatusCallback"),
-        *passed_over("recordingStatusCallbackMethod", note=_BY_POST, silent=_POST),
-        *passed_over(
-            "recordingStatusCallbackEvent", note="asked when the recording is ready or has failed", silent=_COMPLETED
-        ),
+        *_RECORDING_STATUS,
         *passed_over("recordingConfigurationId", note="it has no counterpart"),
     ),
 )  # fmt: skip

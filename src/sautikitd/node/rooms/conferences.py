@@ -102,6 +102,7 @@ class Attendance:
                 status_url=spec.status_url,
                 status_events=kinds_of(spec.status_events, form) if spec.status_url else (),
                 status_form=form,
+                recording_status_url=spec.recording_told.url if spec.recording_told else None,
             ),
             NewSeat(
                 call_id=call.id,

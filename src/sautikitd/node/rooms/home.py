@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from sautikitd.database.pool import DatabaseUnavailable
+from sautikitd.flow.port import RecordingTold
 from sautikitd.node.rooms.books import RoomBooks
 from sautikitd.rooms.models import Beep, End, Room, RoomStatus, Seat
 from sautikitd.voice.leg import MediaLeg
@@ -164,13 +165,18 @@ class RoomHome:
         wanted = self.room.recorded and self.room.status is RoomStatus.LIVE
         if wanted and self._recording_id is None:
             try:
-                self._recording_id = await self.media.record(_LONGEST_RECORDING_S)
+                self._recording_id = await self.media.record(_LONGEST_RECORDING_S, self._told)
                 await self._books.recording_started(self.room.id, self._recording_id)
             except (MediaRefused, *DatabaseUnavailable) as exc:
                 log.error("node.room_not_recorded", room_id=str(self.room.id), error=repr(exc))
         elif not wanted and self._recording_id is not None:
             stopping, self._recording_id = self._recording_id, None
             await self.media.stop_recording(stopping)
+
+    @property
+    def _told(self) -> RecordingTold | None:
+        url = self.room.recording_status_url
+        return RecordingTold(url=url, source="Conference") if url is not None else None
 
     def _recording_over(self, recording_id: UUID) -> None:
         """It ended by itself, or by an order for this one recording: nobody is to think that it goes on."""

@@ -13,7 +13,7 @@ from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.rooms.books import RoomBooks
 from sautikitd.node.rooms.home import RoomHome
-from sautikitd.rooms.models import EndReason, Room
+from sautikitd.rooms.models import EndReason, Room, RoomKind
 from sautikitd.rooms.rows import RoomCommand
 from sautikitd.voice.engine import VoiceEngine
 from sautikitd.voice.leg import MediaLeg
@@ -44,7 +44,10 @@ class RoomHomes:
         self._homes[room.id] = made, owner
         self._followed[room.id] = ExitStack()
         self._followed[room.id].enter_context(self._books.board.followed())
-        self._recordings.know(room.id, owner)
+        if room.kind is RoomKind.CONFERENCE:
+            self._recordings.know_conference(room.id, owner)
+        else:
+            self._recordings.know(room.id, owner)
         try:
             await made.media.open()
         except (MediaRefused, MediaLost):

@@ -19,6 +19,7 @@ CREATE TABLE recordings (
     ready_at timestamptz,
     expires_at timestamptz,
     deleted_at timestamptz,
+    conference_id uuid,                           -- the room it is of; null: of a call alone
     status_url text,                              -- told in Twilio's words when it is ready or has failed
     source text,                                  -- and what made it, in those
     purge_after timestamptz,                      -- its objects are to be removed from the store; null: nothing to remove

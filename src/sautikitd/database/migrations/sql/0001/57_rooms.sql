@@ -15,6 +15,7 @@ CREATE TABLE rooms (
     max_seats int NOT NULL,
     status_url text,
     status_events text[] NOT NULL DEFAULT '{}',   -- kinds of events for status_url
+    recording_status_url text,                    -- told of its recordings, in Twilio's words
     status_form text CHECK (status_form IN ('twilio')), -- in whose words they are told; null: ours
     event_sequence int NOT NULL DEFAULT 0,
     version bigint NOT NULL DEFAULT 0,            -- goes up with every change of the room or a seat in it
