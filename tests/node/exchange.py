@@ -13,6 +13,8 @@ from voice.media.rtp_peer import Peer, Samples, level, sine
 from voice.sip.far_end import FAST
 
 PATIENCE_S = 30.0
+FIRST_NOTE = 261.6
+"""Of the hold music."""
 
 
 class Ringing:
@@ -29,9 +31,11 @@ class Ringing:
         self._hear_caller()
         self.sip.ring(183, description_of(self.peer))
 
-    async def answer(self) -> Phone:
+    async def answer(self, *, tones_only: bool = False) -> Phone:
+        """`tones_only`: as a phone that knows no telephone-event."""
         self._hear_caller()
-        await self.sip.answer(description_of(self.peer))
+        described = description_of(self.peer)
+        await self.sip.answer(_without_events(described) if tones_only else described)
         return Phone(self.sip, self.peer)
 
     def refuse(self, code: int) -> None:
@@ -96,6 +100,11 @@ class Exchange:
         return made
 
 
+def _without_events(description: bytes) -> bytes:
+    lines = [line for line in description.split(b"\r\n") if b":101 " not in line]
+    return b"\r\n".join(line.removesuffix(b" 101") for line in lines)
+
+
 async def hears(listener: Peer, speaker: Peer, hertz: float) -> bool:
     """Whether a tone of the one is what the other hears, for a tenth of a second, until half a second after it."""
     before = len(listener.heard())
@@ -114,6 +123,33 @@ def hears_tone(listener: Peer, hertz: float) -> bool:
 def holds_tone(samples: Samples, hertz: float, amplitude: float = 3000) -> bool:
     pieces = [samples[start : start + 800] for start in range(0, len(samples) - 799, 400)]
     return any(level(piece, hertz) > amplitude for piece in pieces)
+
+
+def keys_of(phone: Phone) -> str:
+    """The keys that have reached it as events, so far."""
+    return "".join(key for _, key in phone.peer.presses())
+
+
+async def reoffer(phone: Phone, direction: str) -> None:
+    """A re-INVITE: `sendonly` and `inactive` put the call on hold, `sendrecv` takes it back."""
+    offer = description_of(phone.peer).replace(b"a=sendrecv", f"a={direction}".encode())
+    assert f"a={direction}".encode() in offer
+    assert phone.sip.dialog
+    assert (await phone.sip.dialog.reinvite(offer)).ok
+
+
+async def until_music(phone: Phone) -> None:
+    """Waits for the hold music."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not hears_tone(phone.peer, FIRST_NOTE):
+            await asyncio.sleep(0.02)
+
+
+async def until_heard(listener: Phone, speaker: Phone) -> None:
+    """Until the one hears the other, who may have been on hold."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await hears(listener.peer, speaker.peer, 1000):
+            continue
 
 
 async def hung_up(phone: Phone) -> None:

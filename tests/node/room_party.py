@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from node.exchange import PATIENCE_S, holds_tone
+from node.exchange import PATIENCE_S, holds_tone, keys_of, reoffer, until_heard, until_music
 from node.switchboard import NUMBER, Switchboard
-from simulators.carrier.far_side import Phone
+from simulators.carrier.far_side import Phone, eventually
 from voice.media.rtp_peer import sine
 
 
@@ -25,6 +25,17 @@ async def speak_together(parties: Sequence[Phone], tones: Sequence[float]) -> li
     )
     heard = [phone.peer.recent(0.5) for phone in parties]
     return [{tone for tone in tones if holds_tone(one, tone)} for one in heard]
+
+
+async def press_and_hold(caller: Phone, agent: Phone) -> None:
+    """Two who talk: keys reach the other one, and whoever is put on hold hears music until he is taken back."""
+    await caller.press("15")
+    await agent.press("7")
+    await eventually(lambda: (keys_of(agent), keys_of(caller)) == ("15", "7"))
+    await reoffer(agent, "sendonly")
+    await until_music(caller)
+    await reoffer(agent, "sendrecv")
+    await until_heard(caller, agent)
 
 
 async def rows(board: Switchboard, statement: str, *values: Any) -> list[Any]:

@@ -163,6 +163,15 @@ class Rooms:
         await self._story.tell(connection, room, kind, now, seat=changed)
         return changed
 
+    async def hold(
+        self, connection: Connection, room_id: UUID, seat_id: UUID, held: bool, now: datetime
+    ) -> None:
+        """The far end of one of two in a bridge has put the call on hold, or taken it back. Harmless to repeat."""
+        room = await repository.lock(connection, room_id)
+        seat = await repository.find_seat(connection, seat_id)
+        if room is not None and seat is not None and seat.left_at is None:
+            await self.set_held(connection, room, seat, held, None, now)
+
     async def set_recorded(self, connection: Connection, room: Room, recorded: bool, now: datetime) -> Room:
         """Of a locked room; its node starts and stops the recording. Harmless to repeat."""
         if room.recorded == recorded:

@@ -85,10 +85,11 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """One end of a link: where it receives RTP."""
+    """One end of a link: where it receives RTP; `in_band`: the leg beside it knows keys as tones only."""
 
     address: str
     port: int
+    in_band: bool = False
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

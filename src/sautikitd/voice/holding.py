@@ -15,6 +15,14 @@ log = structlog.get_logger(__name__)
 _FOR_EVER = 1000
 
 
+async def play_music(listener: MediaLeg) -> None:
+    """Until it is cancelled, or nobody listens any more."""
+    try:
+        await listener.play(HOLD_MUSIC, loop=_FOR_EVER)
+    except (LegGone, MediaLost, MediaRefused, PromptUnavailable) as exc:
+        log.debug("voice.hold_music_ended", call_id=str(listener.call_id), cause=str(exc))
+
+
 class Holding:
     """Of one pair of legs, each in a room when it starts. What the party that holds still sends is not passed on: it may
     be music of its own."""
@@ -50,8 +58,8 @@ class Holding:
             return
         try:
             await holder.join(room, muted=True)
-            await other.play(HOLD_MUSIC, loop=_FOR_EVER)
-        except (LegGone, MediaLost, MediaRefused, PromptUnavailable) as exc:
+            await play_music(other)
+        except (MediaLost, MediaRefused) as exc:
             log.debug("voice.hold_ended", call_id=str(holder.call_id), cause=str(exc))
         finally:
             if not holder.ended and holder.room == room:

@@ -22,6 +22,7 @@ from sautikitd.flow.port import (
 )
 from sautikitd.voice.answering import LegAnswering
 from sautikitd.voice.collecting import DigitBuffer, collect
+from sautikitd.voice.keys import KeyTaker
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.prompts import PromptRenderer
@@ -81,7 +82,7 @@ class MediaLeg(ABC):
         self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
         self.answering = LegAnswering(self._leg_id, media)
-        self._digits_to: MediaLeg | None = None
+        self._digits_to: KeyTaker | None = None
         self.room: str | None = None
         self.moved = asyncio.Event()
         self.held = False
@@ -199,8 +200,13 @@ class MediaLeg(ABC):
 
     @property
     def partner(self) -> "MediaLeg | None":
-        """The other leg of its bridge."""
-        return self._digits_to
+        """The other leg of its bridge, where it is one of ours."""
+        return self._digits_to if isinstance(self._digits_to, MediaLeg) else None
+
+    @property
+    def in_band(self) -> bool:
+        """Whether its far end knows keys as tones only."""
+        return self._in_band
 
     def on_referral(self, taker: Callable[[Referral], None]) -> Callable[[], None]:
         """Has `taker` asked whenever the far end wants the call handed to somebody else; what it returns ends that.
@@ -245,8 +251,8 @@ class MediaLeg(ABC):
         """Drops the keys that no `collect` has taken yet."""
         self._digits.clear()
 
-    def send_digits_to(self, other: "MediaLeg | None") -> None:
-        """From now on keys pressed here go to the other leg's far end instead of to the flow; None: to the flow."""
+    def send_digits_to(self, other: "KeyTaker | None") -> None:
+        """From now on keys pressed here go to the other party instead of to the flow; None: to the flow."""
         self._digits_to = other
 
     def end(
@@ -317,8 +323,11 @@ class MediaLeg(ABC):
             listener(digit)
         if self._digits_to is None:
             self._digits.put(digit)
-        elif not (self._in_band and self._digits_to._in_band):  # there the tone itself goes through
+        elif not (self._in_band and self._digits_to.in_band):  # there the tone itself goes through
             self._spawn(self._digits_to.press(digit))
+
+    def press_soon(self, digit: str) -> None:
+        self._spawn(self.press(digit))
 
     async def press(self, digit: str) -> None:
         """Sends a key to the far end, on top of whatever it is hearing."""

@@ -1,23 +1,10 @@
 """Hold inside a bridge: the one who waits hears music, and the conversation goes on when he is taken back."""
 
-import asyncio
-
 import pytest
 
-from node.exchange import PATIENCE_S, hears, hears_tone, hung_up
+from node.exchange import FIRST_NOTE, hears, hears_tone, hung_up, reoffer, until_music
 from node.switchboard import NUMBER, PARTIES, Switchboard
 from sautikitd.calls.outcomes import CallStatus
-from simulators.carrier.far_side import Phone, description_of
-
-FIRST_NOTE = 261.6
-
-
-async def _reoffer(phone: Phone, direction: str) -> None:
-    offer = description_of(phone.peer).replace(b"a=sendrecv", f"a={direction}".encode())
-    assert f"a={direction}".encode() in offer
-    assert phone.sip.dialog
-    outcome = await phone.sip.dialog.reinvite(offer)
-    assert outcome.ok
 
 
 @pytest.mark.parametrize("caller_holds", [True, False])
@@ -33,13 +20,11 @@ async def test_who_is_put_on_hold_hears_music_until_he_is_taken_back(
     holder, other = (caller, callee) if caller_holds else (callee, caller)
     assert await hears(other.peer, holder.peer, 1000)
 
-    await _reoffer(holder, direction)
-    async with asyncio.timeout(PATIENCE_S):
-        while not hears_tone(other.peer, FIRST_NOTE):
-            await asyncio.sleep(0.02)
+    await reoffer(holder, direction)
+    await until_music(other)
     assert not await hears(other.peer, holder.peer, 1000)
 
-    await _reoffer(holder, "sendrecv")
+    await reoffer(holder, "sendrecv")
     assert await hears(other.peer, holder.peer, 1000)
     assert await hears(holder.peer, other.peer, 440)
     assert not hears_tone(other.peer, FIRST_NOTE)

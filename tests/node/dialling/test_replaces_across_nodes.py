@@ -1,9 +1,7 @@
 """An attended transfer whose two dialogs are on different nodes: the one that is asked knows only its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -11,77 +9,18 @@ import msgspec
 import pytest
 
 from flow.doubles import callback_server
-from node.exchange import PATIENCE_S, hears, hung_up
+from node.exchange import PATIENCE_S, hung_up
 from node.referrer import Referrer
 from node.room_party import nothing_left, rows, until_rows
-from node.second_node import second_node
-from node.softphone import Softphone, credential, softphone
-from node.switchboard import NUMBER, PARTIES, Switchboard, customer
+from node.softphone import credential
+from node.switchboard import NUMBER, Switchboard, customer
+from node.two_calls import FIRST, SECOND, TwoCalls, connected, dials, phones, two_calls
 from sautikitd.calls import commands
 from sautikitd.calls.commands import CommandKind
 from sautikitd.calls.outcomes import CallStatus
-from sautikitd.devices.models import NewSecret
 from sautikitd.node.dialling.transfer_books import TransferRequest
-from sautikitd.roles.voice import Parts
-from simulators.carrier.far_side import Phone
 
-FIRST, SECOND, _ = PARTIES
 DONE = "SELECT outcome FROM call_commands WHERE done_at IS NOT NULL"
-
-
-@dataclass
-class TwoCalls:
-    """Of one phone: `near` talks with `first` on the board's node, `asking` with `second` on the other one, `there`."""
-
-    near: Phone
-    first: Phone
-    asking: Phone
-    second: Phone
-    there: Parts
-
-    async def talk_on(self) -> None:
-        await _connected(self.near, self.first)
-        await _connected(self.asking, self.second)
-
-
-async def _connected(one: Phone, other: Phone) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not (await hears(one.peer, other.peer, 440) and await hears(other.peer, one.peer, 1000)):
-            continue
-
-
-@asynccontextmanager
-async def _phones(
-    board: Switchboard, folder: Path, *, other: NewSecret | None = None
-) -> AsyncIterator[tuple[Softphone, Softphone, Parts]]:
-    """One phone at each of two nodes; the second has the credential `other`, else the same as the first."""
-    made = await credential(board)
-    async with (
-        second_node(board, folder / "second") as (parts, there),
-        softphone(board, made=made) as here,
-        softphone(board, made=other or made, at=there) as elsewhere,
-    ):
-        yield here, elsewhere, parts
-
-
-async def _dials(board: Switchboard, phone: Softphone, number: str) -> tuple[Phone, Phone]:
-    board.clock.advance(2)  # a call a second
-    near = await phone.dial(number)
-    far = await (await board.exchange.ringing(number)).answer()
-    await near.answered()
-    return near, far
-
-
-@asynccontextmanager
-async def _two_calls(
-    board: Switchboard, folder: Path, *, other: NewSecret | None = None
-) -> AsyncIterator[TwoCalls]:
-    async with _phones(board, folder, other=other) as (here, elsewhere, there):
-        near, first = await _dials(board, here, FIRST)
-        asking, second = await _dials(board, elsewhere, SECOND)
-        calls = TwoCalls(near, first, asking, second, there)
-        await calls.talk_on()
-        yield calls
 
 
 async def _until_left(board: Switchboard, *wanted: str) -> None:
@@ -95,7 +34,7 @@ async def _until_left(board: Switchboard, *wanted: str) -> None:
 async def test_the_two_others_are_put_together_and_each_leg_is_billed_as_itself(
     board: Switchboard, tmp_path: Path, first_hangs_up: bool
 ) -> None:
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         board.clock.advance(6)
         referrer = Referrer(calls.near)
         assert await referrer.refer_to(SECOND, replaces=calls.asking) == 202
@@ -103,7 +42,7 @@ async def test_the_two_others_are_put_together_and_each_leg_is_billed_as_itself(
         await hung_up(calls.asking)
         await referrer.until_told("100 Trying", "200 OK")
         await _until_left(board, FIRST, SECOND)
-        await _connected(calls.first, calls.second)
+        await connected(calls.first, calls.second)
         board.clock.advance(10)
         leaves, stays = calls.first, calls.second
         if not first_hangs_up:
@@ -125,11 +64,11 @@ async def test_the_two_others_are_put_together_and_each_leg_is_billed_as_itself(
 async def test_a_phone_that_hangs_up_at_once_has_handed_on_all_the_same(
     board: Switchboard, tmp_path: Path
 ) -> None:
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         assert await Referrer(calls.near).refer_to(SECOND, replaces=calls.asking) == 202
         await calls.near.sip.bye()
         await hung_up(calls.asking)
-        await _connected(calls.first, calls.second)
+        await connected(calls.first, calls.second)
         await calls.second.sip.bye()
         await hung_up(calls.first)
         await board.until_all(CallStatus.COMPLETED)
@@ -139,7 +78,7 @@ async def test_a_phone_that_hangs_up_at_once_has_handed_on_all_the_same(
 async def test_a_caller_s_flow_goes_on_after_it_on_whichever_node_he_is(
     board: Switchboard, tmp_path: Path, his_node_is_asked: bool
 ) -> None:
-    async with _phones(board, tmp_path) as (here, elsewhere, _):
+    async with phones(board, tmp_path) as (here, elsewhere, _):
         await here.register()
         flow: list[object] = [{"dial": {"client": here.username, "action": "/after"}}]
         async with callback_server(voice=[flow], after=[[{"pause": {"length": 300}}]]) as server:
@@ -147,16 +86,16 @@ async def test_a_caller_s_flow_goes_on_after_it_on_whichever_node_he_is(
             caller = await board.exchange.call(NUMBER)
             rung = await (await here.ringing()).answer()
             await caller.answered()
-            await _connected(rung, caller)
-            asking, asked = await _dials(board, elsewhere, SECOND)
-            await _connected(asking, asked)
+            await connected(rung, caller)
+            asking, asked = await dials(board, elsewhere, SECOND)
+            await connected(asking, asked)
             replaced, referring = (rung, asking) if his_node_is_asked else (asking, rung)
             referrer = Referrer(referring)
             assert await referrer.refer_to(SECOND, replaces=replaced) == 202
             await hung_up(rung)
             await hung_up(asking)
             await referrer.until_told("100 Trying", "200 OK")
-            await _connected(caller, asked)
+            await connected(caller, asked)
             board.clock.advance(20)
             await asked.sip.bye()
             async with asyncio.timeout(PATIENCE_S):
@@ -173,7 +112,7 @@ async def test_a_caller_s_flow_goes_on_after_it_on_whichever_node_he_is(
 async def test_when_the_other_node_says_nothing_everybody_talks_on_and_nothing_comes_of_it_later(
     board: Switchboard, tmp_path: Path
 ) -> None:
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         referrer = Referrer(calls.near)
         async with board.platform.database.transaction() as connection:
             await connection.execute("LOCK TABLE rooms IN SHARE MODE")  # it is about to agree
@@ -185,7 +124,7 @@ async def test_when_the_other_node_says_nothing_everybody_talks_on_and_nothing_c
                     await asyncio.sleep(0.1)
         await calls.talk_on()
         assert await Referrer(calls.asking).refer_to(FIRST, replaces=calls.near) == 202
-        await _connected(calls.first, calls.second)
+        await connected(calls.first, calls.second)
         assert [row["outcome"] for row in await rows(board, f"{DONE} ORDER BY id LIMIT 1")] == ["withdrawn"]
         assert len(await rows(board, "SELECT id FROM rooms")) == 1
 
@@ -193,9 +132,9 @@ async def test_when_the_other_node_says_nothing_everybody_talks_on_and_nothing_c
 async def test_when_the_other_node_dies_nobody_is_left_with_silence(
     board: Switchboard, tmp_path: Path
 ) -> None:
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         assert await Referrer(calls.near).refer_to(SECOND, replaces=calls.asking) == 202
-        await _connected(calls.first, calls.second)
+        await connected(calls.first, calls.second)
         await rows(board, "UPDATE voice_nodes SET stopped_at = now() WHERE id = $1", calls.there.node.node_id)
         await board.parts.reaper.reap()
         await hung_up(calls.first)
@@ -211,7 +150,7 @@ async def _declined(board: Switchboard, calls: TwoCalls) -> None:
 async def test_the_dialog_of_another_workspace_replaces_nothing(board: Switchboard, tmp_path: Path) -> None:
     ids = await customer(board.platform, "Hoteli", "+254207000002", 10_000)
     stranger = await credential(replace(board, workspace_id=ids[0], number_id=ids[1]))
-    async with _two_calls(board, tmp_path, other=stranger) as calls:
+    async with two_calls(board, tmp_path, other=stranger) as calls:
         await _declined(board, calls)
 
 
@@ -241,7 +180,7 @@ async def _ask_for_second(board: Switchboard, calls: TwoCalls, workspace_id: UUI
 async def test_when_nobody_comes_who_asked_for_them_the_two_talk_on(
     board: Switchboard, tmp_path: Path
 ) -> None:
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         await _ask_for_second(board, calls, board.workspace_id)
         await until_rows(board, 1, "SELECT FROM room_seats WHERE seated_at IS NOT NULL")
         async with asyncio.timeout(PATIENCE_S):
@@ -257,14 +196,14 @@ async def test_a_node_gives_nobody_to_another_workspace_whoever_asks_it(
     board: Switchboard, tmp_path: Path
 ) -> None:
     workspace_id, _ = await customer(board.platform, "Hoteli", "+254207000002", 10_000)
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         await _ask_for_second(board, calls, workspace_id)
         assert [row["outcome"] for row in await until_rows(board, 1, DONE)] == ["declined"]
         await calls.talk_on()
 
 
 async def test_a_dialog_whose_node_is_silent_replaces_nothing(board: Switchboard, tmp_path: Path) -> None:
-    async with _two_calls(board, tmp_path) as calls:
+    async with two_calls(board, tmp_path) as calls:
         await rows(
             board,
             "UPDATE voice_nodes SET renewed_at = renewed_at - interval '30 seconds' WHERE id = $1",

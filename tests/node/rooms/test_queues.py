@@ -5,7 +5,16 @@ from typing import Any
 
 from flow.doubles import CallbackServer, callback_server
 from node.exchange import hears_tone, hung_up
-from node.room_party import call_in, call_of, kinds, nothing_left, rows, speak_together, until_rows
+from node.room_party import (
+    call_in,
+    call_of,
+    kinds,
+    nothing_left,
+    press_and_hold,
+    rows,
+    speak_together,
+    until_rows,
+)
 from node.switchboard import PARTIES, Switchboard
 
 CALLER, OTHER, AGENT = PARTIES
@@ -51,6 +60,7 @@ async def test_the_oldest_is_taken_first_and_hears_music_before_and_the_agent_af
         await until_rows(board, 2, _TALKING)
         heard = await speak_together([caller, agent], TONES)
         assert heard == [{900.0}, {500.0}]
+        await press_and_hold(caller, agent)
         await other.sip.bye()
         await caller.sip.bye()
         form = await _asked(server, "/after")

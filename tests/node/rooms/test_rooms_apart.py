@@ -8,7 +8,15 @@ import pytest
 
 from flow.doubles import callback_server
 from node.exchange import PATIENCE_S, hung_up
-from node.room_party import call_in, nothing_left, rows, speak_together, until_rows, until_seated
+from node.room_party import (
+    call_in,
+    nothing_left,
+    press_and_hold,
+    rows,
+    speak_together,
+    until_rows,
+    until_seated,
+)
 from node.second_node import second_node
 from node.switchboard import PARTIES, Switchboard, switchboard
 from sautikitd.roles import voice
@@ -94,6 +102,7 @@ async def test_an_agent_takes_a_caller_who_waits_on_another_node(board: Switchbo
             agent = await _call_at(board, there, SECOND)
             await until_seated(board, 2)
             heard = await speak_together([caller, agent], TONES[:2])
+            await press_and_hold(caller, agent)
             await agent.sip.bye()
             await hung_up(caller)
             await nothing_left(board)

@@ -12,6 +12,7 @@ from sautikitd.calls.outcomes import HangupBy
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.node.dialling.party import Party
 from sautikitd.node.dialling.transfer_books import TransferBooks
+from sautikitd.node.rooms.pair import Pair
 from sautikitd.node.rooms.seat import RoomParts, SeatFailed
 from sautikitd.rooms.models import LeaveReason, Room, Seat
 
@@ -33,6 +34,7 @@ class FarTalk:
         self._other = other
         self._at_home = room.node_id == parts.books.node_id
         self._seat = parts.seat(party.leg, room, own)
+        self._pair = Pair(party.leg, self._seat, parts.books)
         self._following = ExitStack()
 
     async def begin(self, out_of_bridge: Callable[[], Awaitable[None]]) -> bool:
@@ -46,6 +48,7 @@ class FarTalk:
             if self._at_home or await self._seated(self._other):
                 await out_of_bridge()
                 await self._seat.connect(self._party.call)
+                self._pair.start()
                 if await self._seated(self._own, self._other):
                     return True
         except SeatFailed as exc:
@@ -55,6 +58,7 @@ class FarTalk:
 
     async def call_off(self) -> None:
         """They do not meet here: the other node sees the room end."""
+        self._pair.stop()
         await self._seat.leave(LeaveReason.FAILED)
         self._following.close()
 
@@ -69,11 +73,11 @@ class FarTalk:
                 waiting.cancel()
         by, record = (HangupBy.PLATFORM, None) if not self._party.here else await self._his_end()
         try:
+            self._pair.stop()
             await self._party.close_by(by)  # in the books before the other node looks there
             await self._seat.leave(await self._reason())
         finally:
             self._following.close()
-            self._party.leg.forget_digits()  # they were pressed for the other party
             self._party.finish(record)
 
     async def _seated(self, *seats: Seat) -> bool:

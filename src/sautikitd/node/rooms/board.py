@@ -70,7 +70,7 @@ class RoomBoard:
             await self._changed.wait()
         return self.version
 
-    async def beyond_or(self, version: int, *others: "asyncio.Future[None]") -> None:
+    async def beyond_or(self, version: int, *others: "asyncio.Future[Any]") -> None:
         """Waits until something has changed since `version`, or one of `others` is done."""
         change = asyncio.ensure_future(self.beyond(version))
         either: set[asyncio.Future[Any]] = {change, *others}

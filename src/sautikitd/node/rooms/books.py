@@ -61,6 +61,11 @@ class RoomBooks:
     async def link(self, seat: Seat, **ends: End) -> None:
         await self._persist(lambda connection, _: self._rooms.link(connection, seat.room_id, seat.id, **ends))
 
+    async def hold(self, seat: Seat, held: bool) -> None:
+        await self._persist(
+            lambda connection, now: self._rooms.hold(connection, seat.room_id, seat.id, held, now)
+        )
+
     async def end_room(self, room_id: UUID, reason: EndReason) -> None:
         await self._persist(lambda connection, now: self._rooms.end(connection, room_id, reason, now))
 

@@ -9,6 +9,7 @@ from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.flow.rooms_port import Dequeued, Sounds
 from sautikitd.node.rooms.board import POLL_S
+from sautikitd.node.rooms.pair import Pair
 from sautikitd.node.rooms.seat import RoomParts, SeatFailed
 from sautikitd.node.rooms.wait_player import WaitPlayer
 from sautikitd.rooms.models import LeaveReason, Seat
@@ -71,6 +72,7 @@ class Taking:
     async def _talk(self, taken: Taken) -> float | None:
         """Seconds that the two talked; None when the caller was gone, and the next is to be taken."""
         seat = self._parts.seat(self._leg, taken.room, taken.own_seat)
+        pair = Pair(self._leg, seat, self._books)
         reason = LeaveReason.LEFT
         try:
             await self._player.stop()
@@ -78,6 +80,7 @@ class Taking:
             if not await self._came(taken.his_seat):
                 return None
             met_at = self._clock.monotonic()
+            pair.start()
             await seat.gone()
             return self._clock.monotonic() - met_at
         except SeatFailed as exc:
@@ -88,6 +91,7 @@ class Taking:
             reason = LeaveReason.HANGUP if self._leg.ended else LeaveReason.LEFT
             raise
         finally:
+            pair.stop()
             await asyncio.shield(asyncio.ensure_future(seat.leave(reason)))
 
     async def _came(self, his: Seat) -> bool:

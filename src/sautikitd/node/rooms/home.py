@@ -1,8 +1,10 @@
 """Rooms that are at home on this node: what their rows say is done in the media process, seat by seat."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -33,6 +35,18 @@ class Placed:
     guest_end: GuestEnd | None = None
     as_seated: tuple[bool, bool, frozenset[str] | None] | None = None
 
+    @property
+    def in_band(self) -> bool:
+        """Whether who sits here knows keys as tones only."""
+        if beside := self.leg or self.guest_end:
+            return beside.in_band
+        return self.seat.link.guest is not None and self.seat.link.guest.in_band
+
+    async def press(self, digit: str) -> None:
+        """Sends him a key."""
+        if to := self.leg or self.home_end:
+            await to.press(digit)
+
     async def close(self) -> None:
         for end in (self.guest_end, self.home_end):
             if end is not None:
@@ -59,7 +73,7 @@ class RoomHome:
         self._placed: dict[UUID, Placed] = {}
         self._lock = asyncio.Lock()
         self._recording_id: UUID | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
 
     async def update(self) -> None:
         """Does what the rows say, as the board knows them when it is our turn. Raises `MediaLost`."""
@@ -77,6 +91,13 @@ class RoomHome:
             for placed in list(self._placed.values()):
                 await self._seat(placed)
             await self._record()
+
+    async def press(self, seat_id: UUID, digit: str) -> None:
+        """A key of who sits there, for the others; where both ends know tones only, the tone itself goes through."""
+        by = self._placed.get(seat_id)
+        for other in [one for one in self._placed.values() if by is not None and one is not by]:
+            if not (by and by.in_band and other.in_band):
+                await other.press(digit)
 
     async def release(self, seat_id: UUID) -> None:
         """Takes a leg of this node out, now: it may be in another room in a moment. Raises `MediaLost`."""
@@ -117,7 +138,7 @@ class RoomHome:
         if leg.media is self.media.media:
             return Placed(seat, leg.media_id, leg=leg)
         guest = await GuestEnd.open(leg, str(seat.id))
-        home = await LinkEnd.open(self.media.media, f"home-{seat.id}")
+        home = await self._home_end(seat)
         await guest.connect(home.local_address, home.port)
         await home.connect(guest.local_address, guest.port)
         return Placed(seat, home.media_id, home_end=home, guest_end=guest)
@@ -126,10 +147,16 @@ class RoomHome:
         """A leg of another node, once that node has said where its end of the link is."""
         if seat.node_id == self._books.node_id or seat.link.guest is None:
             return None
-        home = await LinkEnd.open(self.media.media, f"home-{seat.id}")
+        home = await self._home_end(seat)
         await home.connect(seat.link.guest.address, seat.link.guest.port)
         await self._books.link(seat, home=End(address=self._address, port=home.port))
         return Placed(seat, home.media_id, home_end=home)
+
+    async def _home_end(self, seat: Seat) -> LinkEnd:
+        def pressed(digit: str) -> None:
+            self._do_beside(self.press(seat.id, digit))
+
+        return await LinkEnd.open(self.media.media, f"home-{seat.id}", pressed)
 
     async def _unplace(self, placed: Placed, *, others: bool) -> None:
         if placed.leg is not None and placed.leg.room == self.media.name:  # else it is elsewhere by now
@@ -180,9 +207,12 @@ class RoomHome:
 
     def _recording_over(self, recording_id: UUID) -> None:
         """It ended by itself, or by an order for this one recording: nobody is to think that it goes on."""
-        task = asyncio.ensure_future(self._tell_of_its_end(recording_id))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._do_beside(self._tell_of_its_end(recording_id))
+
+    def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     async def _tell_of_its_end(self, recording_id: UUID) -> None:
         async with self._lock:  # it may have ended before the room heard that it had begun

@@ -59,6 +59,11 @@ class RoomHomes:
         if found := self._homes.get(room_id):
             await self._update(found[0])
 
+    async def press(self, room_id: UUID, seat_id: UUID, digit: str) -> None:
+        """A key of a leg of ours in a room of ours, for the others in it."""
+        if found := self._homes.get(room_id):
+            await found[0].press(seat_id, digit)
+
     async def release(self, room_id: UUID, seat_id: UUID) -> None:
         """Takes a leg of ours out of a room of ours."""
         self.legs.pop(seat_id, None)

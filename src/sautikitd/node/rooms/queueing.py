@@ -8,6 +8,7 @@ import structlog
 from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import DatabaseUnavailable
 from sautikitd.flow.rooms_port import QueueLeft, Sounds
+from sautikitd.node.rooms.pair import Pair
 from sautikitd.node.rooms.seat import RoomParts, SeatFailed, TakenSeat
 from sautikitd.node.rooms.wait_player import WaitPlayer
 from sautikitd.rooms.models import LeaveReason
@@ -94,6 +95,7 @@ class QueueWait:
         if seat is None:
             await self._return(member)
             return False
+        pair = Pair(self._leg, seat, self._books)
         reason, met = LeaveReason.FAILED, False
         try:
             await self._player.stop()
@@ -102,6 +104,7 @@ class QueueWait:
             if met:
                 self._met_at = self._clock.monotonic()
                 await self._books.connected(member.id)
+                pair.start()
                 await seat.gone()
             reason = LeaveReason.LEFT
         except SeatFailed as exc:
@@ -110,6 +113,7 @@ class QueueWait:
             reason = LeaveReason.HANGUP if self._leg.ended else LeaveReason.LEFT
             raise
         finally:
+            pair.stop()
             await asyncio.shield(asyncio.ensure_future(seat.leave(reason)))
         if not met:
             await self._return(member)

@@ -91,6 +91,18 @@ class TakenSeat:
         except (MediaRefused, MediaLost) as exc:
             raise SeatFailed(str(exc)) from exc
 
+    @property
+    def in_band(self) -> bool:
+        """The room knows of whom it takes a key, and to whom it goes."""
+        return False
+
+    async def press(self, digit: str) -> None:
+        """Sends a key of our leg to whoever else is in the room."""
+        if self._guest is not None:
+            await self._guest.press(digit)
+        else:
+            await self._homes.press(self._room_id, self.id, digit)
+
     async def gone(self) -> None:
         """Waits until the seat was given back, or the room has ended."""
         seen = self._books.board.version
@@ -109,11 +121,14 @@ class TakenSeat:
             with suppress(MediaLost):
                 await guest.close()
 
+    def _end_of(self, guest: GuestEnd) -> End:
+        return End(address=self._address, port=guest.port, in_band=guest.in_band)
+
     async def _connect_far(self) -> None:
         """Offers our end of a link; the node of the room answers with its own."""
         board = self._books.board
         self._guest = guest = await GuestEnd.open(self._leg, str(self.id))
-        await self._books.link(self.row, guest=End(address=self._address, port=guest.port))
+        await self._books.link(self.row, guest=self._end_of(guest))
         await board.look()
         patience = asyncio.ensure_future(self._clock.sleep(_CONNECTS_WITHIN_S))
         try:
