@@ -101,6 +101,16 @@ async def test_a_wallet_written_by_hand_is_named(money: Money, spent: list[UUID]
     assert len(found) == 2
 
 
+async def test_a_deleted_wallet_is_named_though_nothing_was_ever_in_it(
+    money: Money, owner: Connection
+) -> None:
+    await tamper(
+        owner, "DELETE FROM wallets WHERE workspace_id = $1 AND mode = 'live'", money.live.workspace_id
+    )
+    (finding,) = (await findings(money)).values()
+    assert (finding.table, finding.row) == ("wallets", f"{money.live.workspace_id} live")
+
+
 async def test_an_orphaned_entry_is_named(money: Money, spent: list[UUID], owner: Connection) -> None:
     await owner.execute("ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_transaction_id_fkey")
     await tamper(owner, "DELETE FROM ledger_transactions WHERE id = $1", spent[0])

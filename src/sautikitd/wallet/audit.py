@@ -82,6 +82,15 @@ RULES: Sequence[Rule] = (
             ORDER BY workspace_id, mode, sequence""",
     ),
     Rule(
+        "every workspace has the wallets that were opened with it",
+        "wallets",
+        """SELECT format('%s %s', s.id, m.mode) AS row, 'it is missing' AS problem
+           FROM workspaces s CROSS JOIN unnest('{live,test}'::text[]) AS m (mode)
+           LEFT JOIN wallets w ON w.workspace_id = s.id AND w.mode = m.mode
+           WHERE w.mode IS NULL
+           ORDER BY s.id, m.mode""",
+    ),
+    Rule(
         "a wallet's balance is the sum of its entries",
         "wallets",
         f"""SELECT {_WALLET_NAME} AS row,
