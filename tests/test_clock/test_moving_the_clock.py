@@ -12,6 +12,7 @@ from sautikitd.events.log import EventLog
 from sautikitd.identity.workspaces import Workspace
 from sautikitd.numbers.renewals import RentalRenewals
 from sautikitd.test_clock import clocks, routes
+from sautikitd.wallet.routes import WalletRoutes
 
 DAY = 86_400
 
@@ -32,7 +33,8 @@ async def trial(platform: Platform, duka: Workspace) -> AsyncIterator[httpx.Asyn
     authenticator = platform.authenticator()
     platform.authenticator = lambda: authenticator  # type: ignore[method-assign]  # the one the application uses
     moving = clocks.TestClocks(platform.clock, renewals)
-    app = platform.application(routes.TestClockRoutes(moving, authenticator.forget_workspace))
+    clock = routes.TestClockRoutes(moving, authenticator.forget_workspace)
+    app = platform.application(clock, WalletRoutes(platform.wallets, platform.database))
     made = await platform.key(duka.id)
     async with client(app, made.key) as api:
         yield api
@@ -67,6 +69,22 @@ async def test_a_year_shows_every_renewal_and_the_end_of_the_money(
         "released",
     ]
     assert (await trial.get(f"/v1/numbers/{number_id}")).json()["number"]["status"] == "released"
+
+
+async def test_what_the_wallet_tells_is_of_the_moved_clock_too(
+    trial: httpx.AsyncClient, database: Database
+) -> None:
+    await trial.post("/v1/numbers/claim", json={"e164": "+254200000001"})
+    await trial.patch("/v1/wallet/threshold", json={"threshold_minor": 90_000})
+    await move(trial, 8)  # midnight in Nairobi takes KES 116: below the threshold
+    await trial.patch("/v1/wallet/threshold", json={"threshold_minor": 50_000})
+    await move(trial, 2)
+    await trial.patch("/v1/wallet/threshold", json={"threshold_minor": 99_000})
+    async with database.connection() as connection:
+        told = await connection.fetch(
+            "SELECT occurred_at::text FROM events WHERE kind = 'wallet.low_balance' ORDER BY id"
+        )
+    assert [row["occurred_at"] for row in told] == ["2026-11-30 21:00:00+00", "2026-12-03 09:00:00+00"]
 
 
 async def test_each_day_of_the_fall_can_be_looked_at(trial: httpx.AsyncClient, database: Database) -> None:

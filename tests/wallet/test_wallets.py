@@ -124,6 +124,19 @@ async def test_low_balance_is_told_once_per_fall_and_armed_again_above(money: Mo
     assert (low[0].workspace_id, low[0].mode) == (money.live.workspace_id, "live")
 
 
+async def test_low_balance_is_of_the_moment_of_what_took_the_money(money: Money) -> None:
+    await money.top_up(15_000)
+    moments = [datetime(2027, month, 1, 6, tzinfo=UTC) for month in (3, 4)]
+    async with money.database.transaction() as connection:
+        lines = [Line(LedgerAccount.REVENUE_RENTALS, Minor(6_000))]
+        cause = Cause(EntryType.RENTAL, "a number/2027-03")
+        await money.wallets.charge(connection, money.live, cause, lines, RENTAL, at=moments[0])
+        await money.wallets.set_threshold(connection, money.live, 5_000)
+        await money.wallets.set_threshold(connection, money.live, 20_000, moments[1])
+    low = [event for event in money.recorded.events if event.kind == "wallet.low_balance"]
+    assert [event.occurred_at for event in low] == moments
+
+
 async def test_a_threshold_set_above_the_balance_tells_at_once_and_only_once(money: Money) -> None:
     await money.top_up(15_000)
     for threshold in (20_000, 30_000, 5_000, 15_000):

@@ -91,8 +91,9 @@ class WalletRoutes:
         `wallet.low_balance` is sent once when the balance falls below it, and again only after it has recovered.
         """
         account = _account(request.principal)
-        threshold_minor = request.body.threshold_minor
-        return Answer(body=await self._wallets.set_threshold(request.connection, account, threshold_minor))
+        wanted = request.body.threshold_minor
+        balance = await self._wallets.set_threshold(request.connection, account, wanted, request.now)
+        return Answer(body=balance)
 
     @endpoint(
         "POST",

@@ -207,11 +207,10 @@ class Wallets:
             settled, entry = await self._settle_alone(connection, type_, bill, earned_by)
             return {bill.cause_id: entry} if settled and settled.change else {}
         _refuse_negative(*(bill.cost_minor for bill in bills))
-        paid, changes = await holds.settle_many(
-            connection, type_, bills, self._clock.now(), earned_by=earned_by
-        )
+        now = self._clock.now()
+        paid, changes = await holds.settle_many(connection, type_, bills, now, earned_by=earned_by)
         for account, change in changes.items():
-            await self._tell_if_low(connection, account, change)
+            await self._tell_if_low(connection, account, change, now)
         return paid
 
     async def _settle_alone(
@@ -219,19 +218,19 @@ class Wallets:
     ) -> tuple[Settled | None, EntryRef | None]:
         """What became of the hold, and its entry if one was made now."""
         _refuse_negative(bill.cost_minor)
-        transaction_id = uuid7()
+        transaction_id, now = uuid7(), self._clock.now()
         settled = await holds.settle(
             connection,
             Cause(type_, bill.cause_id),
             bill.cost_minor,
-            self._clock.now(),
+            now,
             transaction_id=transaction_id,
             earned_by=earned_by,
             details=bill.details,
         )
         if settled is None or settled.change is None:
             return settled, None
-        await self._tell_if_low(connection, settled.found.account, settled.change)
+        await self._tell_if_low(connection, settled.found.account, settled.change, now)
         if bill.cost_minor == 0:
             return settled, None
         return settled, EntryRef(
@@ -301,15 +300,17 @@ class Wallets:
         details = Details(description=reason)
         return await self._post(connection, account, cause, sign, lines, details, may_overdraw=True)
 
-    async def set_threshold(self, connection: Connection, account: Account, threshold_minor: int) -> Balance:
-        """From now on a balance below `threshold_minor` is low; one that is so already is told at once."""
+    async def set_threshold(
+        self, connection: Connection, account: Account, threshold_minor: int, at: datetime | None = None
+    ) -> Balance:
+        """From now on a balance below `threshold_minor` is low; one that is so already is told at once, as of `at`."""
         if not 0 <= threshold_minor <= LARGEST_THRESHOLD:
             problem = f"must be between 0 and {LARGEST_THRESHOLD}"
             raise InvalidAmount(fields=[FieldProblem("/threshold_minor", problem)])
-        now = self._clock.now()
+        now = at or self._clock.now()
         found = await repository.set_threshold(connection, account, threshold_minor, now)
         change = _existing(account, found)
-        await self._tell_if_low(connection, account, change)
+        await self._tell_if_low(connection, account, change, now)
         return change.balance_of(account)
 
     async def refill_test_wallet(
@@ -370,7 +371,7 @@ class Wallets:
         outcome = _existing(account, await repository.post(connection, posting))
         if outcome.change is None:
             return await self._earlier(connection, posting, outcome.available_minor)
-        await self._tell_if_low(connection, account, outcome.change)
+        await self._tell_if_low(connection, account, outcome.change, posting.at)
         balance = outcome.change.balance_minor
         return EntryRef(id=posting.id, amount_minor=Minor(amount), balance_after_minor=balance)
 
@@ -384,7 +385,10 @@ class Wallets:
             raise CauseReused(posting.cause)
         return entry
 
-    async def _tell_if_low(self, connection: Connection, account: Account, change: Change) -> None:
+    async def _tell_if_low(
+        self, connection: Connection, account: Account, change: Change, at: datetime
+    ) -> None:
+        """The event is of the moment of what took the money, which in test mode may be ahead of the real one."""
         if not change.fell_low:
             return
         event = Event(
@@ -397,16 +401,12 @@ class Wallets:
                 "threshold_minor": change.low_balance_threshold_minor,
                 "currency": CURRENCY,
             },
-            occurred_at=self._clock.now(),
+            occurred_at=at,
         )
         await self._events.record(connection, event)
         if self._notice:
             await self._notice.about_low_balance(
-                connection,
-                account,
-                change.balance_minor,
-                change.low_balance_threshold_minor,
-                event.occurred_at,
+                connection, account, change.balance_minor, change.low_balance_threshold_minor, at
             )
 
 
