@@ -12,7 +12,7 @@ from samples import Samples
 
 from sautikitd.api import open_api
 from sautikitd.app import open_platform
-from sautikitd.database.pool import KeptConnection
+from sautikitd.database.kept import KeptConnection
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.keys.models import NewKey
 from sautikitd.ids import uuid7

@@ -2,7 +2,8 @@
 
 asyncpg's pool gives a connection back through a shielded task, a future and a timer: 40 µs of a read that takes 140.
 Here one whose use ended well goes on a stack and off it again. Whatever is in doubt takes the pool's own way, which
-waits for a query that is being cancelled, rolls back, and replaces what is broken.
+waits for a query that is being cancelled, rolls back, and replaces what is broken. What is lent is the connection
+itself: the proxy that the pool gives out for it looks up each method anew.
 """
 
 import asyncio
@@ -11,8 +12,6 @@ from collections import deque
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, TypeAlias
-
-import asyncpg
 
 Connection: TypeAlias = Any
 _IDLE_SECONDS = 60.0
@@ -35,7 +34,7 @@ class Lending:
         """What is lent still comes back by itself."""
         self._closing = True
         while self._idle:
-            await self._pool.release(self._idle.pop()[0])
+            await self._back_to_pool(self._idle.pop()[0])
 
     async def take(self) -> Connection:
         while self._idle:
@@ -64,7 +63,8 @@ class Lending:
     async def _connected(self) -> Connection:
         """A connection of the pool's for a place that is ours."""
         try:
-            return await self._pool.acquire()
+            proxy = await self._pool.acquire()
+            return proxy._con
         except BaseException:
             self._free_place()
             raise
@@ -86,9 +86,14 @@ class Lending:
 
     async def _give_up(self, connection: Connection) -> None:
         try:
-            await self._pool.release(connection)
+            await self._back_to_pool(connection)
         finally:
             self._free_place()
+
+    async def _back_to_pool(self, connection: Connection) -> None:
+        """One that broke has been taken from us by the pool already, and has no proxy."""
+        if connection._proxy is not None:
+            await self._pool.release(connection._proxy)
 
     def _free_place(self) -> None:
         if not self._hand_on(None):
@@ -104,11 +109,8 @@ class Lending:
 
 
 def _is_sound(connection: Connection) -> bool:
-    """Whether the next one can use it as it is. One that broke has been taken from us by the pool already."""
-    try:
-        return not connection.is_closed() and not connection.is_in_transaction()
-    except asyncpg.InterfaceError:
-        return False
+    """Whether the next one can use it as it is."""
+    return not connection.is_closed() and not connection.is_in_transaction()
 
 
 class _Loan:

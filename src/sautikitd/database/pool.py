@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from sautikitd.database.changing import Change
+from sautikitd.database.kept import KeptConnection
 from sautikitd.database.lending import Lending
 
 # asyncpg's own classes are generic only to type checkers, and a pooled connection is a proxy: any of them will do.
@@ -27,18 +28,6 @@ DatabaseUnavailable = (
     asyncpg.TooManyConnectionsError,
     asyncpg.DeadlockDetectedError,
 )
-
-
-class KeptConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
-    """A pooled connection that is handed on as it is.
-
-    asyncpg would send `RESET ALL; UNLISTEN *; …` after every use: a second round trip for a read of one row.
-    Nothing of ours leaves state in a session: settings and locks are a transaction's, LISTEN has connections of
-    its own. A transaction left open is still rolled back.
-    """
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 class Database:
