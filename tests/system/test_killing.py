@@ -135,6 +135,37 @@ async def test_a_trunk_that_said_nothing_is_called_off_though_the_call_was_over_
         await mortal.command("trunk", "remove", "kimya")
 
 
+async def test_a_lost_bye_is_repeated_by_the_next_node_when_its_own_was_killed(
+    mortal: Installation,
+) -> None:
+    """The far end would keep its call up, and be paid for it."""
+    customer = await mortal.customer("Kwaheri")
+    listing = mortal.data / "more-numbers.csv"
+    listing.write_text("e164,type,locality,monthly_price_minor\n+254207000010,local,Nairobi,10000\n")
+    await mortal.command("inventory", "import", str(listing))
+    await mortal.number(customer, "+254207000010")
+    async with raw_peer() as far:
+        where = ("--host", "127.0.0.1", "--port", str(far.port), "--no-ping")
+        await mortal.command("trunk", "add", "kwaheri", *where)
+        body = {"from": "+254207000010", "to": "+254712000001", "actions": [{"pause": {"length": 600}}]}
+        placed = await mortal.api("POST", "/v1/calls", customer.key, body, expect=201)
+        far.accept(await far.request("INVITE", seconds=10))
+        await mortal.call_when(customer, placed["call_id"], "answered")
+        await mortal.api("POST", f"/v1/calls/{placed['call_id']}/hangup", customer.key, {}, expect=200)
+        lost = await far.request("BYE", seconds=10)
+        call = await mortal.call_when(customer, placed["call_id"], "completed")
+        await _kill(mortal, "voice")
+        repeated = lost
+        while repeated.cseq == lost.cseq:  # its own repetitions, as long as it lived
+            repeated = await far.request("BYE", seconds=60)
+        far.answer(repeated, 200)
+        assert (repeated.call_id, repeated.to.tag) == (lost.call_id, lost.to.tag)
+        assert repeated.cseq > lost.cseq
+        again = (await mortal.api("GET", f"/v1/calls/{placed['call_id']}", customer.key))["call"]
+        assert (again["status"], again["cost_minor"]) == ("completed", call["cost_minor"])
+        await mortal.command("trunk", "remove", "kwaheri")
+
+
 async def test_a_killed_voice_nodes_calls_end_within_thirty_seconds_and_at_the_carrier_too(
     mortal: Installation, customer: Customer, receiver: Receiver
 ) -> None:

@@ -4,11 +4,13 @@ A node renews one lease for all its calls every five seconds. A node that could 
 up itself; at 20 s the lease lapses, and only then does somebody else end them, billed to the last renewal.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from sautikitd.calls.lifecycle import CallLifecycle
 from sautikitd.calls.models import CallRecord
@@ -26,8 +28,8 @@ CARRIER_FORGETS_AFTER = timedelta(hours=4)
 NOBODY_RINGS_AFTER = timedelta(minutes=5)
 """The same of a call that was not answered: proxies give an INVITE up after little more than three (RFC 3261 §16.6)."""
 
-_INVITES_OVER_AFTER = timedelta(seconds=32) + LEASE + timedelta(seconds=8)
-"""An INVITE has been answered or given up 32 s after it left (RFC 3261 §17.1.1.2), and a node with a lease at this time
+_ALL_IS_SAID_AFTER = timedelta(seconds=32) + LEASE + timedelta(seconds=8)
+"""An INVITE or a BYE has been answered or given up 32 s after it left (RFC 3261 §17.1), and a node with a lease at this time
 lived then, so it has called off whatever spoke."""
 
 
@@ -110,10 +112,18 @@ async def forget_dialog(connection: Connection, call_id: UUID) -> None:
     await connection.execute("UPDATE calls SET dialog = NULL WHERE id = $1 AND ended_at IS NOT NULL", call_id)
 
 
+async def keep_unfinished(
+    connection: Connection, node_id: UUID, unfinished: Mapping[UUID, dict[str, Any] | None]
+) -> None:
+    """What ended calls of the node have still to do at the carrier, by call; None: nothing any more."""
+    kept = [stored and msgspec.json.encode(stored).decode() for stored in unfinished.values()]
+    await connection.execute(_KEEP_UNFINISHED, node_id, list(unfinished), kept)
+
+
 async def forget_old_dialogs(connection: Connection, now: datetime) -> None:
     """Of calls that no carrier has any more, or whose node has lived on to see the end of their INVITEs."""
     await connection.execute(
-        _FORGET_OLD, now, now - CARRIER_FORGETS_AFTER, now - NOBODY_RINGS_AFTER, now - _INVITES_OVER_AFTER
+        _FORGET_OLD, now, now - CARRIER_FORGETS_AFTER, now - NOBODY_RINGS_AFTER, now - _ALL_IS_SAID_AFTER
     )
 
 
@@ -152,8 +162,14 @@ WHERE dialog IS NOT NULL AND ended_at IS NOT NULL AND NOT {_LIVES}
 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
+_KEEP_UNFINISHED = """
+UPDATE calls SET dialog = left_over.dialog::jsonb
+FROM unnest($2::uuid[], $3::text[]) AS left_over (id, dialog)
+WHERE calls.id = left_over.id AND calls.id = ANY ($2) AND node_id = $1 AND ended_at IS NOT NULL
+"""
+
 _FORGET_OLD = f"""
 UPDATE calls SET dialog = NULL
 WHERE dialog IS NOT NULL AND ended_at IS NOT NULL
-  AND (ended_at <= $2 OR ended_at <= $3 AND NOT dialog ? 'dialog' OR ended_at <= $4 AND {_LIVES})
+  AND (ended_at <= $2 OR ended_at <= $3 AND NOT dialog ?| '{{dialog,dialogs}}' OR ended_at <= $4 AND {_LIVES})
 """

@@ -312,7 +312,7 @@ def _closed(call: CallRecord, step: Closing, charge: Charge) -> _Change:
         hangup_by=ending.by,
         sip_code=ending.sip_code,
         quality=ending.quality,
-        dialog=call.dialog if step.keep_dialog else {"left": list(step.unheard)} if step.unheard else None,
+        dialog=call.dialog if step.keep_dialog else step.unfinished,
     )
     kind = EventKind.CALL_COMPLETED if status is CallStatus.COMPLETED else EventKind.CALL_FAILED
     return _Change(ended, kind, ending.at, charge.entry_id, step.reported_until)

@@ -22,7 +22,7 @@ class HangupBy(StrEnum):
     CALLER = "caller"
     CALLEE = "callee"
     CARRIER = "carrier"  # a trunk or the network behind it
-    PLATFORM = "platform"  # a flow, a limit, an operator, a fault of ours
+    PLATFORM = "platform"  # a flow, a limit, the ring timeout, an operator, a fault of ours
 
 
 class HangupCause(StrEnum):

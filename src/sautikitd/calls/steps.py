@@ -1,6 +1,5 @@
 """The steps that calls take while they run, as values: any number of them can be taken in one transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -43,15 +42,15 @@ class Answering:
 class Closing:
     """Any live status → a terminal one: settles or releases the hold, and emits the one final event.
 
-    `keep_dialog` leaves what a BYE needs for whoever sends it. `unheard` are its INVITEs, as stored, to which nobody has
-    said anything: they cannot be called off yet, and stay for whoever has to, should the node die before it can.
+    `keep_dialog` leaves what a BYE needs for whoever sends it. `unfinished` is what the far end may not have heard yet, a
+    BYE or a CANCEL: it takes the place of that, for whoever has to repeat it, should the node die before it is answered.
     `reported_until`: who ends it tells its voice callback so by then; else any voice node does.
     """
 
     call_id: UUID
     ending: Ending
     keep_dialog: bool = False
-    unheard: Sequence[Any] = ()
+    unfinished: dict[str, Any] | None = None
     reported_until: datetime | None = None
 
 

@@ -1,6 +1,6 @@
 """The node's transactions: each step of a call committed, and committed again if nobody knows whether it was."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +16,7 @@ from sautikitd.database.pool import Connection, Database, DatabaseUnavailable
 from sautikitd.database.wake import Waker
 from sautikitd.events.log import CHANNEL
 from sautikitd.node.committing import Committer
+from sautikitd.node.departures import Departing, Departures
 from sautikitd.node.persisting import persist
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,15 @@ T = TypeVar("T")
 class Books:
     """Every method but `extend` waits for the database as long as it takes; a step committed twice counts once."""
 
-    def __init__(self, database: Database, lifecycle: CallLifecycle, clock: Clock, waker: Waker) -> None:
+    def __init__(
+        self,
+        node_id: UUID,
+        database: Database,
+        lifecycle: CallLifecycle,
+        clock: Clock,
+        waker: Waker,
+    ) -> None:
+        self.departures = Departures(node_id, database)
         self._database = database
         self._lifecycle = lifecycle
         self._clock = clock
@@ -39,20 +48,32 @@ class Books:
         """The call after the answer was committed; one that is terminal was ended meanwhile."""
         return (await self._committer.commit(Answering(call_id=call_id, at=at, dialog=dialog))).call
 
-    async def ended(self, call_id: UUID, ending: Ending, *, unheard: Sequence[Any] = ()) -> CallRecord | None:
-        step = Closing(call_id=call_id, ending=ending, unheard=unheard)
-        return (await self._committer.commit(step)).call
+    async def ended(
+        self, call_id: UUID, ending: Ending, *, leg: Departing | None = None
+    ) -> CallRecord | None:
+        """`leg` is the call's, whose BYE or CANCEL may not have been answered yet."""
+        unfinished = leg.unfinished if leg is not None else None
+        step = Closing(call_id=call_id, ending=ending, unfinished=unfinished)
+        taken = await self._committer.commit(step)
+        self._see_out(call_id, leg, unfinished)
+        return taken.call
 
     async def ended_to_report(
-        self, call_id: UUID, ending: Ending, *, unheard: Sequence[Any] = ()
+        self, call_id: UUID, ending: Ending, *, leg: Departing | None = None
     ) -> CallRecord | None:
         """The same for who tells the voice callback of it: the call, where that is now his to do; None where somebody
         else has ended it, or is about to tell."""
         until = self._clock.now() + CLAIM
-        step = Closing(call_id=call_id, ending=ending, unheard=unheard, reported_until=until)
+        unfinished = leg.unfinished if leg is not None else None
+        step = Closing(call_id=call_id, ending=ending, unfinished=unfinished, reported_until=until)
         taken = await self._committer.commit(step)
+        self._see_out(call_id, leg, unfinished)
         in_time = self._clock.now() < until - CLAIM / 2  # not so after an outage of the database
         return taken.call if taken.changed and in_time else None
+
+    def _see_out(self, call_id: UUID, leg: Departing | None, stored: dict[str, Any] | None) -> None:
+        if leg is not None and stored is not None:
+            self.departures.watch(call_id, leg, stored)
 
     async def identified(self, call_id: UUID, answered_by: str, at: datetime) -> None:
         await self.persist(lambda connection: self._lifecycle.identify(connection, call_id, answered_by, at))

@@ -90,7 +90,7 @@ class InboundCall:
                 sip_code=end.sip_code,
                 quality=quality,
             )
-            ended = await self._books.ended_to_report(self.call.id, ending)
+            ended = await self._books.ended_to_report(self.call.id, ending, leg=self.leg)
         if ended:
             await self._conversations.report(runner, ended, self.leg)
 

@@ -111,8 +111,8 @@ class VoiceNode:
         self._claiming.look()
 
     async def run(self) -> None:
-        """Claims calls until cancelled."""
-        await self._claiming.run()
+        """Claims calls, and sees out those that have ended, until cancelled."""
+        await asyncio.gather(self._claiming.run(), self._books.departures.run())
 
     async def receive(self, sip: SipCall) -> None:
         """An INVITE from a known source."""
@@ -211,7 +211,8 @@ class VoiceNode:
             await work
         except Exception:
             log.exception("node.call_failed", call_id=str(call_id))
-            if running := self._calls.get(call_id):
+            running = self._calls.get(call_id)
+            if running is not None:
                 running.end(HangupCause.INTERNAL_ERROR)
             ending = Ending(
                 cause=HangupCause.INTERNAL_ERROR,
@@ -219,7 +220,9 @@ class VoiceNode:
                 at=self._clock.now(),
                 status=CallStatus.FAILED,
             )
-            await self._books.ended(call_id, ending)
+            legs = running.legs if running is not None else ()
+            own = next((leg for leg in legs if leg.call_id == call_id), None)
+            await self._books.ended(call_id, ending, leg=own)
         finally:
             self._calls.pop(call_id, None)
             self._claiming.look()  # a slot is free

@@ -206,7 +206,7 @@ async def assemble(platform: Platform) -> AsyncIterator[Parts]:
         await held.enter_async_context(media_metrics(media))
         streams = StreamClient(allow_private=platform.guard.allow_private)
         held.push_async_callback(streams.close)
-        books = Books(database, platform.lifecycle, clock, platform.waker)
+        books = Books(node_id, database, platform.lifecycle, clock, platform.waker)
         journal = JournalWriter(database, platform.events)
         uploads = UploadedSounds(database, platform.recording_store)
         prompting = Prompting(speech, AudioFiles(cache, sounds), egress, uploads, journal, clock)

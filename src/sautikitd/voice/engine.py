@@ -186,18 +186,21 @@ class VoiceEngine:
     async def end_detached(
         self, stored: dict[str, Any], credentials: Credentials | None = None
     ) -> int | None:
-        """Ends the carrier's leg of a call that another process ran, from what was stored of it, and calls off the
-        INVITEs that it had left behind at silent trunks.
+        """Ends the carrier's leg of a call that another process ran, from what was stored of it. Calls off the INVITEs
+        that it had left behind at silent trunks, or had not seen the end of, and repeats its unanswered BYEs.
 
         The final status of the BYE or CANCEL; None when nobody answered it, and it is to be tried again.
         """
         left = [PreparedInvite.restore(one).state for one in stored.get("left", [])]
-        code, *of_left = await asyncio.gather(
-            self._end_last(stored, credentials), *(self._agent.cancel_detached(state) for state in left)
+        parted = [msgspec.convert(one, DialogState) for one in stored.get("dialogs", [])]
+        code, *others = await asyncio.gather(
+            self._end_last(stored, credentials),
+            *(self._agent.cancel_detached(state) for state in left),
+            *(self._agent.bye_detached(state, credentials=credentials) for state in parted),
         )
-        if "dialog" in stored or "invite" in stored:
+        if "dialog" in stored or "invite" in stored or not others:
             return code
-        return None if None in of_left else code  # it had ended, but for those
+        return None if None in others else others[-1]  # it had ended, but for those
 
     async def _end_last(self, stored: dict[str, Any], credentials: Credentials | None) -> int | None:
         if "dialog" in stored:

@@ -15,6 +15,7 @@ from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.dialog import DialogKey
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.sdp_errors import SdpError
+from sautikitd.voice.unfinished import stored_unfinished
 
 
 class AnswerBook(Protocol):
@@ -49,6 +50,10 @@ class InboundLeg(MediaLeg):
     @property
     def dialog_key(self) -> DialogKey | None:
         return self._call.dialog.state.key if self.answered else None
+
+    @property
+    def unfinished(self) -> dict[str, Any] | None:
+        return stored_unfinished([], self._call.open_dialogs)
 
     async def proved_reachable(self) -> None:
         if not self.reachable:

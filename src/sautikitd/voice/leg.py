@@ -340,6 +340,12 @@ class MediaLeg(ABC):
     def dialog_key(self) -> DialogKey | None:
         """Its answered dialog, as a Replaces names it (RFC 3891)."""
 
+    @property
+    @abstractmethod
+    def unfinished(self) -> dict[str, Any] | None:
+        """What an ended leg has still to do at the far end: INVITEs without a final answer, dialogs whose BYE has none.
+        In the form that `VoiceEngine.end_detached` takes, for who has to do it should this process die; else None."""
+
     @abstractmethod
     async def answer(self) -> None: ...
 

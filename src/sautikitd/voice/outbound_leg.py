@@ -16,9 +16,9 @@ from sautikitd.voice.rerouting import Detour, Sent
 from sautikitd.voice.sip import events, sdp
 from sautikitd.voice.sip.causes import Reason, outcome_of
 from sautikitd.voice.sip.dialog import DialogKey, DialogState
-from sautikitd.voice.sip.invites import PreparedInvite
 from sautikitd.voice.sip.outbound import OutboundCall
 from sautikitd.voice.sip.sdp_errors import SdpError
+from sautikitd.voice.unfinished import stored_unfinished
 
 _CALLEE_CAUSES = {
     *(HangupCause.USER_BUSY, HangupCause.CALL_REJECTED, HangupCause.NO_ANSWER, HangupCause.UNWANTED),
@@ -55,7 +55,7 @@ class OutboundLeg(MediaLeg):
         except TimeoutError:
             end = LegEnd(
                 cause=HangupCause.NO_ANSWER,
-                by=HangupBy.CALLEE,
+                by=HangupBy.PLATFORM,
                 at=self._clock.now(),
                 status=CallStatus.NO_ANSWER,
             )
@@ -69,14 +69,12 @@ class OutboundLeg(MediaLeg):
         return self._call.dialog.state.key if self._call.dialog else None
 
     @property
-    def unheard(self) -> Sequence[Any]:
-        """Its INVITEs that are out and may be seen yet, with nobody to call off: in the form in which they are stored."""
-        states = (call.state for call in self._calls if call.unheard)
-        return [
-            msgspec.to_builtins(PreparedInvite(state=state))
-            for state in states
-            if not state.hop.dies_with_process
-        ]
+    def unfinished(self) -> dict[str, Any] | None:
+        calls = self._calls
+        return stored_unfinished(
+            [invite for call in calls for invite in call.open_invites],
+            [dialog for call in calls for dialog in call.open_dialogs],
+        )
 
     # The port, as far as it is different for a leg that was dialled.
 

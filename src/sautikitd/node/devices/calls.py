@@ -78,7 +78,7 @@ class DeviceCall:
             quality = await self.leg.quality()
             await self._answer.settled()
             self._dialling.recordings.forget(self.call.id)
-            await self._dialling.books.ended(self.call.id, ending_of(end, quality))
+            await self._dialling.books.ended(self.call.id, ending_of(end, quality), leg=self.leg)
 
     async def _put_through(self) -> None:
         spec = DialSpec(
@@ -95,7 +95,7 @@ class DeviceCall:
         self.leg.refuse(
             LegEnd(
                 cause=answer.cause,
-                by=HangupBy.CALLEE if answer.status is not CallStatus.FAILED else HangupBy.PLATFORM,
+                by=HangupBy.CALLEE if answer.status is CallStatus.BUSY else HangupBy.PLATFORM,
                 at=self._dialling.clock.now(),
                 status=answer.status,
                 sip_code=answer.code,

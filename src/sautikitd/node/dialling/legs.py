@@ -125,12 +125,12 @@ class DialledLegs:
     ) -> CallRecord | None:
         """Commits the end of a leg, however it came about; one that has not ended is hung up on."""
         ending = await self._over(record, leg, by)
-        return await self._books.ended(record.id, ending, unheard=leg.unheard)
+        return await self._books.ended(record.id, ending, leg=leg)
 
     async def close_to_report(self, record: CallRecord, leg: OutboundLeg) -> CallRecord | None:
         """The same of a leg that is the call itself, for who tells its voice callback; see `Books.ended_to_report`."""
         ending = await self._over(record, leg, HangupBy.PLATFORM)
-        return await self._books.ended_to_report(record.id, ending, unheard=leg.unheard)
+        return await self._books.ended_to_report(record.id, ending, leg=leg)
 
     async def _over(self, record: CallRecord, leg: OutboundLeg, by: HangupBy) -> Ending:
         if not leg.ended:

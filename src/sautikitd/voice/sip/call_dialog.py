@@ -68,6 +68,8 @@ class CallDialog:
         self.session = SessionTimer(
             stack.scheduler, refresh=lambda: stack.spawn(self._refresh()), expired=self._lose
         )
+        self.parting = False
+        """Whether a BYE of ours is due, or out without an answer yet: the far end may still think that we talk."""
         self._confirmed = False
         self._stack = stack
         self._authorizer = authorizer
@@ -150,11 +152,13 @@ class CallDialog:
 
     async def bye(self, reason: Reason | None = None) -> int | None:
         """Ends the call. The final status of the BYE, None if nobody answered it."""
+        self.parting = True
         self.events.end()
         self.session.stop()
         for acceptance in self._acceptances.values():
             acceptance.stop()
         outcome = await self.request("BYE", headers=[("Reason", str(reason))] if reason else ())
+        self.parting = False
         self.close()
         return outcome.code if outcome.response is not None else None
 
@@ -300,6 +304,7 @@ class CallDialog:
 
     def _lose(self) -> None:
         """No ACK for 64*T1 (RFC 3261 §13.3.1.4), or no refresh: the call is dead; a BYE says so."""
+        self.parting = True
         self.events.push(Lost())
         self._stack.spawn(self._bye_quietly())
 

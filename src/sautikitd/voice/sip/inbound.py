@@ -111,6 +111,12 @@ class InboundCall:
         """All that a BYE needs, once the call is answered."""
         return self.dialog.state
 
+    @property
+    def open_dialogs(self) -> Sequence[DialogState]:
+        """The dialog of an answered call, unless the far end has been seen to leave it."""
+        up = self.answered and (self.dialog.parting or not self.events.ended)
+        return [self.state] if up else []
+
     def __aiter__(self) -> AsyncIterator[Event]:
         return self.events.__aiter__()
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 from sipmessage import Request
@@ -13,7 +13,7 @@ from sautikitd.voice.sip.authorization import Authorizer
 from sautikitd.voice.sip.call_dialog import CallDialog, OfferHandler
 from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
 from sautikitd.voice.sip.client_transaction import ClientTransaction, Failure
-from sautikitd.voice.sip.dialog import dialog_of_caller
+from sautikitd.voice.sip.dialog import DialogState, dialog_of_caller
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.events import Answered, Event, EventStream, Failed, Progress, Silent
 from sautikitd.voice.sip.hops import Hop
@@ -60,6 +60,7 @@ class OutboundCall:
         self._session_seconds, self._min_se = stack.session_seconds, MIN_SE
         self._targets: list[Hop] = []  # further machines behind the name that is called
         self._left: dict[int, InviteState] = {}  # attempts at silent ones, by number
+        self._called_off: set[int] = set()  # those of them that have spoken since
         self._patience = patience
         self._silence: Cancellable | None = None
         self._provisional = False
@@ -75,10 +76,16 @@ class OutboundCall:
         return self._prepared.state
 
     @property
-    def unheard(self) -> bool:
-        """Whether an INVITE is out to which nobody has said anything: no CANCEL may follow it yet (RFC 3261 §9.1)."""
-        waits = self._transaction is not None and not (self.events.ended or self._provisional or self.dialog)
-        return waits or bool(self._left)
+    def open_invites(self) -> Sequence[InviteState]:
+        """The INVITEs that are out without a final answer, at machines taken for dead too."""
+        waits = self._transaction is not None and self.dialog is None and not self.events.ended
+        return [*self._left.values(), *([self.state] if waits else [])]
+
+    @property
+    def open_dialogs(self) -> Sequence[DialogState]:
+        """The dialogs, those of forks included, that the far end has not been seen to leave."""
+        made = [dialog for dialog in self._dialogs.values() if dialog is not None]
+        return [dialog.state for dialog in made if dialog.parting or not dialog.events.ended]
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self.events.__aiter__()
@@ -295,13 +302,21 @@ class OutboundCall:
     def on_late(self, attempt: int, response: Arrival) -> None:
         """A machine that was taken for dead woke up, while another is asked: it is called off."""
         code = response.response.code
-        if code < 200 and (state := self._left.pop(attempt, None)) is not None:
-            self._stack.spawn(self._call_off(state))
-        elif 200 <= code < 300:
-            self._on_success(response, late=True)
+        if code < 200 and attempt in self._left and attempt not in self._called_off:
+            self._called_off.add(attempt)
+            self._stack.spawn(self._call_off(self._left[attempt]))
+        elif code >= 200:
+            self.forget(attempt)
+            if code < 300:
+                self._on_success(response, late=True)
+
+    def forget(self, attempt: int) -> None:
+        """Nothing more is to come of an attempt at a machine that was taken for dead."""
+        self._left.pop(attempt, None)
 
     async def _call_off(self, state: InviteState) -> None:
         await self._stack.exchange(cancel_request(state), state.hop)
+        self.forget(state.attempt)
 
     def _on_success(self, response: Arrival, *, late: bool = False) -> None:
         tag = response.to.tag or ""
@@ -351,6 +366,8 @@ class _Attempt:
     def on_failure(self, failure: Failure) -> None:
         if self._call.state.attempt == self._number:
             self._call.on_failure(failure)
+        else:
+            self._call.forget(self._number)
 
 
 def _contacts(response: Arrival) -> tuple[str, ...]:
