@@ -16,7 +16,8 @@ from sautikitd.database.kept import KeptConnection
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.keys.models import NewKey
 from sautikitd.ids import uuid7
-from sautikitd.roles.api import InheritedSocketServer, keep_what_is_loaded
+from sautikitd.roles.api import InheritedSocketServer
+from sautikitd.roles.loaded import keep_what_is_loaded
 from sautikitd.settings import Settings, from_environment
 
 CONNECTIONS = 25

@@ -10,7 +10,8 @@ is allowed, so that what else the machine does stays out of it. CPU is user and 
 as the kernel stamped them on their way in, so a reader that is late does not matter. `late` is how late the load
 itself sent, p99, in ms: where it is not small, the machine was busy with something else and the gaps say little.
 `pause` is the longest for which the media process stood still with something to do (garbage, neighbours), as a limit
-in ms, and after it how many there were over 5 ms. Keys wrong of keys pressed is exact: order and number.
+in ms, and after it how many there were over 5 ms; the line below it tells how many of them garbage collection caused.
+Keys wrong of keys pressed is exact: order and number.
 
 The relays are sent no jitter and lose nothing: they would pass on both, and their gaps would be the load's own.
 """
@@ -39,7 +40,7 @@ _LONG_MS = 5.0
 
 WORKS: dict[str, tuple[type[work.Work], int]] = {  # and how many legs
     "echo": (work.BareRelay, 1000),
-    "rtpengine": (work.RtpengineRelay, 1000),
+    "rtpengine": (work.RtpengineRelay, 800),  # as many as are bridged
     "ivr": (work.Ivr, 1000),
     "bridge": (work.Bridge, 800),
     "conference": (work.Conference, 1000),
@@ -69,6 +70,19 @@ class Row:
             *(f"{measured.worst_ms:.1f}", f"{measured.late_ms:.2f}", str(measured.reports)),
             _pauses(*self.beat) if self.beat is not None else "",
             "" if self.keys is None else f"{self.keys[0]}/{self.keys[1]}",
+        )
+
+    @property
+    def collected(self) -> str:
+        """Which of the pauses are the garbage collector's: the others are a full core, or other processes."""
+        if self.beat is None:
+            return ""
+        before, after = self.beat
+        counts = [now - then for now, then in zip(after.collections, before.collections, strict=True)]
+        long = sum(counts[LATE_MS.index(_LONG_MS) + 1 :])
+        return (
+            f"    pauses above {_LONG_MS:.0f} ms caused by garbage collection: {long}"
+            f" ({sum(counts)} collections, the longest since the start {after.collection_ms:.2f} ms)"
         )
 
 
@@ -128,6 +142,17 @@ def pin(measured: int, load: int) -> None:
                 os.sched_setscheduler(task, os.SCHED_RR, os.sched_param(own + _PRIORITY))
 
 
+def beside_rtpengine(shown: list[Row]) -> None:
+    """What a bridged leg costs beside one that rtpengine relays, as many of both in the same run."""
+    relayed = {row.legs: row for row in shown if row.name == work.RtpengineRelay.name}
+    for row in shown:
+        if row.name == work.Bridge.name and (other := relayed.get(row.legs)) is not None:
+            print(
+                f"CPU of a bridged leg, mixed and recorded at {row.legs} legs: {row.cpu / other.cpu:.2f} times rtpengine's,"
+                " which relays only"
+            )
+
+
 def show(cells: tuple[str, ...]) -> None:
     line = "".join(
         f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}"
@@ -139,6 +164,7 @@ def show(cells: tuple[str, ...]) -> None:
 async def compare(options: argparse.Namespace) -> None:
     print(f"load of the machine before: {os.getloadavg()[0]:.2f}, cores: {os.cpu_count()}")
     show(tuple(head for head, _ in HEADS))
+    shown: list[Row] = []
     for name in options.only or WORKS:
         if name == "rtpengine" and not ng.installed():
             print("rtpengine is not installed (Debian: apt install rtpengine-daemon): left out")
@@ -149,10 +175,15 @@ async def compare(options: argparse.Namespace) -> None:
             for _ in range(options.rounds):
                 with tempfile.TemporaryDirectory(dir=options.folder) as folder:
                     rows.append(await measure(kind, legs, options, Path(folder)))
-            show(min(rows, key=lambda row: row.measured.p99_ms).cells())
+            best = min(rows, key=lambda row: row.measured.p99_ms)
+            shown.append(best)
+            show(best.cells())
+            if best.collected:
+                print(best.collected)
             if options.rounds > 1 and rows[0].keys is not None:
                 wrong, pressed = (sum(row.keys[part] for row in rows if row.keys) for part in (0, 1))
                 print(f"    keys of all rounds: {wrong} wrong of {pressed}")
+    beside_rtpengine(shown)
     print(f"load of the machine after: {os.getloadavg()[0]:.2f}\n")
     for what in ("ivr", "bridge"):
         if not options.only or what in options.only:

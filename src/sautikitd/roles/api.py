@@ -1,7 +1,6 @@
 """The API process: granian serving the application on sockets of its own, or on those its supervisor opened."""
 
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from granian.server.embed import Server
 
 from sautikitd.api import open_api
 from sautikitd.app import open_platform
+from sautikitd.roles.loaded import keep_what_is_loaded
 from sautikitd.roles.process import RoleProcess
 from sautikitd.settings import Address, Settings
 from sautikitd.supervisor.ports import BACKLOG, HTTP_SOCKET, HTTPS_SOCKET, listen, require_certificate
@@ -57,16 +57,6 @@ class InheritedSocketServer(Server):
     def end(self) -> None:
         """Accepts nothing more; `serve` returns when the requests under way are answered."""
         self.signal_handler_interrupt()  # type: ignore[no-untyped-call]  # granian's, untyped
-
-
-def keep_what_is_loaded() -> None:
-    """Once all is loaded: it is never looked through again, and what a request leaves behind is not looked for often.
-
-    A collector as it comes from the shop spends a twentieth of the processor on going through our modules.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 async def run(settings: Settings, process: RoleProcess) -> None:

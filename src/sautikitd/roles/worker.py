@@ -1,7 +1,6 @@
 """The worker process: webhooks, payments, calls of dead nodes ended, the queue's leftovers and old rows cleared away."""
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack, suppress
 
 from sautikitd.app import open_platform
@@ -15,6 +14,7 @@ from sautikitd.payments.auto_topups.service import AutoTopUps
 from sautikitd.payments.composition import open_payments
 from sautikitd.payments.service import CHANNEL as PAYMENTS
 from sautikitd.payments.service import TopUps
+from sautikitd.roles.loaded import keep_what_is_loaded
 from sautikitd.roles.periodic import run_periodic_jobs
 from sautikitd.roles.process import RoleProcess
 from sautikitd.roles.voice_rooms import room_sweeper
@@ -24,7 +24,6 @@ from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets
 
-_COLLECT_AFTER = 20_000
 """Objects made, less those gone, between two looks for cycles: hundreds of deliveries are under way at a time."""
 
 
@@ -81,9 +80,7 @@ async def run(settings: Settings, process: RoleProcess) -> None:
         beside.append(asyncio.create_task(AutoTopUps(topups, platform.database, platform.clock).run()))
         stopping = asyncio.create_task(process.until_stopped())
         process.ready()
-        gc.collect()
-        gc.freeze()  # what the program is made of stays: the collector need not look at it again and again
-        gc.set_threshold(_COLLECT_AFTER, 20, 20)
+        keep_what_is_loaded()
         try:
             done, _ = await asyncio.wait([delivering, stopping, *beside], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:

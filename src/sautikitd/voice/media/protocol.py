@@ -282,6 +282,7 @@ class Beat(Struct, frozen=True):
     skipped: int = 0
     busy_s: float = 0.0  # processor time
     collection_ms: float = 0.0  # the longest garbage collection
+    collections: tuple[int, ...] = (0,) * (len(LATE_MS) + 1)  # by how long they took
     scheduling: str = "ordinary"  # or "real-time", "nice -10"
 
 

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Protocol
 
+from sautikitd.voice.media.collection_watch import CollectionWatch
 from sautikitd.voice.media.g711 import FRAME_S
 from sautikitd.voice.media.protocol import LATE_MS, Beat
 
@@ -88,6 +89,8 @@ class Ticker:
         self._handle: asyncio.TimerHandle | None = None
         self._scheduling = scheduling
         self._collector = Collector()
+        self._collections = CollectionWatch()
+        self._collections.begin()
         self._pace = Pace()
         self._late = [0] * (len(LATE_MS) + 1)
         self._pauses = [0] * (len(LATE_MS) + 1)
@@ -139,6 +142,7 @@ class Ticker:
         self._pauses[bisect_left(LATE_MS, seconds * 1000)] += 1
 
     def stop(self) -> None:
+        self._collections.end()
         if self._handle is not None:
             self._handle.cancel()
 
@@ -151,5 +155,6 @@ class Ticker:
             skipped=self._skipped,
             busy_s=time.process_time(),
             collection_ms=self._collector.worst * 1000,
+            collections=tuple(self._collections.pauses),
             scheduling=self._scheduling,
         )
