@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sautikitd.voice.sip.address import NameAddr, sip_uri
 from sautikitd.voice.sip.digest import Credentials
-from sautikitd.voice.sip.events import Event
+from sautikitd.voice.sip.events import Acknowledged, Answered, Event
 from sautikitd.voice.sip.hops import Hop
 from sautikitd.voice.sip.inbound import InboundCall
 from sautikitd.voice.sip.outbound import OutboundCall
@@ -51,3 +51,13 @@ class Callee:
     def waiting(self) -> int:
         """Calls that came and were not looked at."""
         return self._calls.qsize()
+
+
+async def connect(near: UserAgent, hop: Hop, callee: Callee) -> tuple[OutboundCall, InboundCall]:
+    """A call answered and acknowledged: both its ends."""
+    call = await place(near, hop)
+    taken = await callee.call()
+    await taken.answer(OUR_SDP)
+    await until(call, Answered)
+    await until(taken, Acknowledged)
+    return call, taken

@@ -1,7 +1,5 @@
 """Calls that come in, from SIPp."""
 
-import pytest
-
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.admission import Admit, DigestVerifier, Refuse, Verdict
@@ -15,10 +13,8 @@ from voice.sip.far_end import OUR_SDP, SippRunner, user_agent
 from voice.sip.parties import Callee, until
 
 HASTY = Timers(t1=0.01, t2=0.04, t4=0.05)
-BOTH = pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 
 
-@BOTH
 async def test_a_call_is_rung_answered_and_hung_up_by_the_caller(
     run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -43,7 +39,6 @@ async def test_a_call_is_rung_answered_and_hung_up_by_the_caller(
         assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_we_hang_an_inbound_call_up(run_sipp: SippRunner, transport: Transport) -> None:
     callee = Callee()
     async with user_agent(on_invite=callee.take) as agent:
@@ -57,7 +52,6 @@ async def test_we_hang_an_inbound_call_up(run_sipp: SippRunner, transport: Trans
         assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_a_call_is_refused_as_busy(run_sipp: SippRunner, transport: Transport) -> None:
     callee = Callee()
     async with user_agent(on_invite=callee.take) as agent:
@@ -69,7 +63,6 @@ async def test_a_call_is_refused_as_busy(run_sipp: SippRunner, transport: Transp
         assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_a_caller_gives_up_because_another_answered(run_sipp: SippRunner, transport: Transport) -> None:
     callee = Callee()
     async with user_agent(on_invite=callee.take) as agent:
@@ -82,7 +75,6 @@ async def test_a_caller_gives_up_because_another_answered(run_sipp: SippRunner, 
         assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_the_caller_puts_us_on_hold(run_sipp: SippRunner, transport: Transport) -> None:
     callee = Callee()
     async with user_agent(on_invite=callee.take) as agent:
@@ -94,7 +86,6 @@ async def test_the_caller_puts_us_on_hold(run_sipp: SippRunner, transport: Trans
         await sipp.succeeded()
 
 
-@BOTH
 async def test_a_caller_with_odd_headers_moves_his_media_twice_and_himself_and_is_hung_up_on(
     run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -141,7 +132,6 @@ class OneSoftphone:
         return self._verifier.check(request, params, {"MD5": secret}) or Admit("sautikit")
 
 
-@BOTH
 async def test_a_challenged_caller_proves_who_he_is(run_sipp: SippRunner, transport: Transport) -> None:
     callee = Callee()
     async with user_agent(on_invite=callee.take, authenticator=OneSoftphone()) as agent:

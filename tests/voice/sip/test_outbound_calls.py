@@ -12,10 +12,7 @@ from sautikitd.voice.sip.user_agent import UserAgent
 from voice.sip.far_end import SippRunner
 from voice.sip.parties import place, until
 
-BOTH = pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 
-
-@BOTH
 async def test_we_hang_an_answered_call_up(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -32,7 +29,6 @@ async def test_we_hang_an_answered_call_up(
     assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_early_media_then_the_far_end_hangs_up(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -46,7 +42,6 @@ async def test_early_media_then_the_far_end_hangs_up(
     assert agent.gauges.dialogs == 0
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("code", "q850", "cause"),
     [
@@ -67,7 +62,6 @@ async def test_a_refusal_says_why(
     await sipp.succeeded()
 
 
-@BOTH
 async def test_a_ringing_call_is_cancelled(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -80,7 +74,6 @@ async def test_a_ringing_call_is_cancelled(
     await sipp.succeeded()
 
 
-@BOTH
 async def test_a_cancel_before_any_answer_waits_for_one(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -91,7 +84,6 @@ async def test_a_cancel_before_any_answer_waits_for_one(
     await sipp.succeeded()
 
 
-@BOTH
 async def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -104,7 +96,6 @@ async def test_an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up(
     assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_invite_and_bye_answer_digest_challenges(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -130,7 +121,6 @@ async def test_a_challenge_without_credentials_is_a_trunk_failure(
     assert (failed.code, failed.cause) == (401, HangupCause.TRUNK_FAILURE)
 
 
-@BOTH
 async def test_the_far_end_puts_us_on_hold(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:
@@ -157,7 +147,6 @@ async def test_a_redirect_is_handed_up_and_not_followed(agent: UserAgent, run_si
     assert agent.gauges.dialogs == 0
 
 
-@BOTH
 async def test_an_interval_that_is_too_small_is_made_longer(
     agent: UserAgent, run_sipp: SippRunner, transport: Transport
 ) -> None:

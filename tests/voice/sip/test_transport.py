@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sautikitd.voice.sip.address import NameAddr
-from sautikitd.voice.sip.events import Acknowledged, Answered, Failed, Progress, RemoteBye
+from sautikitd.voice.sip.events import Answered, Failed, Progress, RemoteBye
 from sautikitd.voice.sip.framing import MAX_HEAD, BrokenStream, StreamFramer
 from sautikitd.voice.sip.hops import Hop, Transport
 from sautikitd.voice.sip.user_agent import Gauges, UserAgent
@@ -17,7 +17,7 @@ from sautikitd.voice.sip.websocket import WebSocketOptions
 from voice.sip.certificates import Authority
 from voice.sip.far_end import FAST, OUR_SDP, user_agent
 from voice.sip.manual_timers import ManualScheduler
-from voice.sip.parties import Callee, place, until
+from voice.sip.parties import Callee, connect, place, until
 from voice.sip.raw_peer import RawPeer
 
 OPTIONS = (
@@ -127,20 +127,14 @@ async def test_the_advertised_address_stands_in_via_and_contact(peer: RawPeer) -
     await agent.stop()
 
 
-@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_calls_go_over_ipv6(transport: Transport) -> None:
     callee = Callee()
     async with user_agent(host="::1") as near, user_agent(host="::1", on_invite=callee.take) as far:
-        call = await place(near, Hop(host="::1", port=far.bound[1], transport=transport))
-        taken = await callee.call()
-        await taken.answer(OUR_SDP)
-        await until(call, Answered)
-        await until(taken, Acknowledged)
+        call, taken = await connect(near, Hop(host="::1", port=far.bound[1], transport=transport), callee)
         assert await taken.bye() == 200
         await until(call, RemoteBye)
 
 
-@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_who_has_one_family_only_is_told_of_our_address_of_that(
     host: str, transport: Transport
@@ -150,18 +144,10 @@ async def test_who_has_one_family_only_is_told_of_our_address_of_that(
     agent, callee = UserAgent(timers=FAST, on_invite=called.take), Callee()
     await agent.start(("::", 0), ("127.0.0.1", None), beside=("127.0.0.1", "::1"))
     async with user_agent(host=host, on_invite=callee.take) as far:
-        call = await place(agent, Hop(host=host, port=far.bound[1], transport=transport))
-        taken = await callee.call()
-        await taken.answer(OUR_SDP)
-        await until(call, Answered)
-        await until(taken, Acknowledged)
+        call, taken = await connect(agent, Hop(host=host, port=far.bound[1], transport=transport), callee)
         assert await taken.bye() == 200
         await until(call, RemoteBye)
-        call = await place(far, Hop(host=host, port=agent.bound[1], transport=transport))
-        taken = await called.call()
-        await taken.answer(OUR_SDP)
-        await until(call, Answered)
-        await until(taken, Acknowledged)
+        call, taken = await connect(far, Hop(host=host, port=agent.bound[1], transport=transport), called)
         assert await call.bye() == 200
         await until(taken, RemoteBye)
     await agent.stop()
@@ -199,25 +185,19 @@ async def many_calls(transport: Transport, count: int) -> tuple[Gauges, Gauges]:
     async with user_agent(scheduler=clock) as near, user_agent(on_invite=callee.take, scheduler=clock) as far:
         hop = Hop(host="127.0.0.1", port=far.bound[1], transport=transport)
         for _ in range(count):
-            call = await place(near, hop)
-            taken = await callee.call()
-            await taken.answer(OUR_SDP)
-            await until(call, Answered)
-            await until(taken, Acknowledged)
+            call, taken = await connect(near, hop, callee)
             assert await call.bye() == 200
             await until(taken, RemoteBye)
         clock.advance(40)
         return near.gauges, far.gauges
 
 
-@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_after_many_calls_nothing_is_left(transport: Transport) -> None:
     expected = 1 if transport is Transport.TCP else 0
     for gauges in await many_calls(transport, 50):
         assert gauges == Gauges(0, 0, expected)
 
 
-@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 def test_it_runs_on_uvloop(transport: Transport) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         gauges, _ = runner.run(many_calls(transport, 20))

@@ -19,6 +19,8 @@ _YOUNG_TICKS = 250
 _FORCED_TICKS = 50 * 30
 _WHOLE_TICKS = 50 * 60
 _WHOLE_AT_MOST_S = 0.003  # a whole collection that took longer waits until no leg is up
+_MANY_YOUNG = 5_000  # new things, which take half a millisecond to look through: more are not let gather
+_MANY_OLD = 20_000  # likewise, of which a whole collection would take some milliseconds
 
 
 class Beaten(Protocol):
@@ -38,27 +40,30 @@ class Beaten(Protocol):
 
 class Collector:
     """Garbage collection, which is switched off, by hand: the young each five seconds, in the pause after a tick that
-    left half of its time (after half a minute, in any); all of it each minute, unless the last took long and there
-    are legs. What the process began with is frozen and never looked at again, so that all of it is what calls made."""
+    left half of its time (after half a minute, or once many have come, in any); all of it each minute, unless that would
+    take long and there are legs. What the process began with is frozen and never looked at again, so that all of it is
+    what calls made."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._young = self._whole = 0  # ticks since
         self._last_whole = 0.0
-        self.worst = 0.0  # seconds
+        self._old = 0  # things that have lived through a collection, about
 
     def after_tick(self, left: float, *, idle: bool) -> float:
         """`left` is the time in seconds until the next tick; how much of it was taken."""
         self._young += 1
         self._whole += 1
         roomy = left >= _IDLE_S
-        if self._young < (_YOUNG_TICKS if roomy else _FORCED_TICKS):
+        new = gc.get_count()[0]
+        if self._young < (_YOUNG_TICKS if roomy else _FORCED_TICKS) and new < _MANY_YOUNG:
             return 0.0
-        whole = roomy and self._whole >= _WHOLE_TICKS and (idle or self._last_whole <= _WHOLE_AT_MOST_S)
+        quick = self._last_whole <= _WHOLE_AT_MOST_S and self._old + new <= _MANY_OLD
+        whole = roomy and self._whole >= _WHOLE_TICKS and (idle or quick)
         start = self._clock()
-        gc.collect(2 if whole else 0)
+        gone = gc.collect(2 if whole else 0)
         took = self._clock() - start
-        self.worst = max(self.worst, took)
+        self._old = max(0, self._old + new - gone)
         self._young = 0
         if whole:
             self._whole, self._last_whole = 0, took
@@ -154,7 +159,7 @@ class Ticker:
             pauses=tuple(self._pauses),
             skipped=self._skipped,
             busy_s=time.process_time(),
-            collection_ms=self._collector.worst * 1000,
+            collection_ms=self._collections.worst_ms,
             collections=tuple(self._collections.pauses),
             scheduling=self._scheduling,
         )
