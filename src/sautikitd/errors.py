@@ -7,7 +7,8 @@ import msgspec
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One bad field: `pointer` is a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter."""
+    """One bad field: `pointer` is a JSON pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of
+    a header."""
 
     pointer: str
     problem: str

@@ -27,7 +27,10 @@ _MOST_CHOICES = 20
 def in_plain_words(text: str, kind: Any) -> str:
     """`text` is msgspec's, `kind` the type that was wanted; what has no plainer form stays, without its capital."""
     if found := _EXPECTED.fullmatch(text):
-        wanted = " or ".join(_NOUNS.get(one, one) for one in found[1].split(" | "))
+        kinds = found[1].split(" | ")
+        wanted = " or ".join(_NOUNS.get(one, one) for one in kinds)
+        if found[2] == "float" and "int" in kinds:
+            return f"must be {wanted}, without a fraction"
         return f"must be {wanted}, not {_NOUNS.get(found[2], found[2])}"
     if found := _LENGTH.fullmatch(text):
         unit = "character" if found[1] == "str" else "item"

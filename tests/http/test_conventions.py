@@ -62,6 +62,8 @@ async def test_an_accept_that_takes_nothing_we_send_is_406(api: httpx.AsyncClien
         ("gzip, deflate, br, zstd", "zstd"),
         ("gzip, zstd;q=0.5", "gzip"),
         ("zstd;q=0, gzip", "gzip"),
+        ("GZIP", "gzip"),
+        ("*", "gzip"),
     ],
 )
 async def test_large_answers_are_compressed_as_the_client_likes(
@@ -76,6 +78,31 @@ async def test_large_answers_are_compressed_as_the_client_likes(
     assert json.loads(unpacked) == plain.json()
     assert len(raw) < len(plain.content) / 4
     assert "content-encoding" not in plain.headers
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "*;q=0", "gzip;q=0.5, identity"])
+async def test_nobody_is_sent_a_coding_that_he_likes_less_than_none(
+    api: httpx.AsyncClient, accepted: str
+) -> None:
+    plain = await api.get("/openapi.json", headers={"Accept-Encoding": accepted})
+    assert "content-encoding" not in plain.headers
+    same = await api.get("/openapi.json", headers={"If-None-Match": plain.headers["etag"]})
+    assert (same.status_code, same.headers["vary"]) == (304, "Accept-Encoding")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 201),
+        ('Application/JSON; charset="UTF-8"', 201),
+        ("application/json; charset=utf-16", 415),
+        ("application/vnd.api+json", 415),
+        ("text/plain", 415),
+    ],
+)
+async def test_a_body_is_json_in_utf_8(api: httpx.AsyncClient, content_type: str, status: int) -> None:
+    answer = await api.post("/v1/things", content=b'{"name": "a"}', headers={"Content-Type": content_type})
+    assert answer.status_code == status
 
 
 async def test_secrets_are_never_compressed(api: httpx.AsyncClient) -> None:
@@ -101,11 +128,13 @@ async def test_pages_of_any_origin_read_what_is_browser_safe_and_nothing_else(
     async with client(platform.application(FlowRoutes(), probe), made.key) as api:
         schema = await api.get("/v1/voice/schema", headers=asked)
         preflight = await api.options("/v1/voice/schema", headers=asked)
+        document = await api.options("/openapi.json", headers=asked)
         mine = await api.get("/v1/me", headers=asked)
         not_mine = await api.options("/v1/me", headers=asked)
     assert schema.headers["access-control-allow-origin"] == "*"
     assert preflight.headers["access-control-allow-methods"] == "GET, HEAD"
     assert "If-None-Match" in preflight.headers["access-control-allow-headers"]
+    assert document.headers["access-control-allow-origin"] == "*"
     for closed in (mine, not_mine):
         assert not [name for name in closed.headers if name.startswith("access-control")]
 
@@ -128,7 +157,13 @@ async def test_a_path_that_names_nothing_is_404(api: httpx.AsyncClient, value: s
 
 @pytest.mark.parametrize(
     ("query", "pointer"),
-    [("limit=1&limit=2", "?limit"), ("heavy=null", "?heavy"), ("limit=0", "?limit")],
+    [
+        ("limit=1&limit=2", "?limit"),
+        ("heavy=null", "?heavy"),
+        ("limit=0", "?limit"),
+        ("cursor=%ff", "?cursor"),
+        ("cursor=%00", "?cursor"),
+    ],
 )
 async def test_a_query_that_cannot_be_meant_is_refused(
     api: httpx.AsyncClient, query: str, pointer: str

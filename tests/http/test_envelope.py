@@ -95,8 +95,7 @@ MALFORMED: dict[str, bytes | str] = {
     "more than one": '{"name": "a"} x',
     "not UTF-8": b"\xff\xfe",
     "too deep": "[" * 100_000,
-    "NUL": '{"name": "\\u0000"}',
-    "half a surrogate pair": '{"name": "\\ud800"}',
+    "a byte order mark": b'\xef\xbb\xbf{"name": "a"}',
     "a bare line break": '{"name": "a\nb"}',
     "a number of 5,000 digits": "1" * 5_000,
 }
@@ -107,6 +106,19 @@ async def test_malformed_json_is_400(api: httpx.AsyncClient, body: bytes | str) 
     headers = {"Content-Type": "application/json; charset=utf-8"}
     refused = await api.post("/v1/api-keys", content=body, headers=headers)
     assert code_of(refused) == (400, "request.malformed_json")
+
+
+async def test_text_that_cannot_be_kept_is_told_at_its_place_beside_all_else(api: httpx.AsyncClient) -> None:
+    body = rb'{"name": "a\u0000", "wheels": [{"size": 0, "colour": "\ud800"}], "\udc00": 1, "note": "\ud83d\ude00"}'
+    refused = await post(api, body.decode())
+    assert code_of(refused) == (422, "request.invalid")
+    kept = "holds the character NUL or half of a surrogate pair"
+    assert fields_of(refused) == [
+        FieldProblem(r"/\udc00", "unknown field"),
+        FieldProblem("/name", kept),
+        FieldProblem("/wheels/0/size", "must be at least 1"),
+        FieldProblem("/wheels/0/colour", kept),
+    ]
 
 
 async def test_the_doubled_key_is_named(api: httpx.AsyncClient) -> None:

@@ -41,10 +41,18 @@ async def test_another_body_path_or_query_is_a_conflict(api: httpx.AsyncClient) 
     for path, body in (
         ("/v1/things", {"name": "other"}),
         ("/v1/refused", BICYCLE),
-        ("/v1/things?a=1", BICYCLE),
+        ("/v1/things?limit=1", BICYCLE),
+        ("/v1/things", {"name": 5}),  # before what is wrong with it
+        ("/v1/nothing", BICYCLE),
     ):
         refused = await api.post(path, json=body, headers=keyed())
         assert code_of(refused) == (409, "idempotency.conflict")
+
+
+async def test_a_key_is_found_odd_beside_what_else_is_wrong(api: httpx.AsyncClient) -> None:
+    refused = await api.post("/v1/things?a=1", json={"name": 5}, headers=keyed("a b"))
+    assert code_of(refused) == (422, "request.invalid")
+    assert {one["pointer"] for one in refused.json()["error"]["fields"]} == {"/name", "?a", "Idempotency-Key"}
 
 
 async def test_while_it_runs_a_second_is_told_to_wait(

@@ -106,6 +106,30 @@ async def test_who_asks_first_is_told_before_he_sends(
     writer.close()
 
 
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        (b"POST /v1/things HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n", b"zz\r\n{}"),
+        (b"POST /v1/things HTTP/1.1\r\nHost: api\r\nContent-Length: 500\r\n", b'{"name":'),
+        (b"GET /v1/me HTTP/1.1\r\n", b""),
+    ],
+    ids=["a chunk without length", "less than was announced", "no Host"],
+)
+async def test_what_is_no_whole_request_is_told_so(
+    address: str, platform: Platform, duka: Workspace, head: bytes, rest: bytes
+) -> None:
+    made = await platform.key(duka.id)
+    reader, writer = await _opened(address)
+    bearer = b"Content-Type: application/json\r\nAuthorization: Bearer " + made.key.encode()
+    writer.write(head + bearer + b"\r\nConnection: close\r\n\r\n" + rest)
+    if rest:
+        writer.write_eof()
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b'"request.malformed"' in answer
+    writer.close()
+
+
 async def _sent_large(
     address: str, key: str, framing: bytes
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -40,7 +40,18 @@ def test_an_address_leads_to_its_resource(
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/v1", "/v1/call", "/v1/calls//recordings/2", "/v1/calls/1/2", "/v1//search"]
+    "path",
+    [
+        "",
+        "/",
+        "/v1",
+        "/v1/call",
+        "/v1/calls//recordings/2",
+        "/v1/calls/1/2",
+        "/v1//search",
+        "//v1/calls",
+        "/v1/calls//",
+    ],
 )
 def test_anything_else_leads_nowhere(router: Router[str], path: str) -> None:
     assert router.find(path) is None

@@ -12,6 +12,7 @@ from sautikitd.flow.document import FlowInvalid
 from sautikitd.flow.reader import read_actions
 from sautikitd.http.checks import Circumstances, Fault, present, rule
 from sautikitd.http.fields import Cursor, Dialled, HttpUrl, Telephone
+from sautikitd.http.json_body import UNSTORABLE, holds_unstorable
 from sautikitd.http.pagination import Limit
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -37,6 +38,8 @@ def _check_digits(value: str) -> str | None:
 
 
 def _check_metadata(value: dict[str, Any]) -> str | None:
+    if holds_unstorable(value):
+        return UNSTORABLE
     size = len(msgspec.json.encode(value))
     return None if size <= METADATA_LIMIT else f"is {size} bytes of JSON; at most {METADATA_LIMIT} are kept"
 
@@ -147,7 +150,10 @@ _STATUSES = ("queued", "ringing", "answered", "completed", "failed", "no_answer"
 
 def _check_statuses(value: str) -> str | None:
     unknown = [status for status in value.split(",") if status not in _STATUSES]
-    return f"unknown status `{unknown[0]}`; known are {', '.join(_STATUSES)}" if unknown else None
+    if not unknown:
+        return None
+    names = ", ".join(f"`{status}`" for status in unknown)
+    return f"unknown status {names}; known are {', '.join(_STATUSES)}"
 
 
 Time = Annotated[str, msgspec.Meta(extra={"check": _check_time}, description="RFC 3339 or Unix seconds.")]
@@ -176,11 +182,6 @@ class ListCalls(
     created_after: Time | None = None
     created_before: Time | None = None
     format: Literal["json", "csv"] = "json"
-
-
-class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
 
 
 def _check_since(value: str) -> str | None:

@@ -13,7 +13,7 @@ from sautikitd.calls.control import HangUp
 from sautikitd.calls.errors import CallNotFound, NoTariff, QueueFull
 from sautikitd.calls.models import Call, CallEvent, CallRecord
 from sautikitd.calls.placing import PlaceOutboundCall
-from sautikitd.calls.requests import ListCalls, PageQuery, PlaceCall, StatsQuery
+from sautikitd.calls.requests import ListCalls, PlaceCall, StatsQuery
 from sautikitd.calls.search import CallSearch
 from sautikitd.calls.stats import Stats
 from sautikitd.calls.test_calls import RingNumber, RungCall, TestCalls, TestModeOnly
@@ -22,6 +22,7 @@ from sautikitd.database.pool import Database
 from sautikitd.database.wake import Waker
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
+from sautikitd.http.fields import PageQuery
 from sautikitd.http.pagination import Page, decode_cursor, encode_cursor
 from sautikitd.identity.principal import Scope
 from sautikitd.numbering.errors import DestinationForbidden, EmergencyUnsupported

@@ -1,5 +1,6 @@
 """The transaction of one request: what is only to be written down goes with its commit, in one round trip."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TypeAlias
@@ -22,10 +23,14 @@ class Change:
     def __init__(self, lending: Lending) -> None:
         self._lending = lending
         self._last: list[str] = []
+        self._meanings: dict[str, type[Exception]] = {}
 
-    def at_last(self, function: str, *arguments: Value) -> None:
+    def at_last(
+        self, function: str, *arguments: Value, otherwise: Mapping[str, type[Exception]] | None = None
+    ) -> None:
         """Calls a function of the database when the block has ended, just before the commit. What it raises comes
-        out of the block, with nothing changed."""
+        out of the block, with nothing changed; `otherwise` says what some SQLSTATEs of it mean."""
+        self._meanings |= otherwise or {}
         self._last.append(f"SELECT {function}({', '.join(map(literal, arguments))})")
 
     async def __aenter__(self) -> "Change":
@@ -47,7 +52,13 @@ class Change:
             await self._leave(well=kind is None)
 
     async def _commit(self) -> None:
-        done = await self.connection.execute("; ".join([*self._last, "COMMIT"]))
+        try:
+            done = await self.connection.execute("; ".join([*self._last, "COMMIT"]))
+        except asyncpg.PostgresError as error:
+            meant = self._meanings.get(error.sqlstate or "")
+            if meant is None:
+                raise
+            raise meant from error
         if done != "COMMIT":
             raise NotCommitted(NotCommitted.__doc__)
 

@@ -10,8 +10,6 @@ import msgspec
 from sautikitd.database.pool import Connection
 from sautikitd.devices.usernames import is_username
 from sautikitd.http.checks import Fault, lookup
-from sautikitd.http.fields import Cursor
-from sautikitd.http.pagination import Limit
 from sautikitd.identity.principal import Principal
 from sautikitd.numbers.lookup import only_number
 
@@ -26,11 +24,6 @@ def _check_identity(value: str) -> str | None:
     if not _IDENTITY.fullmatch(value):
         return "1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
     return "looks like the username of a SIP credential; choose another" if is_username(value) else None
-
-
-class CredentialsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
 
 
 class CreateCredential(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from sautikitd.devices.addresses import DeviceAddresses
 from sautikitd.devices.credentials import SipCredentials
 from sautikitd.devices.errors import CredentialNotFound, TooManyCredentials
 from sautikitd.devices.models import CredentialRecord
-from sautikitd.devices.requests import CreateCredential, CreateToken, CredentialsQuery
+from sautikitd.devices.requests import CreateCredential, CreateToken
 from sautikitd.devices.views import (
     DeviceToken,
     SipCredential,
@@ -20,6 +20,7 @@ from sautikitd.devices.views import (
     show_token,
 )
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+from sautikitd.http.fields import PageQuery
 from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.audit import Actor
 from sautikitd.identity.principal import Scope
@@ -70,11 +71,11 @@ class DeviceRoutes:
         "GET",
         _PATH,
         scope=Scope.NUMBERS_READ,
-        query=CredentialsQuery,
+        query=PageQuery,
         answers={200: Page[SipCredential]},
         errors=(NumberNotFound, NotAssigned),
     )
-    async def list_credentials(self, request: ApiRequest[None, CredentialsQuery]) -> Answer:
+    async def list_credentials(self, request: ApiRequest[None, PageQuery]) -> Answer:
         """List the SIP credentials of a number.
 
         Newest first, each with the devices that are registered with it now.

@@ -41,6 +41,7 @@ class Circumstances:
 
     mode: Mode = "live"
     allow_private_urls: bool = False
+    path: str = ""  # of the endpoint
 
 
 Policy = Callable[[Any, Circumstances], Iterable[Fault]]

@@ -87,6 +87,9 @@ def respond(
     content, status = content_of(answer), answer.status
     published = merged.get("Cache-Control", "").startswith("public")  # the same bytes for everybody
     asked = asked or {}
+    compressible = not answer.secret and len(content) >= _WORTH_COMPRESSING
+    if compressible:
+        merged["Vary"] = "Accept-Encoding"
     if validated and status == 200 and not answer.secret and answer.stream is None:
         tag = _tag_of(content) if published else _tag(content)
         merged["ETag"] = tag
@@ -94,11 +97,9 @@ def respond(
             merged["Cache-Control"] = "private, no-cache"
         if _matches(asked.get("if-none-match", ""), tag):
             return Whole(b"", 304, merged, answer.media_type)
-    if not answer.secret and len(content) >= _WORTH_COMPRESSING:
-        merged["Vary"] = "Accept-Encoding"
-        if coding := _coding_for(asked.get("accept-encoding", "")):
-            merged["Content-Encoding"] = coding
-            content = _packed(content, coding) if published else _pack(content, coding)
+    if compressible and (coding := _coding_for(asked.get("accept-encoding", ""))):
+        merged["Content-Encoding"] = coding
+        content = _packed(content, coding) if published else _pack(content, coding)
     if head:
         merged.setdefault("Content-Length", str(len(content)))
         content = b""
@@ -138,9 +139,10 @@ def _matches(if_none_match: str, tag: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _coding_for(accept_encoding: str) -> str | None:
-    """The coding the client likes best of those we have; zstd where it likes both as much (RFC 9110 §12.5.3)."""
-    if "zstd" not in accept_encoding and "gzip" not in accept_encoding:
-        return None
-    liked = dict(_media_range(part) for part in accept_encoding.split(","))
+    """The coding the client likes best of those we have; zstd where it likes both as much, and none where it likes that
+    better (RFC 9110 §12.5.3). `*` is for what is not named, so that nobody who did not name zstd is sent it."""
+    liked = dict(_media_range(part) for part in accept_encoding.split(",") if part.strip())
+    liked.setdefault("gzip", liked.get("x-gzip", liked.get("*", 0)))
     best = max(("zstd", "gzip"), key=lambda coding: liked.get(coding, 0))
-    return best if liked.get(best, 0) > 0 else None
+    quality = liked.get(best, 0)
+    return best if quality > 0 and quality >= liked.get("identity", 0) else None

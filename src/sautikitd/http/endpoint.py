@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from sautikitd.database.pool import Connection
 from sautikitd.errors import Refusal
 from sautikitd.identity.principal import Principal
@@ -18,6 +20,11 @@ B = TypeVar("B")
 Q = TypeVar("Q")
 
 _MARK = "_sautikit_endpoint"
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a body or a query is read into where an endpoint declares none: an empty one will do, anything else is
+    refused rather than passed over."""
 
 
 @dataclass(kw_only=True)
@@ -96,6 +103,19 @@ class Endpoint:
     @cached_property
     def changes(self) -> bool:
         return self.method not in ("GET", "HEAD")
+
+    @cached_property
+    def read_body(self) -> type | None:
+        """What a body is read into, if any comes. None: it is not looked at, for a GET's means nothing (RFC 9110
+        §9.3.1), a file is read by its endpoint, and what is sent to an address of no documentation others decide."""
+        if self.takes_files or not self.changes or not self.documented:
+            return self.body
+        return self.body or Nothing
+
+    @cached_property
+    def read_query(self) -> type | None:
+        """What a query is read into, if any comes."""
+        return self.query or (Nothing if self.documented else None)
 
     @cached_property
     def records_act(self) -> bool:

@@ -70,31 +70,32 @@ class ErrorPages:
             name: _Code(name, told["status"], told["messages"], told["told_by"], operations.get(name, ()))
             for name, told in document["x-error-codes"].items()
         }
-        self._made: dict[str, bytes] = {}
+        self._made: dict[tuple[str | None, bool], bytes] = {}
 
     def index(self) -> bytes:
         """All codes, by what they are about."""
-        return self._rendered("")
+        return self._rendered(None)
 
     def page(self, name: str) -> bytes | None:
         """The page about one code; None when there is no such code."""
-        return self._rendered(name) if name in self._codes else None
+        code = self._codes.get(name)
+        return self._rendered(code) if code else None
 
     def missing(self) -> bytes:
         """Says that there is no such code, and shows those there are."""
-        return self._rendered("?")
+        return self._rendered(None, missing=True)
 
-    def _rendered(self, name: str) -> bytes:
-        if name not in self._made:
+    def _rendered(self, code: _Code | None, *, missing: bool = False) -> bytes:
+        """The page about a code, or the list of all."""
+        key = (code.name if code else None, missing)
+        if key not in self._made:
             groups: dict[str, list[_Code]] = {}
-            for code in self._codes.values():
-                about = code.name.partition(".")[0] if "." in code.name else "everything"
-                groups.setdefault(about, []).append(code)
-            page = self._template.render(
-                path=PATH, code=self._codes.get(name), missing=name == "?", groups=sorted(groups.items())
-            )
-            self._made[name] = page.encode()
-        return self._made[name]
+            for one in self._codes.values():
+                about = one.name.partition(".")[0] if "." in one.name else "everything"
+                groups.setdefault(about, []).append(one)
+            page = self._template.render(path=PATH, code=code, missing=missing, groups=sorted(groups.items()))
+            self._made[key] = page.encode()
+        return self._made[key]
 
 
 def _operations(document: dict[str, Any]) -> dict[str, list[_Operation]]:

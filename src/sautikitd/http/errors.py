@@ -21,6 +21,12 @@ class ErrorEnvelope(msgspec.Struct):
     error: ErrorBody
 
 
+class MalformedRequest(Refusal):
+    code = "request.malformed"
+    status = 400
+    message = "This is no whole HTTP request: {reason}."
+
+
 class MalformedJson(Refusal):
     code = "request.malformed_json"
     status = 400
@@ -60,13 +66,13 @@ class BodyTooLarge(Refusal):
 class UnsupportedMediaType(Refusal):
     code = "request.unsupported_media_type"
     status = 415
-    message = "Send the body as application/json, not compressed."
+    message = "Send the body as application/json, in UTF-8 and not compressed."
 
 
 class InvalidCursor(Refusal):
     code = "request.invalid_cursor"
     status = 422
-    message = "This cursor is not one of ours. Take `next_cursor` from the page before, or leave it out to start over."
+    message = "This cursor is not one of this list. Take `next_cursor` from the page before, or leave it out to start over."
 
 
 class CredentialsMissing(Refusal):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_from_bytes
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -20,6 +20,7 @@ MOST_DISCARDED = 64 * 1024 * 1024
 
 DISCARDING_SECONDS = 30.0
 _BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
+_ASCII = bytes(range(128))  # the others a client should have escaped, and are taken as if it had
 
 
 class Disconnected(Exception):
@@ -31,7 +32,7 @@ class Exchange:
 
     __slots__ = (
         *("_begun", "_ended", "_receive", "_send"),
-        *("headers", "method", "path", "path_values", "peer", "query_string"),
+        *("headers", "method", "path", "path_values", "peer", "query_string", "version"),
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,21 +41,23 @@ class Exchange:
         self.path_values: Mapping[str, str] = {}
         self.query_string: bytes = scope["query_string"]
         self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.version: str = scope.get("http_version", "1.1")
         self.headers = _headers(scope["headers"])
         self._receive = receive
         self._send = send
         self._begun = False  # to be read
-        self._ended = self._has_no_body(scope.get("http_version", "1.1"))
+        self._ended = self._has_no_body()
 
-    def _has_no_body(self, version: str) -> bool:
+    def _has_no_body(self) -> bool:
         """HTTP/2 need not say how long a body is, nor that there is one."""
         if self.headers.get("content-length", "0") != "0" or "transfer-encoding" in self.headers:
             return False
-        return not version.startswith("2") or self.method in _BODILESS
+        return not self.version.startswith("2") or self.method in _BODILESS
 
     def query_pairs(self) -> list[tuple[str, str]]:
-        """In their order, blank values kept. Raises ValueError for what is not UTF-8, or for too many."""
-        return parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+        """In their order, blank values kept; what is not UTF-8 in halves of surrogate pairs. Raises ValueError for too many."""
+        escaped = quote_from_bytes(self.query_string, safe=_ASCII)
+        return parse_qsl(escaped, keep_blank_values=True, max_num_fields=1000, errors="surrogateescape")
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body as it comes in. Raises `Disconnected`."""

@@ -8,7 +8,7 @@ import msgspec
 from sautikitd.egress.urls import check_url
 from sautikitd.http.checks import Circumstances, Fault
 from sautikitd.http.errors import InvalidCursor
-from sautikitd.http.pagination import decode_cursor
+from sautikitd.http.pagination import Limit, is_cursor_of
 from sautikitd.numbering.emergency import is_emergency
 from sautikitd.numbering.errors import EmergencyUnsupported
 from sautikitd.numbering.parse import parse_number
@@ -37,10 +37,8 @@ def _check_dialled(raw: str, given: Circumstances) -> Iterator[Fault]:
         yield from check_telephone(raw, given)
 
 
-def _check_cursor(cursor: str, _: Circumstances) -> Iterator[Fault]:
-    try:
-        decode_cursor(cursor)
-    except InvalidCursor:
+def _check_cursor(cursor: str, given: Circumstances) -> Iterator[Fault]:
+    if not is_cursor_of(cursor, given.path):
         yield Fault("", "not a `next_cursor` of this list", InvalidCursor)
 
 
@@ -51,3 +49,10 @@ Cursor = Annotated[
     str | None,
     msgspec.Meta(description="`next_cursor` of the page before.", extra={"policy": _check_cursor}),
 ]
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every list takes, and some nothing else."""
+
+    limit: Limit = 25
+    cursor: Cursor = None

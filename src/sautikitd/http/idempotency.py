@@ -2,20 +2,20 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
 from sautikitd.database.changing import Change
 from sautikitd.database.pool import Connection
+from sautikitd.http.checks import Fault
 from sautikitd.http.errors import IdempotencyConflict, IdempotencyInProgress, IdempotencyKeyInvalid
 from sautikitd.identity.principal import Principal
 from sautikitd.secretbox import SecretBox
 
 LIFETIME = timedelta(hours=24)
-KEY_TAKEN = "SK001"
-"""The SQLSTATE of a key that somebody else has answered under meanwhile."""
-
+_TAKEN = "SK001"  # the SQLSTATE of a key that somebody else has answered under meanwhile
 _VALID = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -39,9 +39,19 @@ class Idempotency:
         return digest.digest()
 
     @staticmethod
-    def check(key: str) -> None:
+    def faults(key: str) -> Iterator[Fault]:
         if not _VALID.fullmatch(key):
-            raise IdempotencyKeyInvalid
+            yield Fault("Idempotency-Key", "must be 1 to 255 visible ASCII characters", IdempotencyKeyInvalid)
+
+    @staticmethod
+    async def refuse_another(
+        connection: Connection, principal: Principal, key: str, fingerprint: bytes, now: datetime
+    ) -> None:
+        """Raises `IdempotencyConflict` where the key has the answer of another request than this one."""
+        place = (principal.workspace_id, principal.mode, key)
+        known = await connection.fetchval(_FINGERPRINT, *place, now)
+        if known is not None and known != fingerprint:
+            raise IdempotencyConflict
 
     async def find(
         self, connection: Connection, principal: Principal, key: str, fingerprint: bytes, now: datetime
@@ -77,12 +87,19 @@ class Idempotency:
         answer: StoredAnswer,
         now: datetime,
     ) -> None:
-        """With the commit of the change, which raises `KEY_TAKEN` where the key has another answer by then."""
+        """With the commit of the change, which raises `IdempotencyInProgress` where the key has another answer by then."""
         place = f"{principal.workspace_id}/{principal.mode}/{key}"
         sealed = self._box.seal(msgspec.msgpack.encode(answer), context=f"idempotency {place}")
         row = (principal.workspace_id, principal.mode, key, fingerprint, str(principal.id))
-        change.at_last("store_idempotent_answer", *row, answer.status, sealed, now, now + LIFETIME)
+        values = (*row, answer.status, sealed, now, now + LIFETIME)
+        change.at_last("store_idempotent_answer", *values, otherwise={_TAKEN: IdempotencyInProgress})
 
 
 def _lock_of(place: str) -> int:
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big", signed=True)
+
+
+_FINGERPRINT = """
+SELECT fingerprint FROM idempotency_keys
+WHERE workspace_id = $1 AND mode = $2 AND key = $3 AND expires_at > $4
+"""

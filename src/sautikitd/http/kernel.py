@@ -24,13 +24,12 @@ from sautikitd.errors import FieldProblem, Invalid, Refusal
 from sautikitd.http import metrics
 from sautikitd.http.checks import Circumstances, has_lookups, looked_up, refusal_of
 from sautikitd.http.conventions import ANY_ORIGIN, SECURITY_HEADERS, accepts, content_of, respond
-from sautikitd.http.endpoint import Answer, ApiRequest, Endpoint
+from sautikitd.http.endpoint import Answer, ApiRequest, Endpoint, Nothing
 from sautikitd.http.errors import (
     AccountSuspended,
     BodyTooLarge,
     BodyTooSlow,
     CredentialsMissing,
-    IdempotencyInProgress,
     MalformedJson,
     NotAcceptable,
     NotFound,
@@ -41,8 +40,9 @@ from sautikitd.http.errors import (
     envelope,
 )
 from sautikitd.http.exchange import Disconnected, Exchange, Outgoing
-from sautikitd.http.idempotency import KEY_TAKEN, Idempotency, StoredAnswer
+from sautikitd.http.idempotency import Idempotency, StoredAnswer
 from sautikitd.http.json_body import unstorable
+from sautikitd.http.pagination import Page, bind
 from sautikitd.http.patience import Patience
 from sautikitd.http.rate_limit import RateLimiter
 from sautikitd.http.validation import Reading, read_body, read_query
@@ -97,12 +97,9 @@ class Kernel:
                 "database unavailable", request_id=request_id, endpoint=endpoint.path, error=repr(exc)
             )
             answer = self.refuse(ServiceUnavailable(), request_id)
-        except Exception as fault:
-            if getattr(fault, "sqlstate", None) == KEY_TAKEN:
-                answer = self.refuse(IdempotencyInProgress(), request_id)
-            else:
-                log.exception("endpoint failed", request_id=request_id, endpoint=endpoint.path)
-                answer = self.refuse(Refusal(), request_id)
+        except Exception:
+            log.exception("endpoint failed", request_id=request_id, endpoint=endpoint.path)
+            answer = self.refuse(Refusal(), request_id)
         metrics.count(endpoint.method, endpoint.path, answer.status, perf_counter() - started)
         return respond(
             answer,
@@ -130,7 +127,15 @@ class Kernel:
         self._negotiate(endpoint, request)
         raw = b"" if endpoint.method == "GET" else await self._body(endpoint, request)
         now = self.clock.now() + timedelta(seconds=principal.ahead_seconds)
-        body, query = await self._read(endpoint, request, raw, principal, now)
+        key = None
+        if endpoint.method == "POST" and endpoint.authenticated:
+            key = request.headers.get("idempotency-key")
+        try:
+            body, query = await self._read(endpoint, request, raw, principal, now, key)
+        except Refusal:
+            if key is not None:
+                await self._refuse_another(request, principal, key, raw, now)
+            raise
         async with self._place(endpoint) as place:
             call = ApiRequest(
                 connection=place.connection if isinstance(place, Change) else place,
@@ -144,11 +149,12 @@ class Kernel:
                 now=now,
                 raw=raw,
             )
-            key = request.headers.get("idempotency-key") if endpoint.method == "POST" else None
             with self.patience.at_most(endpoint.timeout_seconds):
                 if not isinstance(place, Change):
                     answer = await endpoint.handler(call)
-                elif key is None or not endpoint.authenticated:
+                    if isinstance(answer.body, Page):
+                        bind(answer.body, endpoint.path)
+                elif key is None:
                     answer = await self._act(endpoint, call, place)
                 else:
                     answer = await self._once(endpoint, request, call, place, key, raw)
@@ -160,21 +166,44 @@ class Kernel:
         return answer
 
     async def _read(
-        self, endpoint: Endpoint, request: Exchange, raw: bytes, principal: Principal, now: datetime
+        self,
+        endpoint: Endpoint,
+        request: Exchange,
+        raw: bytes,
+        principal: Principal,
+        now: datetime,
+        key: str | None,
     ) -> tuple[Any, Any]:
-        """Body and query. Raises one refusal that names every fault of both, with those the database knows of."""
-        given = Circumstances(mode=principal.mode, allow_private_urls=self.allow_private_urls)
-        body: Reading[Any] | None = read_body(endpoint.body, raw, given) if endpoint.body else None
+        """Body and query. Raises one refusal that names every fault of both, with those the database knows of, and that
+        of the idempotency key."""
+        given = Circumstances(
+            mode=principal.mode, allow_private_urls=self.allow_private_urls, path=endpoint.path
+        )
+        body: Reading[Any] | None = None
+        if endpoint.read_body and raw:
+            body = read_body(endpoint.read_body, raw, given)
         query: Reading[Any] | None = None
-        if endpoint.query:
-            query = read_query(endpoint.query, _query_pairs(request), given)
+        if endpoint.query or (endpoint.read_query and request.query_string):
+            query = read_query(endpoint.read_query or Nothing, _query_pairs(request), given)
         faults = [fault for reading in (body, query) if reading for fault in reading.faults]
+        faults += self.idempotency.faults(key) if key is not None else ()
         if faults and body and endpoint.body and has_lookups(endpoint.body) and body.is_object:
             async with self.database.connection() as connection:
                 faults += await looked_up(endpoint.body, body.value, connection, principal, now)
         if faults:
             raise refusal_of(faults)
-        return body.value if body else None, query.value if query else None
+        return (
+            body.value if body and endpoint.body else None,
+            query.value if query and endpoint.query else None,
+        )
+
+    async def _refuse_another(
+        self, request: Exchange, principal: Principal, key: str, raw: bytes, now: datetime
+    ) -> None:
+        """A key that was used for something else goes before what is wrong with the request (contract §1)."""
+        fingerprint = self.idempotency.fingerprint(request.method, request.path, request.query_string, raw)
+        async with self.database.connection() as connection:
+            await self.idempotency.refuse_another(connection, principal, key, fingerprint, now)
 
     async def _once(
         self,
@@ -186,7 +215,6 @@ class Kernel:
         raw: bytes,
     ) -> Answer:
         """Runs the endpoint at most once for this key (contract §12, Idempotency)."""
-        self.idempotency.check(key)
         fingerprint = self.idempotency.fingerprint(request.method, request.path, request.query_string, raw)
         stored = await self.idempotency.find(call.connection, call.principal, key, fingerprint, call.now)
         if stored:
@@ -262,11 +290,8 @@ class Kernel:
         raw = b"".join(chunks)
         if endpoint.body_optional and not raw:
             return b"{}"
-        if endpoint.body:
-            if request.headers.get("content-encoding", "identity").lower() != "identity":
-                raise UnsupportedMediaType
-            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if media_type != "application/json":
+        if endpoint.body or (endpoint.read_body and raw):
+            if not _is_plain_json(request):
                 raise UnsupportedMediaType
             if not raw:
                 raise MalformedJson(reason="it is empty")
@@ -290,6 +315,18 @@ def request_id_of(request: Exchange) -> str:
     """The client's own X-Request-Id where it is sane, else a new one."""
     theirs = request.headers.get("x-request-id", "")
     return theirs if _SANE_REQUEST_ID.fullmatch(theirs) else f"req_{_CHANCE.getrandbits(96):024x}"
+
+
+def _is_plain_json(request: Exchange) -> bool:
+    """By its headers: JSON in UTF-8 (RFC 8259 §8.1 knows no other, and no `charset`), and not compressed."""
+    if request.headers.get("content-encoding", "").lower() not in ("", "identity"):
+        return False
+    content_type = request.headers.get("content-type", "").lower()
+    if content_type == "application/json":
+        return True
+    media_type, *parameters = (part.strip() for part in content_type.split(";"))
+    charsets = {one.partition("=")[2].strip('"') for one in parameters if one.startswith("charset=")}
+    return media_type == "application/json" and charsets <= {"utf-8", "utf8", "us-ascii"}
 
 
 def _query_pairs(request: Exchange) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from sautikitd.http.errors import (
     IdempotencyKeyInvalid,
     InvalidCursor,
     MalformedJson,
+    MalformedRequest,
     NotAcceptable,
     NotFound,
     RateLimited,
@@ -207,11 +208,11 @@ def _refusals(endpoint: Endpoint) -> Iterable[type[Refusal]]:
         seen += _AUTHENTICATION
         seen += [ScopeDenied] if endpoint.scope else []
         seen += [AccountSuspended] if endpoint.changes and not endpoint.allowed_while_suspended else []
-    if endpoint.body:
+    if endpoint.read_body:
         seen += [MalformedJson, Invalid, UnsupportedMediaType]
     if endpoint.changes:
-        seen += [BodyTooLarge, BodyTooSlow]
-    if endpoint.query:
+        seen += [BodyTooLarge, BodyTooSlow, MalformedRequest]
+    if endpoint.read_query:
         seen += [Invalid]
         seen += [InvalidCursor] if "cursor" in getattr(endpoint.query, "__struct_fields__", ()) else []
     if endpoint.method == "POST" and endpoint.authenticated:

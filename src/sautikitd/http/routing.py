@@ -40,7 +40,7 @@ class Router(Generic[R]):
             self._plain[path] = resource
 
     def find(self, path: str) -> tuple[R, Mapping[str, str]] | None:
-        """The resource, and what its `{…}` took. A slash at the end does not matter."""
+        """The resource, and what its `{…}` took. One slash at the end does not matter."""
         plain = self._plain.get(path)
         if plain is not None:
             return plain, {}
@@ -67,4 +67,4 @@ def _descend(node: _Node[R], segments: list[str], at: int, taken: list[str]) -> 
 
 
 def _segments(path: str) -> list[str]:
-    return path.strip("/").split("/")
+    return path.removeprefix("/").removesuffix("/").split("/")

@@ -11,7 +11,7 @@ from sautikitd.errors import Refusal
 from sautikitd.http import error_pages
 from sautikitd.http.conventions import ANY_ORIGIN, preflight, respond
 from sautikitd.http.endpoint import Answer, Endpoint
-from sautikitd.http.errors import MethodNotAllowed, NotFound
+from sautikitd.http.errors import MalformedRequest, MethodNotAllowed, NotFound
 from sautikitd.http.exchange import Disconnected, Exchange, Outgoing, Receive, Scope, Send, Whole
 from sautikitd.http.kernel import Kernel, request_id_of
 from sautikitd.http.openapi import document
@@ -19,6 +19,7 @@ from sautikitd.http.routing import Router
 from sautikitd.timestamps import encode_json
 
 log = structlog.get_logger()
+_DOCUMENTS = (_AS_JSON, _AS_YAML) = ("/openapi.json", "/openapi.public.yaml")
 Serve = Callable[[Exchange], Awaitable[Outgoing]]
 
 
@@ -53,8 +54,9 @@ class Application:
     async def _serve(self, exchange: Exchange) -> None:
         try:
             answer = await self._answer(exchange)
-        except Disconnected:
-            return  # nobody is there to be answered
+        except Disconnected:  # or only silent: one that has said all he has to say still listens
+            reason = "its body ended too early, or is framed wrongly"
+            answer = self._refused(exchange, MalformedRequest(reason=reason), request_id_of(exchange))
         except Exception:
             request_id = request_id_of(exchange)
             log.exception("request failed", request_id=request_id)
@@ -62,6 +64,9 @@ class Application:
         await exchange.answer(answer)
 
     async def _answer(self, exchange: Exchange) -> Outgoing:
+        if exchange.version == "1.1" and not exchange.headers.get("host"):  # RFC 9112 §3.2
+            nameless = MalformedRequest(reason="it has no Host header")
+            return self._refused(exchange, nameless, request_id_of(exchange))
         found = self._router.find(exchange.path)
         if found is None:
             return self._refused(exchange, NotFound(), request_id_of(exchange))
@@ -99,7 +104,8 @@ def build(
         safe |= {"HEAD"} if "GET" in safe else set()
         router.add(path, Resource(kernel, served, open_to_browsers=", ".join(sorted(safe))))
     for path, serve in _services(kernel, document(endpoints, public_url), ready).items():
-        router.add(path, Resource(kernel, {"GET": serve}))
+        safe_methods = "GET, HEAD" if path in _DOCUMENTS else ""
+        router.add(path, Resource(kernel, {"GET": serve}, open_to_browsers=safe_methods))
     return Application(kernel, router)
 
 
@@ -169,8 +175,8 @@ def _services(
         "/healthz": healthz,
         "/readyz": readyz,
         "/metrics": metrics,
-        "/openapi.json": openapi_json,
-        "/openapi.public.yaml": openapi_yaml,
+        _AS_JSON: openapi_json,
+        _AS_YAML: openapi_yaml,
         error_pages.PATH: error_index,
         error_pages.PATH + "/{code}": error_page,
     }

@@ -27,7 +27,7 @@ from sautikitd.http.checks import (
     rule_faults,
     within,
 )
-from sautikitd.http.json_body import UNSTORABLE, parse_json, unstorable
+from sautikitd.http.json_body import UNSTORABLE, holds_unstorable, parse_json, unstorable
 from sautikitd.wording import in_plain_words
 
 T = TypeVar("T")
@@ -54,7 +54,9 @@ class Reading(Generic[T]):
 
 def read_body(kind: type[T], body: bytes, given: Circumstances) -> Reading[T]:
     """Reads a JSON object. Raises `MalformedJson` (400) for what is no JSON at all."""
-    return _Reader(given, strict=True).read(kind, parse_json(body), "")
+    plain = parse_json(body)
+    odd = b"\\u" in body and holds_unstorable(plain)
+    return _Reader(given, strict=True, odd=odd).read(kind, plain, "")
 
 
 def read_query(kind: type[T], pairs: Sequence[tuple[str, str]], given: Circumstances) -> Reading[T]:
@@ -62,8 +64,9 @@ def read_query(kind: type[T], pairs: Sequence[tuple[str, str]], given: Circumsta
     kept = {name: text for name, text in pairs if not unstorable(name + text)}
     faults = []
     if len(kept) < len(pairs):
+        strange = [name for name, text in pairs if unstorable(name + text)]
+        faults += [Fault(f"?{_shown(name)}", "holds the character NUL, or is not UTF-8") for name in strange]
         times = Counter(name for name, _ in pairs if name in kept)
-        faults += [Fault("?", UNSTORABLE)] if times.total() < len(pairs) else []
         faults += [Fault(f"?{name}", "given twice") for name, count in times.items() if count > 1]
     read = _Reader(given, strict=False).read(kind, kept, "?")
     faults += read.faults
@@ -84,14 +87,27 @@ def _of_nothing(kind: type, texts: Mapping[str, str], value: Any) -> Iterator[Fa
             yield Fault(f"?{field.encode_name}", "not a value; leave it out instead")
 
 
+class _Unkeepable(ValueError):
+    """A value of the right shape that the database cannot keep."""
+
+
 @dataclass(frozen=True)
 class _Reader:
+    """`odd`: somewhere in what is read there is text that the database cannot keep."""
+
     given: Circumstances
     strict: bool
+    odd: bool = False
+
+    def _convert(self, kind: Any, plain: Any) -> Any:
+        """What is declared as any JSON is judged by the checks of its field."""
+        if self.odd and not _is_any_json(kind) and holds_unstorable(plain):
+            raise _Unkeepable(UNSTORABLE)
+        return msgspec.convert(plain, kind, strict=self.strict)
 
     def read(self, kind: type[T], plain: Any, pointer: str) -> Reading[T]:
         try:
-            value: Any = msgspec.convert(plain, kind, strict=self.strict)
+            value: Any = self._convert(kind, plain)
         except _UNREADABLE as exc:
             if isinstance(plain, dict) and issubclass(kind, msgspec.Struct):
                 return Reading(*self._struct(kind, plain, pointer))
@@ -101,7 +117,7 @@ class _Reader:
     def _value(self, kind: Any, plain: Any, pointer: str) -> tuple[Any, list[Fault]]:
         """The value, `_UNREAD` where it is none, and everything that is wrong with it, each at its own place."""
         try:
-            value = msgspec.convert(plain, kind, strict=self.strict)
+            value = self._convert(kind, plain)
         except _UNREADABLE as exc:
             return self._part_by_part(kind, plain, pointer, exc)
         return value, list(look_at(kind).faults(value, self.given, pointer))
@@ -155,10 +171,16 @@ class _Reader:
 
 def _unknown(plain: Mapping[str, Any], known: list[str | None], pointer: str) -> Iterator[Fault]:
     names = [name for name in known if name]
+    unknown = "unknown parameter" if pointer == "?" else "unknown field"
     for place, name in enumerate(name for name in plain if name not in names):
         nearest = _nearest(name, names) if place < _MOST_HINTS else None
-        hint = f"; did you mean `{nearest}`?" if nearest else ""
-        yield Fault(within(pointer, f"/{escape(name)}"), f"unknown field{hint}")
+        hint = f"; did you mean `{nearest}`?" if nearest else "" if names else "; none is taken here"
+        yield Fault(within(pointer, f"/{escape(_shown(name))}"), unknown + hint)
+
+
+def _shown(name: str) -> str:
+    """A name that anybody can be told: halves of surrogate pairs are written as in Python."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:
@@ -206,6 +228,10 @@ def _members(kind: Any) -> list[Any]:
 def _is_whole(kind: Any) -> bool:
     kinds = list(map(_bare, _members(kind)))
     return int in kinds and float not in kinds
+
+
+def _is_any_json(kind: Any) -> bool:
+    return any(one is Any or get_origin(one) is dict for one in map(_bare, _members(kind)))
 
 
 def _struct_for(kind: Any, plain: Mapping[str, Any]) -> type[msgspec.Struct] | None:

@@ -10,7 +10,7 @@ from sautikitd.database.pool import Database
 from sautikitd.events.models import Mode
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
-from sautikitd.http.fields import Cursor
+from sautikitd.http.fields import Cursor, PageQuery
 from sautikitd.http.pagination import Limit, Page, decode_cursor, page
 from sautikitd.http.time_window import TimeWindow
 from sautikitd.identity import audit
@@ -32,11 +32,6 @@ from sautikitd.identity.keys.service import ApiKeys, MadeKey
 from sautikitd.identity.principal import Principal, Role, Scope
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.identity.workspaces import Workspaces
-
-
-class ListQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
 
 
 class ListAuditLog(TimeWindow, kw_only=True, forbid_unknown_fields=True):
@@ -84,8 +79,8 @@ class IdentityRoutes:
         self._signing_secrets = signing_secrets
         self._database = database
 
-    @endpoint("GET", "/v1/api-keys", scope=Scope.ALL, query=ListQuery, answers={200: Page[ApiKey]})
-    async def list_keys(self, request: ApiRequest[None, ListQuery]) -> Answer:
+    @endpoint("GET", "/v1/api-keys", scope=Scope.ALL, query=PageQuery, answers={200: Page[ApiKey]})
+    async def list_keys(self, request: ApiRequest[None, PageQuery]) -> Answer:
         """List API keys.
 
         Keys of this workspace and mode, revoked and expired ones included, newest first.

@@ -10,8 +10,8 @@ from sautikitd.calls.errors import CallNotFound, NodeSilent
 from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import Connection, Database
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
-from sautikitd.http.fields import Cursor
-from sautikitd.http.pagination import Limit, Page, decode_cursor, page
+from sautikitd.http.fields import PageQuery
+from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
 from sautikitd.recordings import repository
 from sautikitd.recordings.download import download
@@ -33,11 +33,6 @@ from sautikitd.recordings.mp3 import Mp3Maker
 from sautikitd.recordings.retention import Retention
 from sautikitd.recordings.service import RecordingService
 from sautikitd.recordings.store import RecordingStore
-
-
-class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
 
 
 class RecordingAnswer(msgspec.Struct):
@@ -112,7 +107,7 @@ class RecordingRoutes:
         "GET",
         "/v1/calls/{call_id}/recordings",
         scope=Scope.RECORDINGS_READ,
-        query=ListQuery,
+        query=PageQuery,
         answers={200: Page[Recording]},
         errors=(CallNotFound,),
     )

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
-from sautikitd.http.fields import Cursor
-from sautikitd.http.pagination import Limit, Page, decode_cursor, page
+from sautikitd.http.fields import PageQuery
+from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
 from sautikitd.recordings.errors import StorageUnavailable
 from sautikitd.uploads import repository
@@ -35,11 +35,6 @@ class UploadQuery(msgspec.Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
-
-
-class UploadListQuery(msgspec.Struct, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
 
 
 class UploadAnswer(msgspec.Struct):
@@ -90,7 +85,7 @@ class UploadRoutes:
         "GET",
         "/v1/uploads/audio",
         scope=Scope.CALLS_READ,
-        query=UploadListQuery,
+        query=PageQuery,
         answers={200: Page[AudioUpload]},
     )
     async def list_uploads(self, request: Request) -> Answer:

@@ -123,9 +123,11 @@ async def list_deliveries(
     return rows
 
 
-async def deliveries_of_event(connection: Connection, event_id: UUID) -> list[Record]:
-    """All of them, of URLs that are no subscription too, the newest first; at most 200."""
-    rows: list[Record] = await connection.fetch(_OF_EVENT, event_id)
+async def deliveries_of_event(
+    connection: Connection, event_id: UUID, before: UUID | None, limit: int
+) -> list[Record]:
+    """Of URLs that are no subscription too, the newest first."""
+    rows: list[Record] = await connection.fetch(_OF_EVENT, event_id, before, limit)
     return rows
 
 
@@ -202,7 +204,7 @@ WHERE endpoint_id = url_endpoint_id($1, $2, $3) AND workspace_id = $1
 
 _OF_EVENT = """
 SELECT d.*, e.kind FROM webhook_deliveries d JOIN events e ON e.id = d.event_id
-WHERE d.event_id = $1 ORDER BY d.id DESC LIMIT 200
+WHERE d.event_id = $1 AND ($2::uuid IS NULL OR d.id < $2) ORDER BY d.id DESC LIMIT $3
 """
 
 _DELIVERY_COLUMNS = """

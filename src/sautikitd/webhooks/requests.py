@@ -1,7 +1,7 @@
 """What clients send to the webhooks room."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -25,9 +25,12 @@ from sautikitd.webhooks.models import LOG_KEPT, DeliveryStatus
 def _check_event(name: str, _: Circumstances) -> Iterator[Fault]:
     if name == "*" or name in SUBSCRIBABLE:
         return
-    nearest = _OLD_NAMES.get(name) or next(iter(difflib.get_close_matches(name, SUBSCRIBABLE, n=1)), None)
-    hint = f"; did you mean `{nearest}`?" if nearest else ""
-    yield Fault("", f"`{name}` is not an event{hint}", EventUnsupported)
+    yield Fault("", _not_an_event(name, SUBSCRIBABLE), EventUnsupported)
+
+
+def _not_an_event(name: str, known: Collection[str]) -> str:
+    nearest = _OLD_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, n=1)), None)
+    return f"`{name}` is not an event{f'; did you mean `{nearest}`?' if nearest else ''}"
 
 
 async def _strange_numbers(
@@ -114,18 +117,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return [Fault("/from", problem)]
 
 
-class ListWebhooks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
-
-
 def _check_kinds(value: str) -> str | None:
     """Names with commas between them."""
-    strange = [name for name in value.split(",") if name not in _KINDS]
-    if not strange:
-        return None
-    nearest = difflib.get_close_matches(strange[0], _KINDS, n=1)
-    return f"`{strange[0]}` is not an event{f'; did you mean `{nearest[0]}`?' if nearest else ''}"
+    return "; ".join(_not_an_event(name, _KINDS) for name in value.split(",") if name not in _KINDS) or None
 
 
 _KINDS = frozenset(EventKind)

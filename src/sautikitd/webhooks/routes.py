@@ -11,6 +11,7 @@ from sautikitd.events.log import CHANNEL
 from sautikitd.events.models import Event
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
+from sautikitd.http.fields import PageQuery
 from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
@@ -31,7 +32,6 @@ from sautikitd.webhooks.requests import (
     CreateWebhook,
     ListDeliveries,
     ListEvents,
-    ListWebhooks,
     Replay,
 )
 from sautikitd.webhooks.service import Webhooks
@@ -65,11 +65,11 @@ class WebhookRoutes:
         "GET",
         "/v1/webhooks",
         scope=_READ,
-        query=ListWebhooks,
+        query=PageQuery,
         answers={200: Page[Webhook]},
         errors=(InvalidCursor,),
     )
-    async def list(self, request: ApiRequest[None, ListWebhooks]) -> Answer:
+    async def list(self, request: ApiRequest[None, PageQuery]) -> Answer:
         """List webhooks, newest first."""
         wish = request.query
         rows = await repository.list_webhooks(
@@ -282,18 +282,22 @@ class EventRoutes:
         "GET",
         "/v1/events/{event_id}/deliveries",
         scope=_READ,
+        query=PageQuery,
         answers={200: Page[Delivery]},
         errors=(EventNotFound,),
     )
-    async def deliveries(self, request: ApiRequest[None, None]) -> Answer:
-        """List where an event was sent, with the log of every attempt.
+    async def deliveries(self, request: ApiRequest[None, PageQuery]) -> Answer:
+        """List where an event was sent, newest first, with the log of every attempt.
 
-        Those to a call's `webhook_url` and a number's `events_url` are here too; at most the latest 200.
+        Those to a call's `webhook_url` and a number's `events_url` are here too.
         """
-        event = await _event(request)
-        rows = await repository.deliveries_of_event(request.connection, event.id)
+        event, wish = await _event(request), request.query
+        rows = await repository.deliveries_of_event(
+            request.connection, event.id, decode_cursor(wish.cursor), wish.limit + 1
+        )
         log = await repository.attempts_of(request.connection, [row["id"] for row in rows])
-        return Answer(body=Page([show_delivery(row, log[row["id"]]) for row in rows], None))
+        shown = page(rows, wish.limit, lambda row: show_delivery(row, log[row["id"]]), lambda row: row["id"])
+        return Answer(body=shown)
 
 
 async def _event(request: ApiRequest[Any, Any]) -> Event:

@@ -7,6 +7,7 @@ from sautikitd.database.pool import Record
 from sautikitd.database.wake import Waker
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.http.errors import InvalidCursor
+from sautikitd.http.fields import PageQuery
 from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.principal import Scope
 from sautikitd.rooms.errors import CallerQueueNotFound, QueueMemberNotFound
@@ -16,7 +17,6 @@ from sautikitd.rooms.queues.lifecycle import CallerQueues
 from sautikitd.rooms.queues.models import Queue, QueueResult
 from sautikitd.rooms.queues.views import (
     CallerQueue,
-    ListMembers,
     ListQueues,
     OneMember,
     OneQueue,
@@ -74,7 +74,7 @@ class QueueRoutes:
         "GET",
         _QUEUE + "/members",
         scope=Scope.CALLS_READ,
-        query=ListMembers,
+        query=PageQuery,
         answers={200: Page[QueueMember]},
         errors=(CallerQueueNotFound, InvalidCursor),
     )

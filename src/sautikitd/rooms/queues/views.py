@@ -48,11 +48,6 @@ class ListQueues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
 
 
-class ListMembers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    limit: Limit = 25
-    cursor: Cursor = None
-
-
 def show_queue(row: Record) -> CallerQueue:
     return CallerQueue(
         id=row["id"],

@@ -8,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sautikitd.database.pool import Connection
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
+from sautikitd.http.fields import PageQuery
+from sautikitd.http.pagination import Page, decode_cursor, page
 from sautikitd.identity.principal import Principal, Scope
 from sautikitd.identity.workspaces import is_email
 from sautikitd.mail.owners import owners_of
@@ -52,13 +54,6 @@ class SubscriberShown(msgspec.Struct):
     subscriber: AlertSubscriber
 
 
-class SubscribersListed(msgspec.Struct):
-    """All of them: there are at most twenty."""
-
-    data: list[AlertSubscriber]
-    next_cursor: str | None = None
-
-
 class AlertRoutes:
     tag = "Wallet"
 
@@ -67,12 +62,19 @@ class AlertRoutes:
         self._links = links
 
     @endpoint(
-        "GET", "/v1/wallet/alert/subscribers", scope=Scope.WALLET_READ, answers={200: SubscribersListed}
+        "GET",
+        "/v1/wallet/alert/subscribers",
+        scope=Scope.WALLET_READ,
+        query=PageQuery,
+        answers={200: Page[AlertSubscriber]},
     )
-    async def list_subscribers(self, request: ApiRequest[None, None]) -> Answer:
-        """List who is told of a low balance, besides the owners."""
-        found = await self._subscribers.listed(request.connection, _account(request.principal), request.now)
-        return Answer(body=SubscribersListed([_show(one) for one in found]))
+    async def list_subscribers(self, request: ApiRequest[None, PageQuery]) -> Answer:
+        """List who is told of a low balance, besides the owners; newest first."""
+        account, wish = _account(request.principal), request.query
+        after = decode_cursor(wish.cursor)
+        found = await self._subscribers.listed(request.connection, account, request.now)
+        rest = [one for one in found if after is None or one.id < after]
+        return Answer(body=page(rest, wish.limit, _show, lambda one: one.id))
 
     @endpoint(
         "POST",
