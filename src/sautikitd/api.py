@@ -54,6 +54,7 @@ from sautikitd.wallet.documents.paper import Operator
 from sautikitd.wallet.documents.routes import DocumentRoutes
 from sautikitd.wallet.limit_routes import LimitRoutes
 from sautikitd.wallet.routes import WalletRoutes
+from sautikitd.webhooks.moved_clock import MovedClock
 from sautikitd.webhooks.routes import EventRoutes, WebhookRoutes
 
 
@@ -146,7 +147,16 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
             box=platform.box,
             waker=platform.waker,
         ),
-        TestClockRoutes(TestClocks(platform.clock, platform.renewals, platform.retention), forget_keys_of),
+        TestClockRoutes(
+            TestClocks(
+                platform.clock,
+                platform.renewals,
+                platform.retention,
+                MovedClock(),
+                platform.signing_secrets,
+            ),
+            forget_keys_of,
+        ),
         WebhookRoutes(platform.webhooks, platform.waker),
         EventRoutes(),
         IdentityRoutes(platform.api_keys, platform.workspaces, platform.signing_secrets, platform.database),

@@ -60,6 +60,13 @@ class SigningSecrets:
         self._cache.pop((workspace_id, mode), None)
         return await self.create(connection, workspace_id, mode, now)
 
+    async def pass_days(
+        self, connection: Connection, workspace_id: UUID, before: datetime, now: datetime
+    ) -> None:
+        """The clock of test mode was moved: an older secret, valid by the real clock, has so much less time left."""
+        await connection.execute(_PASS, workspace_id, now - before)
+        self._cache.pop((workspace_id, "test"), None)
+
 
 def _context(secret_id: UUID) -> str:
     return f"signing secret {secret_id}"
@@ -73,6 +80,11 @@ ORDER BY valid_until IS NULL DESC, id DESC
 
 _RETIRE = """
 UPDATE signing_secrets SET valid_until = $3 WHERE workspace_id = $1 AND mode = $2 AND valid_until IS NULL
+"""
+
+_PASS = """
+UPDATE signing_secrets SET valid_until = valid_until - $2::interval
+WHERE workspace_id = $1 AND mode = 'test' AND valid_until IS NOT NULL
 """
 
 _INSERT = """

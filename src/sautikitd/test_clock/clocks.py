@@ -81,7 +81,6 @@ class TestClocks:
         await connection.execute(_MOVE, workspace_id, ahead + seconds)
         for follower in self._followers:
             await follower.pass_days(connection, workspace_id, before, before + timedelta(seconds=seconds))
-        await connection.execute(_HASTEN_DELIVERIES, workspace_id, timedelta(seconds=seconds))
         return self._shown(ahead + seconds)
 
     def _shown(self, ahead_seconds: int) -> TestClockShown:
@@ -98,10 +97,3 @@ ON CONFLICT (workspace_id) DO UPDATE SET workspace_id = excluded.workspace_id RE
 """
 
 _MOVE = "UPDATE test_clocks SET ahead_seconds = $2 WHERE workspace_id = $1"
-
-# Webhook retries wait by the database's clock; the time passed is taken off their waiting.
-_HASTEN_DELIVERIES = """
-UPDATE webhook_deliveries SET due_at = due_at - $2::interval WHERE id = ANY (ARRAY(
-    SELECT id FROM webhook_deliveries
-    WHERE workspace_id = $1 AND mode = 'test' AND status = 'pending' ORDER BY id FOR UPDATE SKIP LOCKED))
-"""

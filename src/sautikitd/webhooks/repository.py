@@ -177,7 +177,10 @@ async def replay(
 
 
 _WEBHOOK = """
-SELECT w.*, (SELECT h.failing_since FROM webhook_health h WHERE h.endpoint_id = w.id) AS failing_since
+SELECT w.*, (
+    SELECT h.failing_since + make_interval(secs => coalesce(c.ahead_seconds, 0))
+    FROM webhook_health h LEFT JOIN test_clocks c ON c.workspace_id = h.workspace_id AND h.mode = 'test'
+    WHERE h.endpoint_id = w.id) AS failing_since
 FROM webhooks w
 WHERE w.workspace_id = $1 AND w.mode = $2 AND w.deleted_at IS NULL
   AND ($3::uuid[] IS NULL OR w.number_ids <@ $3)

@@ -146,9 +146,10 @@ class WebhookRoutes:
         """Replace the secret. For 24 hours every delivery carries the signatures of both."""
         webhook_id = _id(request, "webhook_id", WebhookNotFound)
         webhook, secret, until = await self._webhooks.rotate_secret(
-            request.connection, _place(request), webhook_id, request.now
+            request.connection, _place(request), webhook_id, request.real_now
         )
         await _audit(request, "webhook.rotate_secret", webhook_id)
+        until += request.now - request.real_now
         return Answer(body=RotatedSecret(webhook, secret, rfc3339(until)), secret=True)
 
     @endpoint(

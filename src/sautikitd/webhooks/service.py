@@ -88,7 +88,7 @@ class Webhooks:
     async def rotate_secret(
         self, connection: Connection, place: Place, webhook_id: UUID, now: datetime
     ) -> tuple[Webhook, str, datetime]:
-        """The new secret, and until when the old one signs along."""
+        """The new secret, and until when the old one signs along, by the real clock as `now` is."""
         row = await self._find(connection, place, webhook_id, lock=True)
         secret, until = await self._secrets.rotate(connection, webhook_id, now)
         return show_webhook(row), secret, until
