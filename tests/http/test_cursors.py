@@ -18,7 +18,8 @@ async def _cursor(api: httpx.AsyncClient) -> str:
 async def test_pages_one_by_one_are_the_whole_list(api: httpx.AsyncClient) -> None:
     await _cursor(api)
     whole = (await api.get("/v1/api-keys")).json()["data"]
-    seen, cursor = [], ""
+    seen: list[object] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await api.get("/v1/api-keys", params={"limit": 1, "cursor": cursor})).json()
         seen += page["data"]
