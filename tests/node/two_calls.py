@@ -13,6 +13,7 @@ from node.softphone import Softphone, credential, softphone
 from node.switchboard import PARTIES, Switchboard
 from sautikitd.devices.models import NewSecret
 from sautikitd.roles.voice import Parts
+from sautikitd.voice.sip.hops import Hop
 from simulators.carrier.far_side import Phone
 
 FIRST, SECOND, THIRD = PARTIES
@@ -27,6 +28,7 @@ class TwoCalls:
     asking: Phone
     second: Phone
     there: Parts
+    at: Hop
 
     async def put_together(self) -> None:
         """Ends both calls of the phone; `first` and `second` talk from then on."""
@@ -85,6 +87,13 @@ async def two_calls(
     async with phones(board, folder, other=other) as (here, elsewhere, there):
         near, first = await dials(board, here, FIRST, tones_only=tones_only[0])
         asking, second = await dials(board, elsewhere, SECOND, tones_only=tones_only[1])
-        calls = TwoCalls(near, first, asking, second, there)
+        calls = TwoCalls(near, first, asking, second, there, elsewhere.hop)
         await calls.talk_on()
         yield calls
+
+
+async def until_left(board: Switchboard, *wanted: str) -> None:
+    """The calls that are still going on go to these numbers."""
+    async with asyncio.timeout(PATIENCE_S):
+        while [one.to_address for one in await board.calls() if not one.status.terminal] != list(wanted):
+            await asyncio.sleep(0.02)

@@ -26,7 +26,8 @@ class CommandKind(StrEnum):
     RECORDING_PAUSE = "recording.pause"
     RECORDING_RESUME = "recording.resume"
     RECORDING_STOP = "recording.stop"
-    TRANSFER_MEET = "transfer.meet"  # asked by another node, never by the API
+    TRANSFER_MEET = "transfer.meet"  # asked by another node, never by the API, as is the next
+    TRANSFER_REFER = "transfer.refer"
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -68,6 +69,11 @@ async def settle(connection: Connection, command_id: UUID, outcome: str, now: da
     return bool(settled == "UPDATE 1")
 
 
+async def amend(connection: Connection, command_id: UUID, said: str, outcome: str) -> None:
+    """What came in the end of a command that was settled as `said`: it takes longer than a node may wait."""
+    await connection.execute(_AMEND, command_id, said, outcome)
+
+
 async def outcome_of(connection: Connection, command_id: UUID) -> str | None:
     """None while it waits."""
     outcome: str | None = await connection.fetchval(_OUTCOME, command_id)
@@ -96,6 +102,10 @@ WHERE call_commands.id = finished.id AND call_commands.done_at IS NULL
 
 _SETTLE = """
 UPDATE call_commands SET done_at = $3, outcome = $2 WHERE id = $1 AND done_at IS NULL
+"""
+
+_AMEND = """
+UPDATE call_commands SET outcome = $3 WHERE id = $1 AND outcome = $2
 """
 
 _OUTCOME = """

@@ -46,6 +46,9 @@ class LeaveReason(StrEnum):
     KICKED = "kicked"
     CONFERENCE_ENDED = "conference_ended"
     NODE_LOST = "node_lost"
+    TRANSFERRED = (
+        "transferred"  # from a bridge: whom he has talked with handed him on, and is to be hung up on
+    )
     FAILED = "failed"  # his sound could not be connected
 
 

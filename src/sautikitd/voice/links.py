@@ -72,21 +72,22 @@ class GuestEnd:
     """A leg and the end of the link that stands for the room it is in; keys that come from there are pressed to the leg's
     far end."""
 
-    def __init__(self, leg: MediaLeg, end: LinkEnd) -> None:
+    def __init__(self, leg: MediaLeg, end: LinkEnd, room: str) -> None:
         self._leg = leg
         self._end = end
+        self._room = room
 
     @classmethod
     async def open(cls, leg: MediaLeg, name: str) -> "GuestEnd":
         """Raises `MediaRefused`, `MediaLost`."""
-        end = await LinkEnd.open(leg.media, f"guest-{name}", leg.press_soon)
+        end, room = await LinkEnd.open(leg.media, f"guest-{name}", leg.press_soon), f"link-{name}"
         try:
-            await end.join(f"link-{name}")
-            await leg.join(f"link-{name}")
+            await end.join(room)
+            await leg.join(room)
         except (MediaRefused, MediaLost):
             await end.close()
             raise
-        return cls(leg, end)
+        return cls(leg, end, room)
 
     @property
     def port(self) -> int:
@@ -107,8 +108,17 @@ class GuestEnd:
         """Sends a key of the leg's into the room."""
         await self._end.press(digit)
 
+    async def step_out(self) -> None:
+        """The leg leaves, unless it is elsewhere by now; the link stays. Raises `MediaRefused`, `MediaLost`."""
+        if self._leg.room == self._room:
+            await self._leg.leave()
+
+    async def step_in(self) -> None:
+        """Raises `MediaRefused`, `MediaLost`."""
+        await self._leg.join(self._room)
+
     async def close(self) -> None:
         """The leg leaves; it may have ended."""
         with suppress(MediaRefused, MediaLost):
-            await self._leg.leave()
+            await self.step_out()
         await self._end.close()

@@ -14,20 +14,13 @@ from node.referrer import Referrer
 from node.room_party import nothing_left, rows, until_rows
 from node.softphone import credential
 from node.switchboard import NUMBER, Switchboard, customer
-from node.two_calls import FIRST, SECOND, TwoCalls, connected, dials, phones, two_calls
+from node.two_calls import FIRST, SECOND, TwoCalls, connected, dials, phones, two_calls, until_left
 from sautikitd.calls import commands
 from sautikitd.calls.commands import CommandKind
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.node.dialling.transfer_books import TransferRequest
 
 DONE = "SELECT outcome FROM call_commands WHERE done_at IS NOT NULL"
-
-
-async def _until_left(board: Switchboard, *wanted: str) -> None:
-    """The calls that are still going on go to these numbers."""
-    async with asyncio.timeout(PATIENCE_S):
-        while [one.to_address for one in await board.calls() if not one.status.terminal] != list(wanted):
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("first_hangs_up", [True, False])
@@ -41,7 +34,7 @@ async def test_the_two_others_are_put_together_and_each_leg_is_billed_as_itself(
         await hung_up(calls.near)
         await hung_up(calls.asking)
         await referrer.until_told("100 Trying", "200 OK")
-        await _until_left(board, FIRST, SECOND)
+        await until_left(board, FIRST, SECOND)
         await connected(calls.first, calls.second)
         board.clock.advance(10)
         leaves, stays = calls.first, calls.second
@@ -101,7 +94,7 @@ async def test_a_caller_s_flow_goes_on_after_it_on_whichever_node_he_is(
             async with asyncio.timeout(PATIENCE_S):
                 while not (forms := [one.form for one in server.asked if one.path == "/after"]):
                     await asyncio.sleep(0.02)
-            await _until_left(board, NUMBER)
+            await until_left(board, NUMBER)
             await caller.sip.bye()
             calls = await board.until_all(CallStatus.COMPLETED)
     (leg,) = (call for call in calls if call.to_address == SECOND and call.parent_call_id)

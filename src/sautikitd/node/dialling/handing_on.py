@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from sautikitd.calls.outcomes import HangupCause
 from sautikitd.flow.port import Dialled, DialStatus
-from sautikitd.voice.leg import MediaLeg
-from sautikitd.voice.sip.referral import Referral
+from sautikitd.node.dialling.forwarded import Asking
+from sautikitd.node.dialling.party import Side
+from sautikitd.voice.sip.referral import DECLINED
 
 _NOTIFIED_WITHIN_S = 3.0
 _CODES = {DialStatus.BUSY: 486, DialStatus.NO_ANSWER: 480, DialStatus.CANCELED: 487}
-_REFUSED = 603
 
 
 class HandingOn:
@@ -20,8 +19,8 @@ class HandingOn:
 
     def __init__(
         self,
-        referral: Referral,
-        referrer: MediaLeg,
+        referral: Asking,
+        referrer: Side,
         see_through: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
     ) -> None:
         self.target = referral.target
@@ -38,14 +37,17 @@ class HandingOn:
 
     def failed(self, outcome: Dialled | None) -> None:
         """Nobody did, or who was to be handed on has gone (None)."""
-        code = _CODES.get(outcome.status, _REFUSED) if outcome else _CODES[DialStatus.CANCELED]
+        self.failed_with(_CODES.get(outcome.status, DECLINED) if outcome else _CODES[DialStatus.CANCELED])
+
+    def failed_with(self, code: int) -> None:
+        """The same by its SIP status."""
         self._see_through(self._finish(code, hang_up=False))
 
     async def _finish(self, code: int, *, hang_up: bool) -> None:
         await self._accepting
         await self._bounded(self._referral.finish(code))
         if hang_up:
-            self._referrer.end(HangupCause.NORMAL_CLEARING)
+            self._referrer.end()
 
     async def _bounded(self, telling: Awaitable[None]) -> None:
         with suppress(TimeoutError):

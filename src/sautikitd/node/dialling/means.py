@@ -26,8 +26,11 @@ from sautikitd.node.prompting import Prompting
 from sautikitd.node.recordings import NodeRecordings
 from sautikitd.node.trunks.routes import Routes
 from sautikitd.voice.engine import VoiceEngine
+from sautikitd.voice.sip.dialog import DialogKey
 
 if TYPE_CHECKING:  # it dials on behalf of those who talk
+    from sautikitd.node.dialling.away import Away
+    from sautikitd.node.dialling.party import Party
     from sautikitd.node.dialling.talk import Talk
 
 T = TypeVar("T")
@@ -53,6 +56,16 @@ class Dialling:
     running: dict[UUID, RunningCall]
     talks: set["Talk"] = field(default_factory=set)
     _seen_through: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def in_dialog(self, dialog: DialogKey) -> "tuple[Talk, Party] | None":
+        """The conversation of that dialog, and whose it is, if he and the other one may be taken apart."""
+        found = ((talk, talk.side_of(dialog)) for talk in self.talks)
+        return next(((talk, side) for talk, side in found if side is not None), None)
+
+    def seated_at(self, seat_id: UUID) -> "tuple[Talk, Away] | None":
+        """The conversation of our party of that seat, and whom he talks with there, if they may be taken apart."""
+        found = ((talk, talk.away_from(seat_id)) for talk in self.talks)
+        return next(((talk, away) for talk, away in found if away is not None), None)
 
     def legs_for(self, call: CallRecord) -> DialledLegs:
         return DialledLegs(

@@ -9,19 +9,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from sautikitd.calls.outcomes import HangupCause
+from sautikitd.events.models import Mode
 from sautikitd.flow.port import Dialled, DialStatus, LegGone
-from sautikitd.node.dialling.far_talk import FarTalk
+from sautikitd.node.dialling.away import Away
+from sautikitd.node.dialling.forwarded import Asking
 from sautikitd.node.dialling.handing_on import HandingOn
 from sautikitd.node.dialling.means import Dialling
-from sautikitd.node.dialling.party import Party
-from sautikitd.voice.bridge import Bridge
+from sautikitd.node.dialling.meeting import Meeting
+from sautikitd.node.dialling.party import Party, Side
+from sautikitd.node.dialling.transfer_books import Spot
 from sautikitd.voice.media.client import MediaLost, MediaRefused
 from sautikitd.voice.sip.dialog import DialogKey
-from sautikitd.voice.sip.referral import Referral
 
 log = structlog.get_logger(__name__)
 
@@ -29,36 +32,37 @@ Taken = Callable[[], Awaitable[None]]
 DialOn = Callable[[Party, str, Taken], Awaitable[Dialled]]
 """Rings an address for a party, and returns when their conversation is over; the third is told when they have met."""
 
-Wish = Referral | FarTalk
-"""What is to become of a conversation: a REFER of one of the two, or a place on another node, for one of them."""
+Wish = Asking | Meeting
+"""What is to become of a conversation: a REFER of one of the two, or whom one of them meets on another node."""
 
+_DONE = 200
 _DECLINED = Dialled(status=DialStatus.FAILED, cause=HangupCause.CALL_REJECTED)
 
 
 class Talk:
-    """Run it in a task of its own, to its end. `dial_on` is what a blind transfer takes; `ring_on` its ring tone."""
+    """Run it in a task of its own, to its end. `dial_on` is what a blind transfer takes. `far` may be on another node."""
 
     def __init__(
-        self, dialling: Dialling, near: Party, far: Party, dial_on: DialOn, *, on_begun: Taken | None = None
+        self, dialling: Dialling, near: Party, far: Side, dial_on: DialOn, *, on_begun: Taken | None = None
     ) -> None:
         self._dialling = dialling
         self._near = near
         self._far = far
         self._dial_on = dial_on
         self._on_begun = on_begun
-        self._bridge = Bridge(near.leg, far.leg)
-        self._asked: asyncio.Future[tuple[Party, Wish]] | None = None
+        self._bridge = far.bridge_to(near)
+        self._asked: asyncio.Future[tuple[Side, Wish]] | None = None
         self._promised = False
-        self._parting: asyncio.Future[Party] = asyncio.get_running_loop().create_future()
+        self._parting: asyncio.Future[Side] = asyncio.get_running_loop().create_future()
         self._passed_on = False
         self.warnings: list[str] = []
 
     async def run(self) -> None:
         became: Dialled | None = None
         stops = [
-            party.leg.on_referral(partial(self._take, party))
+            party.on_referral(partial(self.take, party))
             for party in (self._near, self._far)
-            if party.may_hand_on
+            if isinstance(party, Party)
         ]
         self._dialling.talks.add(self)
         try:
@@ -79,8 +83,12 @@ class Talk:
         while asked := await self._next():
             referrer, wish = asked
             handed_on = self.other_than(referrer)
-            if isinstance(wish, FarTalk):
-                over, became = await self._give(handed_on, referrer, wish)
+            if isinstance(wish, Meeting):
+                over, became = await self._give(wish.party, referrer, wish)
+            elif isinstance(handed_on, Away):
+                over, became = await self._send_on(handed_on, referrer, wish)
+            elif not isinstance(handed_on, Party):
+                raise TypeError(handed_on)
             elif wish.replaces is None:
                 over, became = await self._hand_on(handed_on, referrer, wish)
             else:
@@ -89,7 +97,7 @@ class Talk:
                 return became
         return None
 
-    async def _next(self) -> tuple[Party, Wish] | None:
+    async def _next(self) -> tuple[Side, Wish] | None:
         """What one of them asks for; None when one has gone, or was taken into another conversation."""
         self._asked = asyncio.get_running_loop().create_future()
         leaving = [asyncio.ensure_future(party.gone()) for party in (self._near, self._far)]
@@ -109,13 +117,13 @@ class Talk:
 
     @staticmethod
     async def _refuse(wish: Wish) -> None:
-        if isinstance(wish, FarTalk):
+        if isinstance(wish, Meeting):
             await wish.call_off()
         else:
             wish.refuse()
 
-    def _take(self, party: Party, referral: Referral) -> None:
-        """One at a time: a second one meanwhile is declined."""
+    def take(self, party: Side, referral: Asking) -> None:
+        """A REFER of one of the two. One at a time: a second one meanwhile is declined."""
         if self._promised or self._asked is None or self._asked.done():
             referral.refuse()
         else:
@@ -123,11 +131,9 @@ class Talk:
 
     # A blind transfer
 
-    async def _hand_on(
-        self, party: Party, referrer: Party, referral: Referral
-    ) -> tuple[bool, Dialled | None]:
+    async def _hand_on(self, party: Party, referrer: Side, referral: Asking) -> tuple[bool, Dialled | None]:
         """Rings whom a REFER names, as any dial does. When nobody answers, the two talk on, if both are there."""
-        handing = HandingOn(referral, referrer.leg, self._dialling.see_through)
+        handing = HandingOn(referral, referrer, self._dialling.see_through)
         self._dialling.see_through(self._let_go(referrer, party))
         await self._bridge.close()
         outcome = await self._rung_for(party, handing)
@@ -155,7 +161,7 @@ class Talk:
                 task.cancel()
             await asyncio.gather(dialling, leaving, return_exceptions=True)
 
-    async def _let_go(self, referrer: Party, other: Party) -> None:
+    async def _let_go(self, referrer: Side, other: Side) -> None:
         """He who handed the other on is in the books as soon as he is gone, however long the others talk."""
         await referrer.gone()
         await referrer.close(other)
@@ -164,14 +170,57 @@ class Talk:
     # An attended transfer (RFC 5589 §7)
 
     async def _put_together(
-        self, party: Party, referrer: Party, referral: Referral, replaced: DialogKey
+        self, party: Party, referrer: Side, referral: Asking, replaced: DialogKey
     ) -> tuple[bool, Dialled | None]:
-        """Whom the referrer talks with here, and whom in the dialog that he names. Both of his own are then over."""
-        found = self._named(replaced, referrer)
-        if found is None:
-            return await self._put_together_elsewhere(party, referrer, referral, replaced)
-        other, their = found
-        handing = HandingOn(referral, referrer.leg, self._dialling.see_through)
+        """Whom the referrer talks with here, and whom in the dialog that he names. Both of his own are then over.
+
+        Until it is sure that the two meet, everybody talks on.
+        """
+        spot = their = None
+        named = self._dialling.in_dialog(replaced)
+        if named is not None:
+            other, their = named
+            if other is self or other.of != self.of or not their.may_hand_on:
+                referral.refuse()
+                return False, None
+            met = other.other_than(their)
+            if isinstance(met, Away):
+                spot = Spot(met.holder, seat_id=met.seat_id)
+        else:
+            spot = await self._dialling.elsewhere.holder(party, replaced)
+            if spot is None:
+                referral.refuse()
+                return False, None
+        handing = HandingOn(referral, referrer, self._dialling.see_through)
+        if spot is None and named is not None:
+            return await self._put_together_here(party, referrer, handing, *named)
+        self._dialling.see_through(self._let_go(referrer, party))
+        meeting = await self._sought(spot, party) if spot else None
+        if isinstance(meeting, Spot):  # a party of ours, as it turned out
+            seated = self._dialling.seated_at(meeting.seat_id) if meeting.seat_id else None
+            if seated is not None and seated[0] is not self and seated[0].of == self.of:
+                return await self._put_together_here(party, referrer, handing, *seated)
+        elif meeting is not None and await self._met(meeting):
+            await handing.taken()
+            if their is not None:
+                their.end()
+            await Talk(self._dialling, party, Away(meeting), self._dial_on).run()
+            return True, None
+        handing.failed(_DECLINED)
+        return False, None
+
+    async def _sought(self, spot: Spot, party: Party) -> Meeting | Spot | None:
+        """Asks the node of `spot`, and the one that it names; a spot where that is this one."""
+        elsewhere = self._dialling.elsewhere
+        answer = await elsewhere.ask(spot, party)
+        if isinstance(answer, Spot) and answer.holder.node_id != self._dialling.node_id:
+            answer = await elsewhere.ask(answer, party)
+            return None if isinstance(answer, Spot) else answer
+        return answer
+
+    async def _put_together_here(
+        self, party: Party, referrer: Side, handing: HandingOn, other: "Talk", their: Side
+    ) -> tuple[bool, Dialled | None]:
         met, self._passed_on = other.take_away(their), True
         leaving = [self._dialling.see_through(self._let_go(one, party)) for one in (referrer, their)]
         await self._bridge.close()
@@ -179,67 +228,62 @@ class Talk:
 
         async def taken() -> None:
             await handing.taken()
-            their.leg.end(HangupCause.NORMAL_CLEARING)
+            their.end()
 
         await Talk(self._dialling, party, met, self._dial_on, on_begun=taken).run()
         if not handing.done:
             handing.failed(None)
             for one in (referrer, their):
-                one.leg.end(HangupCause.NORMAL_CLEARING)
+                one.end()
         await asyncio.gather(*leaving)
         return True, None
 
-    def _named(self, replaced: DialogKey, referrer: Party) -> "tuple[Talk, Party] | None":
-        """The conversation of that dialog, and the referrer's side of it, where it is of the same workspace."""
-        for talk in self._dialling.talks:
-            side = talk.side_of(replaced)
-            if side is not None and talk is not self:
-                ours, theirs = referrer.call, side.call
-                same = (ours.workspace_id, ours.mode) == (theirs.workspace_id, theirs.mode)
-                return (talk, side) if same and side.may_hand_on else None
-        return None
+    @property
+    def of(self) -> tuple[UUID, Mode]:
+        """The workspace and mode of the two."""
+        return self._near.call.workspace_id, self._near.call.mode
+
+    @property
+    def _free(self) -> bool:
+        """Whether the two are talking and can be taken apart."""
+        both = self._near.here and self._far.here
+        return not self._promised and self._asked is not None and not self._parting.done() and both
 
     def side_of(self, dialog: DialogKey) -> Party | None:
-        """Whose dialog it is, if the two are talking and can be taken apart."""
-        both = self._near.here and self._far.here
-        if self._promised or self._asked is None or self._parting.done() or not both:
-            return None
-        return next((side for side in (self._near, self._far) if side.leg.dialog_key == dialog), None)
+        """Whose dialog it is, if the two can be taken apart."""
+        sides = (side for side in (self._near, self._far) if isinstance(side, Party))
+        return next((side for side in sides if self._free and side.dialog_key == dialog), None)
 
-    def take_away(self, leaver: Party) -> Party:
+    def away_from(self, seat_id: UUID) -> Away | None:
+        """Whom our party of that seat talks with, if the two can be taken apart."""
+        far = self._far
+        return far if isinstance(far, Away) and far.met_in == seat_id and self._free else None
+
+    def take_away(self, leaver: Side) -> Side:
         """Ends the conversation without ending anybody: who talked with `leaver`."""
         stays = self.other_than(leaver)
         self._parting.set_result(stays)
         return stays
 
-    def other_than(self, party: Party) -> Party:
-        return self._far if party is self._near else self._near
+    def other_than(self, side: Side) -> Side:
+        return self._far if side is self._near else self._near
 
     async def parted(self) -> None:
         """Both are out of the room that they met in."""
         await self._bridge.close()
 
-    # An attended transfer between two nodes
+    # Transfers between two nodes
 
-    async def _put_together_elsewhere(
-        self, party: Party, referrer: Party, referral: Referral, replaced: DialogKey
-    ) -> tuple[bool, Dialled | None]:
-        """The same where another node has the dialog that the referrer names. Until that node has agreed and has his
-        other party in a room, the two here talk on."""
-        elsewhere = self._dialling.elsewhere
-        holder = await elsewhere.holder(referrer, replaced)
-        if holder is None:
-            referral.refuse()
-            return False, None
-        handing = HandingOn(referral, referrer.leg, self._dialling.see_through)
-        leaving = self._dialling.see_through(self._let_go(referrer, party))
-        far = await elsewhere.ask(holder, party, replaced)
-        if far is not None and await self._met(far):
+    async def _send_on(self, away: Away, referrer: Side, referral: Asking) -> tuple[bool, Dialled | None]:
+        """A REFER of our party's: the other one is handed on by his own node, which dials on his behalf."""
+        assert isinstance(referrer, Party)
+        handing = HandingOn(referral, referrer, self._dialling.see_through)
+        code = await self._dialling.elsewhere.refer(away, referrer, referral)
+        if code == _DONE:
             await handing.taken()
-            await far.run()
-            await leaving
+            await referrer.gone()  # once he has been told
             return True, None
-        handing.failed(_DECLINED)
+        handing.failed_with(code)
         return False, None
 
     @contextmanager
@@ -251,26 +295,24 @@ class Talk:
         finally:
             self._promised = False
 
-    def lead_into(self, leaver: Party, far: FarTalk) -> bool:
-        """Whoever talks with `leaver` here goes into a room with a party of another node; False when it is too late."""
-        both = self._near.here and self._far.here
-        if self._asked is None or self._asked.done() or self._parting.done() or not both:
+    def lead_into(self, leaver: Side, meeting: Meeting) -> bool:
+        """Whoever talks with `leaver` here meets a party of another node; False when it is too late."""
+        if not self._free or self._asked is None or self._asked.done():
             return False
-        self._asked.set_result((leaver, far))
+        self._asked.set_result((leaver, meeting))
         return True
 
-    async def _give(self, party: Party, leaver: Party, far: FarTalk) -> tuple[bool, Dialled | None]:
-        leaving = self._dialling.see_through(self._let_go(leaver, party))
-        if not await self._met(far):
+    async def _give(self, party: Party, leaver: Side, meeting: Meeting) -> tuple[bool, Dialled | None]:
+        self._dialling.see_through(self._let_go(leaver, party))
+        if not await self._met(meeting):
             return False, None
-        leaver.leg.end(HangupCause.NORMAL_CLEARING)
-        await far.run()
-        await leaving
+        leaver.end()
+        await Talk(self._dialling, party, Away(meeting), self._dial_on).run()
         return True, None
 
-    async def _met(self, far: FarTalk) -> bool:
+    async def _met(self, meeting: Meeting) -> bool:
         """Whether he is out of this conversation and in that one; else the two here go on, if both are there."""
-        if await far.begin(self._bridge.close):
+        if await meeting.begin(self._bridge.close):
             self._passed_on = True
             return True
         if self._near.here and self._far.here:

@@ -22,16 +22,48 @@ from sautikitd.rooms.lifecycle import Rooms
 from sautikitd.rooms.models import NewRoom, NewSeat, Room, RoomKind, Seat
 
 WITHDRAWN = "withdrawn"
+ACCEPTED = "accepted"
 
 
 class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The payload of a `transfer.meet` command: who waits, on which node, for whom the referrer meets in `dialog`."""
+    """The payload of a `transfer.meet` command: who waits, on which node, for whom the referrer meets in `dialog`, or for
+    whose seat it is."""
 
     workspace_id: UUID
     mode: Mode
     call_id: UUID
     node_id: UUID
-    dialog: Dialog
+    dialog: Dialog | None = None
+    seat_id: UUID | None = None
+
+
+class ReferRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of a `transfer.refer` command: what whoever talks with the party of this seat wants of him by REFER."""
+
+    seat_id: UUID
+    target: str
+    replaces: Dialog | None
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """Whom a party is to be put together with: whoever the referrer talks with in that dialog of `holder`, or whoever has
+    that seat, which is itself the one of `holder`."""
+
+    holder: Holder
+    dialog: Dialog | None = None
+    seat_id: UUID | None = None
+
+    def __str__(self) -> str:
+        """As a node that has him no more answers."""
+        return f"at {self.holder.node_id} {self.holder.call_id} {self.seat_id}"
+
+
+def spot_in(answer: str) -> Spot | None:
+    """What `str` of a spot with a seat has made."""
+    match answer.split():
+        case "at", node_id, call_id, seat_id:
+            return Spot(Holder(UUID(call_id), UUID(node_id)), seat_id=UUID(seat_id))
+    return None
 
 
 class Withdrawn(Exception):
@@ -53,12 +85,15 @@ class TransferBooks:
         async with self._database.connection() as connection:
             return await replaced.holder(connection, asking, self.node_id, dialog, self._clock.now())
 
-    async def ask(self, command_id: UUID, holder: Holder, request: TransferRequest) -> None:
+    async def ask(self, command_id: UUID, holder: Holder, request: TransferRequest | ReferRequest) -> None:
+        kind = CommandKind.TRANSFER_MEET
+        if isinstance(request, ReferRequest):
+            kind = CommandKind.TRANSFER_REFER
         async with self._database.transaction() as connection:
             await commands.give(
                 connection,
                 holder.call_id,
-                CommandKind.TRANSFER_MEET,
+                kind,
                 self._clock.now(),
                 msgspec.to_builtins(request),
                 node_id=holder.node_id,
@@ -101,6 +136,19 @@ class TransferBooks:
             if not await commands.settle(connection, command_id, str(room.id), now):
                 raise Withdrawn
         return room, own, other
+
+    async def accept(self, command_id: UUID) -> bool:
+        """Whether a REFER that was sent on is still wanted; `finish` is to follow."""
+        async with self._database.transaction() as connection:
+            return await commands.settle(connection, command_id, ACCEPTED, self._clock.now())
+
+    async def finish(self, command_id: UUID, code: int) -> None:
+        """How it went, by its SIP status. Waits for the database."""
+        await persist(
+            self._database,
+            self._clock,
+            lambda connection: commands.amend(connection, command_id, ACCEPTED, str(code)),
+        )
 
     async def dialled_leg(self, beside: CallRecord, call_id: UUID) -> CallRecord | None:
         """The call of the other party, where it was dialled and not one that runs a flow."""

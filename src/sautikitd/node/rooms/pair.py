@@ -21,7 +21,9 @@ class Pair:
         self._music: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Once our party is connected."""
+        """Once our party is connected. Harmless to repeat."""
+        if self._following is not None:
+            return
         self._leg.send_digits_to(self._seat)
         self._leg.watch_hold(self._turned.set)
         self._following = asyncio.ensure_future(self._follow())

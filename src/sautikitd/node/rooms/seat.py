@@ -103,6 +103,20 @@ class TakenSeat:
         else:
             await self._homes.press(self._room_id, self.id, digit)
 
+    async def step_out(self) -> None:
+        """Takes the leg out for a while, and keeps the seat. Raises `MediaRefused`, `MediaLost`."""
+        if self._guest is not None:
+            await self._guest.step_out()
+        else:
+            await self._homes.release(self._room_id, self.id)
+
+    async def step_in(self, call: CallRecord) -> None:
+        """Harmless where it never stepped out. Raises `SeatFailed`, `MediaRefused`, `MediaLost`."""
+        if self._guest is not None:
+            await self._guest.step_in()
+        elif self.room is not None:
+            await self.connect(call)
+
     async def gone(self) -> None:
         """Waits until the seat was given back, or the room has ended."""
         seen = self._books.board.version
