@@ -7,6 +7,7 @@ from sautikitd.payments.auto_topups.service import AutoTopUps
 from sautikitd.payments.service import TopUps
 
 PAYS, CANCELS = "+254712340001", "+254712340003"
+HEARS_NOTHING = "+254712340011"
 URL = "/v1/wallet/auto-topup"
 
 
@@ -73,6 +74,21 @@ async def test_one_that_is_declined_waits_an_hour_and_a_day_has_three(
     assert len(await office.events("wallet.top_up_failed")) == 3
     office.clock.advance(24 * 3600)
     assert await offers.offer_due() == 1
+
+
+async def test_one_whose_fate_nobody_knows_holds_the_next_up_for_an_hour(
+    office: Office, offers: AutoTopUps
+) -> None:
+    lost = await office.top_up(HEARS_NOTHING, 10)
+    await opt_in(office, PAYS)
+    made = []
+    for _ in range(5):
+        made.append(await offers.offer_due())
+        await office.settle()
+        await office.later(minutes=15)
+    assert (await office.read(lost))["status"] == "pending"
+    assert made == [0, 0, 0, 0, 1]
+    assert await office.balance() == 50_000
 
 
 async def test_the_limits_of_prompts_hold_for_it_too(office: Office, offers: AutoTopUps) -> None:

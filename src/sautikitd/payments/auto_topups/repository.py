@@ -78,7 +78,8 @@ ON CONFLICT (workspace_id, mode) DO UPDATE SET phone_e164 = excluded.phone_e164,
 
 _REMOVE = "DELETE FROM auto_topups WHERE workspace_id = $1 AND mode = $2 RETURNING true"
 
-# Not while any prompt of the workspace is pending, whoever asked for it: it may bring the balance up.
+# Not while any top-up of the workspace may yet bring the balance up, whoever asked for it: while its prompt may be on a
+# phone, and for an hour, in which queries and pulls find what can be found. The fate of some is open for two days.
 _DUE = """
 SELECT a.workspace_id, a.mode, a.phone_e164, a.amount_minor
 FROM auto_topups a
@@ -88,7 +89,8 @@ LEFT JOIN topups last ON last.id = a.last_topup_id
 WHERE w.balance_minor < a.below_minor AND s.suspended_at IS NULL AND a.next_offer_at <= $1
   AND (a.asked_on IS DISTINCT FROM $2 OR a.asked_count < $3)
   AND (last.id IS NULL OR last.status <> 'failed' OR last.completed_at <= $4)
-  AND NOT EXISTS (SELECT FROM topups t WHERE t.workspace_id = a.workspace_id AND t.mode = a.mode AND t.status = 'pending')
+  AND NOT EXISTS (SELECT FROM topups t WHERE t.workspace_id = a.workspace_id AND t.mode = a.mode AND t.status = 'pending'
+                  AND (t.prompt_open OR t.created_at > $4))
 ORDER BY a.updated_at LIMIT 1 FOR UPDATE OF a SKIP LOCKED
 """
 
