@@ -177,6 +177,12 @@ async def test_a_key_only_lowers_limits(api: httpx.AsyncClient) -> None:
     ):
         refused = await api.patch("/v1/wallet/limits", json=raised)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "wallet.limit_raise_denied")
+    whose = {"of": "key", "per_call_minor": 50, "max_concurrent_calls": 2, "destination_prefixes": ["2547"]}
+    refused = await api.patch("/v1/wallet/limits", json=whose)
+    assert {field["pointer"] for field in refused.json()["error"]["fields"]} == {
+        "/max_concurrent_calls",
+        "/destination_prefixes",
+    }
     await api.patch("/v1/wallet/limits", json={"of": "key", "per_call_minor": 100})
     lowered = await api.patch("/v1/wallet/limits", json={"destination_prefixes": ["2547"]})
     assert lowered.json()["destination_prefixes"] == ["2547"]

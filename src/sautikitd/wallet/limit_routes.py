@@ -1,10 +1,12 @@
 """`/v1/wallet/limits`: the guards as they are, and lowering them."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sautikitd.http.checks import Circumstances, Fault, present, rule
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
@@ -55,6 +57,12 @@ class LowerLimits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     per_call_minor: Cap | UnsetType = UNSET
     max_concurrent_calls: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
     destination_prefixes: Annotated[list[Prefix], msgspec.Meta(max_length=300)] | UnsetType = UNSET
+
+    @rule
+    def a_key_has_caps_alone(self, _: Circumstances) -> Iterator[Fault]:
+        if self.of == "key":
+            for name in present(self, ("max_concurrent_calls", "destination_prefixes")):
+                yield Fault(f"/{name}", "belongs to the whole workspace: leave `of` out to lower it")
 
 
 class LimitRoutes:
