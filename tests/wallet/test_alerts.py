@@ -134,3 +134,17 @@ async def test_there_are_at_most_twenty_and_any_can_be_removed(live: httpx.Async
     assert (await live.delete(f"{PATH}/{gone}")).status_code == 404
     assert (await live.post(PATH, json={"email": "one-more@example.co.ke"})).status_code == 201
     assert (await live.post(PATH, json={"email": "not an address"})).status_code == 422
+
+
+async def test_they_are_listed_by_pages_newest_first(live: httpx.AsyncClient) -> None:
+    for number in range(5):
+        await live.post(PATH, json={"email": f"clerk{number}@example.co.ke"})
+    pages: list[list[str]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = (await live.get(PATH, params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        pages.append([one["email"][5] for one in answer["data"]])
+        cursor = answer["next_cursor"]
+    assert pages == [["4", "3"], ["2", "1"], ["0"]]
+    assert (await live.get(PATH, params={"limit": 0})).status_code == 422
+    assert (await live.get(PATH, params={"cursor": "x"})).status_code == 422

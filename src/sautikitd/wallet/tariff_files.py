@@ -176,7 +176,7 @@ def _row(raw: dict[str, str], now: datetime) -> TariffRow | str:
     if not 1 <= len(raw["destination"]) <= _WRITTEN or not raw["destination"].isprintable():
         return f"destination: what to call it, 1 to {_WRITTEN} characters"
     if not (price.isascii() and price.isdigit() and len(price) < 12 and int(price) <= _DEAREST):
-        return "per_minute_minor: whole minor units, like 300 for KES 3.00"
+        return f"per_minute_minor: whole minor units up to {_DEAREST}, like 300 for KES 3.00"
     try:
         start = _moment(raw["effective_from"]) or now
         end = _moment(raw["effective_until"])
