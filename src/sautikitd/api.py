@@ -115,7 +115,7 @@ def endpoints(platform: Platform, forget_keys_of: Callable[[UUID], None]) -> Seq
         TestCallRoutes(TestCalls(platform.sessions, platform.clock), platform.waker),
         ConferenceRoutes(rooms, platform.waker),
         QueueRoutes(CallerQueues(platform.events, rooms), platform.waker),
-        FlowRoutes(),
+        FlowRoutes(allow_private_urls=platform.settings.dev),
         RecordingRoutes(
             database=platform.database,
             service=platform.recordings,

@@ -28,7 +28,7 @@ _POOLS: dict[str, list[Any]] = {
     "client": ["asha"], "callerId": NUMBERS, "sequential": BOOLEANS, "answerOnBridge": BOOLEANS,
     "record": BOOLEANS, "maxDuration": [1, 60], "ringTone": SOUNDS, "name": NAMES, "maxParticipants": [0, 2],
     "beep": BOOLEANS, "muted": BOOLEANS, "startOnEnter": BOOLEANS, "endOnExit": BOOLEANS,
-    "waitUrl": [*URLS, *SOUNDS, ""], "statusEvents": ["start end", "join leave bogus"],
+    "waitUrl": [*URLS, *SOUNDS, ""], "waitMethod": ["GET", "POST"], "statusEvents": ["start end", "join leave bogus"],
     "statusEventsCallbackUrl": URLS, "collectDigits": BOOLEANS, "digitsCallbackUrl": URLS, "coach": ["HD_0a8d5911d055"],
     "maxLength": SMALL, "trimSilence": BOOLEANS, "transcribe": [False], "transcribeCallback": URLS,
     "transcribeLanguage": ["sw"], "protocol": ["drachtio", "twilio"], "connect": BOOLEANS,

@@ -62,6 +62,14 @@ AFTER_A_CONFERENCE = (
 )
 COACHED = (ROOMS, "test_a_coach_is_heard_by_his_agent_alone")
 QUEUE = (ROOMS, "test_a_queue_plays_what_it_was_given_takes_so_many_and_keeps_them_so_long")
+LEAVING = (
+    "node/rooms/test_waiting.py",
+    "test_a_caller_presses_a_key_while_he_waits_and_leaves_the_queue_for_what_comes_after_it",
+)
+HEARD_BY_GET = (
+    "node/rooms/test_waiting.py",
+    "test_a_wait_url_is_asked_by_its_method_and_may_lead_to_another",
+)
 AGENT = (ROOMS, "test_an_agent_hears_what_he_was_given_until_nobody_has_come_in_time")
 STREAMS = "system/verbs/test_streaming_audio.py"
 TWILIO_STREAM = (
@@ -113,12 +121,20 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
         **dict.fromkeys(("maxParticipants", "beep", "muted", "startOnEnter", "endOnExit", "waitUrl"), HOSTED),
         **dict.fromkeys(("collectDigits", "numDigits", "finishOnKey", "digitsCallbackUrl"), HOSTED),
         "coach": COACHED,
+        "waitMethod": HEARD_BY_GET,
         "recordingStatusCallback": CONFERENCE_TOLD,
         "statusEventsFormat": TWILIO_STATUS,
         **dict.fromkeys(("action", "method"), AFTER_A_CONFERENCE),
     },
-    "enqueue": dict.fromkeys(("name", "waitUrl", "action", "method", "maxSize", "maxWait"), QUEUE),
-    "dequeue": dict.fromkeys(("name", "waitUrl", "action", "method", "maxWait"), AGENT),
+    "enqueue": {
+        **dict.fromkeys(("name", "waitUrl", "action", "method", "maxSize", "maxWait"), QUEUE),
+        "waitMethod": LEAVING,
+    },
+    "dequeue": {
+        **dict.fromkeys(("name", "waitUrl", "action", "method", "maxWait"), AGENT),
+        "waitMethod": HEARD_BY_GET,
+    },
+    "leave": {"": LEAVING},
     "transfer": dict.fromkeys(
         ("to", "mode", "callerId", "timeout", "holdUrl", "whisper", "action", "method"), ATTENDED
     ),

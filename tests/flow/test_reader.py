@@ -133,7 +133,7 @@ def test_every_verb_of_the_contract_is_known() -> None:
     contract = (
         "say play getDigits dial conference record stream enqueue dequeue transfer redirect answer ring"
     )
-    assert {*VERBS} == {*contract.split(), "reject", "hangup", "pause", "stopStream"}
+    assert {*VERBS} == {*contract.split(), "reject", "hangup", "pause", "stopStream", "leave"}
 
 
 def test_unknown_attributes_voices_and_languages_are_passed_over_with_a_warning() -> None:

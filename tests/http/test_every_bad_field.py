@@ -41,14 +41,21 @@ CALL = {
     "timeout_seconds": 4,
     "send_digits": "1 2",
     "metadata": [],
-    "actions": [{"say": {}}, {"shout": {}}],
+    "actions": [{"say": {}}, {"shout": {}}, {"getDigits": {"nested": [{"play": {"url": PRIVATE}}]}}],
     "hold_audio_url": "https://example.co.ke/a.mp3",
     "opening_actions": "none",
     "webhok_url": "https://example.co.ke",
 }
 CALL_FAULTS = {
     *("/from", "/to/1", "/to/2", "/webhook_url", "/voice_callback_url", "/caller_id", "/timeout_seconds"),
-    *("/send_digits", "/metadata", "/actions/0/say/text", "/actions/1/shout", "/hold_audio_url"),
+    *(
+        "/send_digits",
+        "/metadata",
+        "/actions/0/say/text",
+        "/actions/1/shout",
+        "/actions/2/getDigits/nested/0/play/url",
+        "/hold_audio_url",
+    ),
     *("/opening_actions", "/webhok_url"),
 }
 # Of every route with a body: one with faults of several kinds, and where they are.

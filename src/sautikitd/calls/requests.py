@@ -10,6 +10,7 @@ import msgspec
 
 from sautikitd.flow.document import FlowInvalid
 from sautikitd.flow.reader import read_actions
+from sautikitd.flow.verbs.addresses import UrlTerms
 from sautikitd.http.checks import Circumstances, Fault, present, rule
 from sautikitd.http.fields import Cursor, Dialled, HttpUrl, Telephone
 from sautikitd.http.json_body import UNSTORABLE, holds_unstorable
@@ -44,8 +45,9 @@ def _check_metadata(value: dict[str, Any]) -> str | None:
     return None if size <= METADATA_LIMIT else f"is {size} bytes of JSON; at most {METADATA_LIMIT} are kept"
 
 
-def _check_actions(actions: list[Any], _: Circumstances) -> Iterator[Fault]:
-    flow = read_actions(actions, "")
+def _check_actions(actions: list[Any], given: Circumstances) -> Iterator[Fault]:
+    terms = UrlTerms(live=given.mode == "live", allow_private=given.allow_private_urls)
+    flow = read_actions(actions, "", terms)
     for one in flow.problems if isinstance(flow, FlowInvalid) else ():
         hint = f"; did you mean `{one.suggestion}`?" if one.suggestion else ""
         yield Fault(one.pointer, one.reason + hint)

@@ -14,6 +14,7 @@ from sautikitd.flow.document import (
 )
 from sautikitd.flow.json_text import JsonUnreadable, parse_json, pointer_to, structural_faults
 from sautikitd.flow.verb_reader import ActionReader
+from sautikitd.flow.verbs.addresses import UrlTerms
 from sautikitd.flow.xml.element import Dialect
 from sautikitd.flow.xml.reader import read_xml
 
@@ -24,16 +25,20 @@ JSON_TYPES = frozenset({"application/json", "text/json"})
 
 
 def read_flow(
-    source: bytes | object, content_type: str = "application/json", dialect: Dialect | None = None
+    source: bytes | object,
+    content_type: str = "application/json",
+    dialect: Dialect | None = None,
+    urls: UrlTerms | None = None,
 ) -> Flow | FlowInvalid:
     """Reads `{"actions": [...]}`, either as the bytes of a body or as JSON already decoded, or the bytes of
     `<Response>…</Response>` in `dialect` (None: the document itself decides).
 
-    Never raises, whatever it is given. A body under another content type that plainly is JSON or XML is
-    read with a warning, since many frameworks send text/html unasked.
+    With `urls`, those that may not be asked make it invalid; without, that shows when they are. Never raises,
+    whatever it is given. A body under another content type that plainly is JSON or XML is read with a warning,
+    since many frameworks send text/html unasked.
     """
     if not isinstance(source, bytes):
-        return _read_decoded(source)
+        return _read_decoded(source, urls)
     kind = content_type.partition(";")[0].strip().lower()
     if len(source) > MAX_BODY_BYTES:
         return _invalid(ProblemCode.TOO_LARGE, "", f"the reply is longer than {MAX_BODY_BYTES} bytes")
@@ -43,16 +48,16 @@ def read_flow(
             ProblemCode.MALFORMED, "", 'the reply is empty; to hang up send {"actions": []} or <Response/>'
         )
     if kind in XML_TYPES or kind.endswith("+xml"):
-        return read_xml(source, content_type, dialect)
+        return read_xml(source, content_type, dialect, urls)
     if start == b"<":
-        return _warned(read_xml(source, content_type, dialect), _mistyped(kind, "application/xml"))
+        return _warned(read_xml(source, content_type, dialect, urls), _mistyped(kind, "application/xml"))
     try:
         decoded = parse_json(source)
     except JsonUnreadable as error:
         return _invalid(ProblemCode.MALFORMED, "", str(error))
     if kind in JSON_TYPES or kind.endswith("+json"):
-        return _read_decoded(decoded)
-    return _warned(_read_decoded(decoded), _mistyped(kind, "application/json"))
+        return _read_decoded(decoded, urls)
+    return _warned(_read_decoded(decoded, urls), _mistyped(kind, "application/json"))
 
 
 def _mistyped(kind: str, taken_for: str) -> FlowWarning:
@@ -65,8 +70,11 @@ def _warned(flow: Flow | FlowInvalid, warning: FlowWarning) -> Flow | FlowInvali
     return msgspec.structs.replace(flow, warnings=(warning, *flow.warnings))
 
 
-def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInvalid:
-    """Reads a decoded list of actions that stands at `pointer` of some larger body (`POST /v1/calls`)."""
+def read_actions(
+    actions: object, pointer: str = "/actions", urls: UrlTerms | None = None
+) -> Flow | FlowInvalid:
+    """Reads a decoded list of actions that stands at `pointer` of some larger body (`POST /v1/calls`); `urls` as in
+    `read_flow`."""
     faults = [
         FlowProblem(code=ProblemCode.MALFORMED, pointer=where, reason=reason)
         for where, reason in structural_faults(actions, pointer)
@@ -78,7 +86,7 @@ def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInval
     if len(actions) > MAX_ACTIONS:
         reason = f"{len(actions)} actions; at most {MAX_ACTIONS} are allowed"
         return _invalid(ProblemCode.TOO_MANY_ACTIONS, pointer, reason)
-    reader = ActionReader()
+    reader = ActionReader(urls=urls)
     verbs = [reader.read(item, f"{pointer}/{index}") for index, item in enumerate(actions)]
     warnings = tuple(reader.warnings[:100])
     if reader.problems:
@@ -86,7 +94,7 @@ def read_actions(actions: object, pointer: str = "/actions") -> Flow | FlowInval
     return Flow(actions=tuple(verb for verb in verbs if verb is not None), warnings=warnings)
 
 
-def _read_decoded(decoded: object) -> Flow | FlowInvalid:
+def _read_decoded(decoded: object, urls: UrlTerms | None) -> Flow | FlowInvalid:
     if not isinstance(decoded, dict):
         return _invalid(ProblemCode.MALFORMED, "", 'a flow is an object {"actions": [...]}')
     if "actions" not in decoded:
@@ -97,7 +105,7 @@ def _read_decoded(decoded: object) -> Flow | FlowInvalid:
     ]
     if faults:
         return FlowInvalid(problems=tuple(faults[:100]))
-    flow = read_actions(decoded["actions"])
+    flow = read_actions(decoded["actions"], urls=urls)
     return msgspec.structs.replace(flow, warnings=(*_unknown_members(decoded), *flow.warnings))
 
 

@@ -10,18 +10,37 @@ import msgspec
 from sautikitd.flow.port import Prompt, RecordingTold
 
 
+class Gathering(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys that are waited for after `prompts`, which the first one cuts short: `most` of them (0: any number)."""
+
+    most: int
+    finish_on_key: str
+    timeout_s: int
+    prompts: tuple[Prompt, ...] = ()
+
+
+class WaitEnd(StrEnum):
+    """What a wait URL may say is to become of who waits."""
+
+    LEAVE = "leave"
+    HANGUP = "hangup"
+
+
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
-    """What is heard next, `loop` times over; then it is asked again."""
+    """What is heard next, `loop` times over; then `keys` are gathered, and it is asked again, or the wait is over."""
 
     prompts: tuple[Prompt, ...]
     loop: int = 1
+    keys: Gathering | None = None
+    end: WaitEnd | None = None
 
 
 class Sounds(Protocol):
     """What somebody hears who waits: of the verb's `waitUrl`, or of another URL."""
 
-    async def next(self, facts: Mapping[str, str], url: str | None = None) -> Sound:
-        """`facts` (position, size, …) go with the question where a URL is asked. Never fails: there is music."""
+    async def next(self, facts: Mapping[str, str], url: str | None = None, digits: str = "") -> Sound:
+        """`facts` (position, size, …) go with the question where a URL is asked, and so do the `digits` that the sound
+        before waited for. Never fails: there is music."""
         ...
 
 

@@ -8,6 +8,7 @@ import msgspec
 from sautikitd.flow.document import Flow, FlowInvalid, FlowProblem, ProblemCode
 from sautikitd.flow.reader import read_flow
 from sautikitd.flow.schema import flow_schema, normalise
+from sautikitd.flow.verbs.addresses import UrlTerms
 from sautikitd.flow.xml.element import Dialect
 from sautikitd.http.endpoint import Answer, ApiRequest, endpoint
 
@@ -42,6 +43,9 @@ class FlowVerdict(msgspec.Struct, frozen=True, kw_only=True):
 class FlowRoutes:
     tag = "Voice actions"
 
+    def __init__(self, *, allow_private_urls: bool = False) -> None:
+        self._allow_private_urls = allow_private_urls
+
     @endpoint(
         "POST",
         "/v1/voice/validate",
@@ -53,9 +57,11 @@ class FlowRoutes:
     async def validate(self, request: ApiRequest[FlowDocument, None]) -> Answer:
         """Check a flow.
 
-        Answers with the normalised actions, or with every problem and its exact place.
+        Answers with the normalised actions, or with every problem and its exact place. URLs are judged by the mode of
+        the key: in live mode they are https.
         """
-        flow = _read(request.body)
+        terms = UrlTerms(live=request.principal.mode == "live", allow_private=self._allow_private_urls)
+        flow = _read(request.body, terms)
         warnings = [FlowRemark(one.pointer, one.reason, suggestion=one.suggestion) for one in flow.warnings]
         if isinstance(flow, FlowInvalid):
             problems = [
@@ -80,11 +86,11 @@ class FlowRoutes:
         )
 
 
-def _read(document: FlowDocument) -> Flow | FlowInvalid:
+def _read(document: FlowDocument, terms: UrlTerms) -> Flow | FlowInvalid:
     if document.xml is None:
-        return read_flow({} if document.actions is None else {"actions": document.actions})
+        return read_flow({} if document.actions is None else {"actions": document.actions}, urls=terms)
     if document.actions is not None:
         reason = "a flow is either actions or xml, not both"
         return FlowInvalid(problems=(FlowProblem(code=ProblemCode.MALFORMED, pointer="/xml", reason=reason),))
     body = document.xml.encode("utf-8", "replace")
-    return read_flow(body, "application/xml; charset=utf-8", document.dialect)
+    return read_flow(body, "application/xml; charset=utf-8", document.dialect, terms)

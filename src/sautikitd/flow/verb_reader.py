@@ -10,6 +10,7 @@ import msgspec
 
 from sautikitd.flow.document import MAX_ACTIONS, FlowProblem, FlowWarning, ProblemCode
 from sautikitd.flow.json_text import pointer_to
+from sautikitd.flow.verbs.addresses import UrlTerms, forbidden_urls
 from sautikitd.flow.verbs.registry import VERBS, AnyVerb
 from sautikitd.flow.verbs.verb import Verb
 from sautikitd.wording import in_plain_words
@@ -24,13 +25,16 @@ _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[([^\]]*)\]")
 class ActionReader:
     """Reads actions one after the other, gathering problems and warnings.
 
-    `strict=False` takes numbers and booleans written as text, which is all that XML attributes can be.
+    `strict=False` takes numbers and booleans written as text, which is all that XML attributes can be. With `urls`
+    those are refused, too, that may not be asked.
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, urls: UrlTerms | None = None) -> None:
         self.problems: list[FlowProblem] = []
         self.warnings: list[FlowWarning] = []
         self._strict = strict
+        self._urls = urls
+        self._forbidden = 0
 
     def read(self, item: object, pointer: str, allowed: frozenset[str] | None = None) -> AnyVerb | None:
         """The verb of one action, or None with at least one problem noted. `allowed` narrows the verbs."""
@@ -57,7 +61,7 @@ class ActionReader:
 
     def build(self, verb_class: type[Verb], fields: Mapping[str, object], pointer: str) -> AnyVerb | None:
         """A verb from its attributes (JSON names). A null attribute counts as absent."""
-        before = len(self.problems)
+        before = self._unreadable
         known = _attributes(verb_class)
         given = {name: value for name, value in fields.items() if value is not None}
         self._pass_over_unknown(given, list(known), pointer)
@@ -71,15 +75,24 @@ class ActionReader:
                 values[field.name] = self._value(verb_class, name, field.type, given[name], place)
             elif field.required:
                 self._refuse(ProblemCode.FIELD_REQUIRED, place, f"{name} is required")
-        if len(self.problems) > before:
+        if self._unreadable > before:
             return None
         verb = verb_class(**values)
         for flaw in verb.flaws():
             place = pointer_to(pointer, flaw.field) if flaw.field else pointer
             self._refuse(ProblemCode(flaw.code), place, flaw.reason)
+        if self._urls is not None and self._unreadable == before:
+            for flaw in forbidden_urls(verb, self._urls):
+                self._refuse(ProblemCode.FIELD_INVALID, pointer_to(pointer, flaw.field), flaw.reason)
+                self._forbidden += 1
         for remark in verb.remarks():
             self._warn(pointer_to(pointer, remark.field), remark.reason)
         return cast("AnyVerb", verb)
+
+    @property
+    def _unreadable(self) -> int:
+        """Problems but those of URLs, which hide nothing: the verb around one can still be read."""
+        return len(self.problems) - self._forbidden
 
     def _value(self, verb_class: type[Verb], name: str, kind: Any, value: object, pointer: str) -> object:
         allowed = verb_class.nested_verbs.get(name)

@@ -1,6 +1,7 @@
 """The `conference` verb on a voice node: who hears whom, when it starts and ends, and what is told of it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from flow.doubles import callback_server
@@ -16,7 +17,8 @@ from node.room_party import (
     until_seated,
 )
 from node.switchboard import PARTIES, Switchboard
-from voice.media.rtp_peer import Samples, sine
+from simulators.carrier.far_side import Phone
+from voice.media.rtp_peer import sine
 
 FIRST, SECOND, THIRD = PARTIES
 TONES = (500.0, 900.0, 1300.0)
@@ -125,13 +127,13 @@ async def test_everybody_hears_the_tones_of_who_comes_and_goes(board: Switchboar
         parties = [await call_in(board, caller) for caller in (FIRST, SECOND)]
         await until_seated(board, 2)
         third = await call_in(board, THIRD)
+        await _until_all_hear(parties, 620, 830)
         await until_seated(board, 3)
-        await asyncio.gather(*(phone.peer.say(_quiet()) for phone in parties))
-        assert all(hears_tone(phone.peer, 620) and hears_tone(phone.peer, 830) for phone in parties)
+        await asyncio.gather(
+            *(phone.peer.say(sine(100, 1.0, 1)) for phone in parties)
+        )  # those tones are long past
         await third.sip.bye()
-        await until_seated(board, 2)
-        await asyncio.gather(*(phone.peer.say(_quiet()) for phone in parties))
-        assert all(hears_tone(phone.peer, 620) and hears_tone(phone.peer, 830) for phone in parties)
+        await _until_all_hear(parties, 620, 830)
 
 
 async def test_keys_are_posted_and_a_reply_with_actions_takes_the_caller_out(board: Switchboard) -> None:
@@ -158,5 +160,7 @@ async def test_keys_are_posted_and_a_reply_with_actions_takes_the_caller_out(boa
     assert hears_tone(presser.peer, 425)
 
 
-def _quiet() -> Samples:
-    return sine(100, 0.6, 1)
+async def _until_all_hear(parties: Sequence[Phone], *tones: float) -> None:
+    async with asyncio.timeout(10):
+        while not all(hears_tone(phone.peer, tone) for phone in parties for tone in tones):
+            await asyncio.sleep(0.05)

@@ -7,7 +7,16 @@ import msgspec
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.rooms_port import STATUS_WORDS, Attended, AttendEnd, BeepOn, ConferenceSpec
 from sautikitd.flow.uploaded import sound_flaws
-from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws, told_of_recording
+from sautikitd.flow.verbs.verb import (
+    ADDRESS,
+    Flaw,
+    Keys,
+    Reference,
+    Run,
+    Verb,
+    reference_flaws,
+    told_of_recording,
+)
 from sautikitd.flow.verbs.waiting import WaitSounds
 
 MOST_PARTICIPANTS = 250
@@ -15,7 +24,7 @@ MOST_PARTICIPANTS = 250
 RoomName = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 """Of a conference or a queue: any text, one room of that name for each workspace and mode."""
 
-WaitReference = Annotated[str, msgspec.Meta(max_length=8192)]
+WaitReference = Annotated[str, msgspec.Meta(max_length=8192, extra={ADDRESS: "http"})]
 """A URL as in `Reference`; the empty text is silence."""
 
 
@@ -67,6 +76,7 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
     start_on_enter: bool = True
     end_on_exit: bool = False
     wait_url: WaitReference | None = None
+    wait_method: Method = Method.POST
     status_events: str | tuple[str, ...] = ()
     status_events_callback_url: Reference | None = None
     status_events_format: StatusFormat | None = None
@@ -94,7 +104,9 @@ class ConferenceVerb(Verb, frozen=True, kw_only=True, tag="conference"):
         async def take(digits: str) -> bool:
             return await self._hand_over(run, digits)
 
-        attended = await run.rooms.attend(self._spec(run), WaitSounds(run, self.wait_url), take)
+        attended = await run.rooms.attend(
+            self._spec(run), WaitSounds(run, self.wait_url, self.wait_method), take
+        )
         run.tell(
             end=attended.end.value,
             seconds=str(attended.seconds),

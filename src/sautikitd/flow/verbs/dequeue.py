@@ -24,6 +24,7 @@ class DequeueVerb(Verb, frozen=True, kw_only=True, tag="dequeue"):
 
     name: RoomName
     wait_url: WaitReference | None = None
+    wait_method: Method = Method.POST
     action: Reference | None = None
     method: Method = Method.POST
     max_wait: Annotated[int, msgspec.Meta(ge=0, le=14_400)] = 30
@@ -34,7 +35,7 @@ class DequeueVerb(Verb, frozen=True, kw_only=True, tag="dequeue"):
 
     async def execute(self, run: Run) -> None:
         dequeued = await run.rooms.dequeue(
-            self.name, longest_s=self.max_wait, sounds=WaitSounds(run, self.wait_url)
+            self.name, longest_s=self.max_wait, sounds=WaitSounds(run, self.wait_url, self.wait_method)
         )
         run.tell(caller=str(dequeued.call_id or ""), talked=str(dequeued.talk_seconds))
         if self.action is not None:

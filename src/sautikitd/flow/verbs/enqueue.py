@@ -15,7 +15,8 @@ class EnqueueVerb(Verb, frozen=True, kw_only=True, tag="enqueue"):
     """Waits in the queue `name`, at most `maxWait` s, for somebody to take this caller, and talks to him.
 
     Meanwhile `waitUrl` is heard: a URL that answers with say and play is told `queuePosition`, `queueTime`,
-    `currentQueueSize` and `averageQueueTime` (s) each round. A queue in which `maxSize` wait is full. However it
+    `currentQueueSize` and `averageQueueTime` (s) each round (by `waitMethod`). It may gather keys, and have the caller
+    `leave`. A queue in which `maxSize` wait is full. However it
     ends, `action` is asked, with `queueResult` (`bridged`, `timeout`, `queue-full`, `leave`, `error`) and
     `queueTime`; without it the next verb runs.
     """
@@ -25,6 +26,7 @@ class EnqueueVerb(Verb, frozen=True, kw_only=True, tag="enqueue"):
 
     name: RoomName
     wait_url: WaitReference | None = None
+    wait_method: Method = Method.POST
     action: Reference | None = None
     method: Method = Method.POST
     max_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
@@ -36,7 +38,10 @@ class EnqueueVerb(Verb, frozen=True, kw_only=True, tag="enqueue"):
 
     async def execute(self, run: Run) -> None:
         left = await run.rooms.enqueue(
-            self.name, most=self.max_size, longest_s=self.max_wait, sounds=WaitSounds(run, self.wait_url)
+            self.name,
+            most=self.max_size,
+            longest_s=self.max_wait,
+            sounds=WaitSounds(run, self.wait_url, self.wait_method, in_queue=True),
         )
         run.tell(result=left.result, waited=str(left.wait_seconds), talked=str(left.talk_seconds))
         if self.action is not None:

@@ -7,7 +7,7 @@ from sautikitd.flow.callbacks.question import Method, Question, SessionState, ma
 from sautikitd.flow.port import Collected, Prompt, PromptUnavailable
 from sautikitd.flow.verbs.play import PlayVerb
 from sautikitd.flow.verbs.say import SayVerb
-from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, Run, Verb, reference_flaws
+from sautikitd.flow.verbs.verb import Flaw, Keys, Reference, References, Run, Verb, reference_flaws
 
 DEFAULT_TIMEOUT_S = 5
 
@@ -45,8 +45,16 @@ class GetDigitsVerb(Verb, frozen=True, kw_only=True, tag="getDigits"):
                 return
         run.tell(digits="")
 
+    def prompts(self, run: References) -> tuple[Prompt, ...]:
+        """Those that are `nested`."""
+        prompts: list[Prompt] = []
+        for verb in self.nested:
+            once = verb.prompts() if isinstance(verb, SayVerb) else verb.prompts(run)
+            prompts += once * max(1, verb.loop)
+        return tuple(prompts)
+
     async def _collect(self, run: Run) -> Collected:
-        prompts = self._prompts(run)
+        prompts = self.prompts(run)
         try:
             return await self._listen(run, prompts)
         except PromptUnavailable as error:
@@ -60,13 +68,6 @@ class GetDigitsVerb(Verb, frozen=True, kw_only=True, tag="getDigits"):
             timeout_s=self.timeout or DEFAULT_TIMEOUT_S,
             prompts=prompts,
         )
-
-    def _prompts(self, run: Run) -> tuple[Prompt, ...]:
-        prompts: list[Prompt] = []
-        for verb in self.nested:
-            once = verb.prompts() if isinstance(verb, SayVerb) else verb.prompts(run)
-            prompts += once * max(1, verb.loop)
-        return tuple(prompts)
 
     async def _hand_over(self, run: Run, digits: str) -> None:
         if self.sensitive:

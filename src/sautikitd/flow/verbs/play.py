@@ -7,7 +7,7 @@ import msgspec
 from sautikitd.flow import port
 from sautikitd.flow.uploaded import sound_flaws
 from sautikitd.flow.verbs.prompting import play_or_warn
-from sautikitd.flow.verbs.verb import Flaw, Loop, Reference, Run, Verb, shortened
+from sautikitd.flow.verbs.verb import Flaw, Loop, Reference, References, Run, Verb, shortened
 
 
 class ToneName(StrEnum):
@@ -48,7 +48,7 @@ class PlayVerb(Verb, frozen=True, kw_only=True, tag="play"):
             yield Flaw("", f"exactly one of url, digits and tone is wanted; found {len(given)}")
         yield from sound_flaws("url", self.url)
 
-    def prompts(self, run: Run) -> list[port.Prompt]:
+    def prompts(self, run: References) -> list[port.Prompt]:
         """The sound, once; none (and a warning) when a relative URL has nothing to be relative to."""
         if self.digits is not None:
             return [port.Digits(digits=self.digits)]

@@ -9,6 +9,7 @@ from sautikitd.flow.verbs.dial import DialVerb
 from sautikitd.flow.verbs.enqueue import EnqueueVerb
 from sautikitd.flow.verbs.get_digits import GetDigitsVerb
 from sautikitd.flow.verbs.hangup import HangupVerb
+from sautikitd.flow.verbs.leave import LeaveVerb
 from sautikitd.flow.verbs.pause import PauseVerb
 from sautikitd.flow.verbs.play import PlayVerb
 from sautikitd.flow.verbs.record import RecordVerb
@@ -38,6 +39,7 @@ AnyVerb = (
     | ConferenceVerb
     | EnqueueVerb
     | DequeueVerb
+    | LeaveVerb
     | TransferVerb
 )
 

@@ -8,7 +8,7 @@ import msgspec
 from sautikitd.egress.urls import check_url
 from sautikitd.flow.callbacks.question import Method, Question, SessionState
 from sautikitd.flow.streams import Streamed, StreamEnd, StreamEvent, StreamProtocol, StreamSpec, StreamTrack
-from sautikitd.flow.verbs.verb import Flaw, Reference, Run, Verb, reference_flaws, shortened
+from sautikitd.flow.verbs.verb import ADDRESS, Flaw, Reference, Run, Verb, reference_flaws, shortened
 
 Rate = Annotated[int, msgspec.Meta(ge=8000, le=16000, multiple_of=8000)]
 """8,000 or 16,000 Hz."""
@@ -38,7 +38,7 @@ class StreamVerb(Verb, frozen=True, kw_only=True, tag="stream"):
     answers: ClassVar[bool] = True
     takes_time: ClassVar[bool] = True
 
-    url: Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=8192, extra={ADDRESS: "websocket"})]
     protocol: StreamProtocol = StreamProtocol.DRACHTIO
     track: StreamTrack = StreamTrack.INBOUND
     connect: bool = True

@@ -21,7 +21,10 @@ TOLD_CHARACTERS = 200
 Keys = Annotated[str, msgspec.Meta(pattern=r"^[0-9*#A-D]*$(?!\n)", max_length=16)]
 """Any of these keys; the empty text means none. (`$` alone would let a line break pass.)"""
 
-Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+ADDRESS = "address"
+"""The mark of a field that is a URL: `http` or `websocket`."""
+
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=8192, extra={ADDRESS: "http"})]
 """An absolute http(s) URL, or one relative to the URL that gave the flow."""
 
 Loop = Annotated[int, msgspec.Meta(ge=0, le=1000)]
@@ -36,7 +39,19 @@ class Flaw(NamedTuple):
     code: str = "flow.field_invalid"
 
 
-class Run(Protocol):
+class References(Protocol):
+    """What relative URLs are relative to."""
+
+    def absolute(self, reference: str) -> str | None:
+        """Resolves a URL against the one that gave the flow; None for a relative one with nothing there."""
+        ...
+
+    def warn(self, reason: str, *, field: str = "") -> None:
+        """Writes a `flow.warning` about the current action."""
+        ...
+
+
+class Run(References, Protocol):
     """The running flow, as a verb sees it."""
 
     @property
@@ -53,15 +68,7 @@ class Run(Protocol):
         """A question to the call's voice callback, or None when the call has none."""
         ...
 
-    def absolute(self, reference: str) -> str | None:
-        """Resolves a URL against the one that gave the flow; None for a relative one with nothing there."""
-        ...
-
     def recording_url(self, recording_id: UUID) -> str: ...
-
-    def warn(self, reason: str, *, field: str = "") -> None:
-        """Writes a `flow.warning` about the current action."""
-        ...
 
     def tell(self, **facts: str) -> None:
         """Adds facts to the entry that closes the current action in the journal."""

@@ -2,6 +2,7 @@
 
 from sautikitd.flow.document import MAX_ACTIONS, Flow, FlowInvalid, FlowProblem, ProblemCode
 from sautikitd.flow.verb_reader import ActionReader
+from sautikitd.flow.verbs.addresses import UrlTerms
 from sautikitd.flow.xml.element import Dialect
 from sautikitd.flow.xml.places import Places, document_order
 from sautikitd.flow.xml.tables import TABLES, dialect_of
@@ -12,7 +13,10 @@ MAX_REMARKS = 100
 
 
 def read_xml(
-    body: bytes, content_type: str = "application/xml", dialect: Dialect | None = None
+    body: bytes,
+    content_type: str = "application/xml",
+    dialect: Dialect | None = None,
+    urls: UrlTerms | None = None,
 ) -> Flow | FlowInvalid:
     """Reads `<Response>…</Response>`. Without a `dialect` the document decides (`dialect_of`).
 
@@ -26,16 +30,16 @@ def read_xml(
     if root.name != "Response":
         reason = f"the root element must be Response; found {root.name[:100]}"
         return _invalid(ProblemCode.MALFORMED, root.place.path, reason)
-    return _read(root, dialect or dialect_of(root))
+    return _read(root, dialect or dialect_of(root), urls)
 
 
-def _read(root: Node, dialect: Dialect) -> Flow | FlowInvalid:
+def _read(root: Node, dialect: Dialect, urls: UrlTerms | None) -> Flow | FlowInvalid:
     translator = Translator(TABLES[dialect])
     drafts = translator.response(root)
     if len(drafts) > MAX_ACTIONS:
         reason = f"{len(drafts)} actions; at most {MAX_ACTIONS} are allowed"
         return _invalid(ProblemCode.TOO_MANY_ACTIONS, root.place.path, reason)
-    reader, places = ActionReader(strict=False), Places()
+    reader, places = ActionReader(strict=False, urls=urls), Places()
     verbs = []
     for index, draft in enumerate(drafts):
         draft.remember(f"/actions/{index}", places)

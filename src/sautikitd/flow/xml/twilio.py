@@ -118,10 +118,11 @@ _CONFERENCE = Element(
             name="record", field="record", values={"do-not-record": False, "record-from-start": True}
         ),
         Attribute(name="waitUrl", field="waitUrl"),
+        Attribute(name="waitMethod", field="waitMethod"),
         Attribute(name="coach", field="coach", call_sid=True, note="a CallSid"),
         Attribute(name="statusCallback", field="statusEventsCallbackUrl"),
         Attribute(name="statusCallbackEvent", field="statusEvents", separator=" "),
-        *passed_over("statusCallbackMethod", "waitMethod", note=_BY_POST, silent=_POST),
+        *passed_over("statusCallbackMethod", note=_BY_POST, silent=_POST),
         *_RECORDING_STATUS,
         *passed_over("eventCallbackUrl", note="ask for recordingStatusCallback, which Twilio has put in its place"),
         *passed_over(
@@ -281,8 +282,8 @@ _ENQUEUE = Element(
         Attribute(name="action", field="action"),
         Attribute(name="method", field="method"),
         Attribute(name="waitUrl", field="waitUrl"),
+        Attribute(name="waitUrlMethod", field="waitMethod"),
         Attribute(name="maxQueueSize", field="maxSize"),
-        *passed_over("waitUrlMethod", note=_BY_POST, silent=_POST),
         *passed_over("workflowSid", note="it has no counterpart"),
     ),
     text="name",
@@ -321,6 +322,7 @@ _VERBS = (
     ),
     Element(name="Hangup", verb="hangup", children=(_SOME_REASON,)),
     _ENQUEUE,
+    Element(name="Leave", verb="leave", note="in what the `waitUrl` of an `<Enqueue>` answers"),
     Element(
         name="Connect",
         attributes=_AFTERWARDS,
@@ -345,7 +347,6 @@ TWIML = DialectTable(
         children=tuple(Child(element=element, role=Role.BEFORE) for element in _VERBS),
     ),
     unsupported={
-        "Leave": "a caller leaves a queue when he is taken from it, or by its maxWait",
         "Pay": "card payments are not taken",
         "Prompt": "card payments are not taken",
         "Sms": "messages are not sent",

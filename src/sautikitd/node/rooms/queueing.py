@@ -7,7 +7,7 @@ import structlog
 
 from sautikitd.calls.models import CallRecord
 from sautikitd.database.pool import DatabaseUnavailable
-from sautikitd.flow.rooms_port import QueueLeft, Sounds
+from sautikitd.flow.rooms_port import QueueLeft, Sounds, WaitEnd
 from sautikitd.node.rooms.pair import Pair
 from sautikitd.node.rooms.seat import RoomParts, SeatFailed, TakenSeat
 from sautikitd.node.rooms.wait_player import WaitPlayer
@@ -83,10 +83,18 @@ class QueueWait:
                 if await self._meet(now):
                     return QueueResult.BRIDGED
                 continue
+            if self._player.ended.done():
+                return await self._as_told(self._player.ended.result())
             if patience.done():
                 return QueueResult.TIMEOUT
             await self._player.play()
-            await board.beyond_or(seen, patience)
+            await board.beyond_or(seen, patience, self._player.ended)
+
+    async def _as_told(self, end: WaitEnd) -> QueueResult:
+        """By his wait URL."""
+        if end is WaitEnd.HANGUP:
+            await self._leg.hang_up()
+        return QueueResult.LEAVE
 
     async def _meet(self, member: Member) -> bool:
         """Into the room of whoever took him, until either goes; False when they did not come together."""

@@ -18,7 +18,7 @@ class QueueResult(StrEnum):
 
     BRIDGED = "bridged"  # somebody took him, and they talked
     HANGUP = "hangup"
-    LEAVE = "leave"  # taken out by the API, or his flow was replaced
+    LEAVE = "leave"  # by his wait URL or the API, or his flow was replaced
     TIMEOUT = "timeout"  # he waited for maxWait
     QUEUE_FULL = "queue-full"
     ERROR = "error"
