@@ -79,7 +79,7 @@ class ActionReader:
             return None
         verb = verb_class(**values)
         for flaw in verb.flaws():
-            place = pointer_to(pointer, flaw.field) if flaw.field else pointer
+            place = f"{pointer}/{flaw.field}" if flaw.field else pointer
             self._refuse(ProblemCode(flaw.code), place, flaw.reason)
         if self._urls is not None and self._unreadable == before:
             for flaw in forbidden_urls(verb, self._urls):

@@ -126,6 +126,11 @@ def test_a_recording_in_twiml_has_twilios_defaults() -> None:
         ("<Dial><Sip>sip:a@example.com</Sip></Dial>", {"sip": "sip:a@example.com"}),
         ("<Dial><Client>jane</Client></Dial>", {"client": "jane"}),
         ("<Dial><Client><Identity>jane</Identity></Client></Dial>", {"client": "jane"}),
+        (
+            "<Dial><Number>+1</Number><Client>jane</Client><Sip>a@b.example</Sip></Dial>",
+            {"numbers": ["+1", "client:jane", "sip:a@b.example"]},
+        ),
+        ("<Dial><Sip>sip:a@b</Sip><Sip>sips:c@d</Sip></Dial>", {"numbers": ["sip:a@b", "sips:c@d"]}),
     ],
 )
 def test_dial_rings_whom_it_names(inside: str, action: dict[str, object]) -> None:
@@ -140,6 +145,10 @@ def test_dial_rings_whom_it_names(inside: str, action: dict[str, object]) -> Non
         ("+254711000001, +254722000002", {"numbers": ["+254711000001", "+254722000002"]}),
         ("agent@ke.sip.example.com", {"sip": "sip:agent@ke.sip.example.com"}),
         ("jane", {"client": "jane"}),
+        (
+            "+254711000001,agent1.user@ke.sip.example.com",
+            {"numbers": ["+254711000001", "sip:agent1.user@ke.sip.example.com"]},
+        ),
     ],
 )
 def test_phone_numbers_of_africas_talking_may_be_sip_addresses_and_clients(
@@ -154,8 +163,6 @@ def test_phone_numbers_of_africas_talking_may_be_sip_addresses_and_clients(
 @pytest.mark.parametrize(
     "inside",
     [
-        "<Dial><Number>+1</Number><Sip>sip:a@b</Sip></Dial>",
-        "<Dial><Sip>sip:a@b</Sip><Sip>sip:c@d</Sip></Dial>",
         "<Dial><Number>+1</Number><Conference>x</Conference></Dial>",
         "<Dial><Conference>x</Conference><Number>+1</Number></Dial>",
         "<Dial><Number/></Dial>",

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+from aiohttp import web
+
 from flow.doubles import callback_server
 from node.exchange import hears, hung_up
 from node.softphone import credential, softphone
@@ -14,6 +17,7 @@ from sautikitd.voice.sip.hops import Transport
 
 ANSWERED, CANCELED, COMPLETED = CallStatus.ANSWERED, CallStatus.CANCELED, CallStatus.COMPLETED
 CALLER = "+254733000001"
+CALLEE = "+254712000001"
 
 
 async def test_all_devices_of_a_client_ring_see_the_caller_and_the_first_answer_wins_for_free(
@@ -94,3 +98,30 @@ async def test_a_client_that_is_nowhere_is_told_of(board: Switchboard) -> None:
         await caller.until(Failed)
         form = next(asked.form for asked in server.asked if asked.path == "/after")
     assert (form["dialStatus"], form["dialCause"]) == ("failed", "calls.client_not_registered")
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+async def test_a_number_and_a_desk_phone_are_rung_together_or_in_turn(
+    board: Switchboard, in_turn: bool
+) -> None:
+    """As Africa's Talking's own sample writes it."""
+    made = await credential(board)
+    address = f"{made.credential.username}@127.0.0.1"
+    dial = f'<Dial phoneNumbers="{CALLEE},{address}" sequential="{str(in_turn).lower()}"/>'
+    flow = web.Response(text=f"<Response>{dial}</Response>", content_type="text/plain")
+    async with callback_server(voice=[flow]) as server, softphone(board, made=made) as desk:
+        await board.route(voice_callback_url=server.url("/voice"), callback_format="africastalking")
+        await desk.register()
+        caller = await board.exchange.call(NUMBER, CALLER)
+        mobile = await board.exchange.ringing(CALLEE)
+        if in_turn:
+            await board.until_legs(CallStatus.RINGING)
+            mobile.refuse(486)
+        callee = await (await desk.ringing()).answer()
+        await caller.answered()
+        assert await hears(callee.peer, caller.peer, 440)
+        await callee.sip.bye()
+        await hung_up(caller)
+        legs = await board.until_legs(CallStatus.BUSY if in_turn else CANCELED, COMPLETED)
+        await board.over()
+    assert [leg.to_address for leg in legs] == [CALLEE, f"sip:{address}"]

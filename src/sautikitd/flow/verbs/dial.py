@@ -28,12 +28,18 @@ _SIP_ADDRESS = re.compile(
 )
 _CLIENT = re.compile(r"(?:client:)?[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
-Number = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+_SIP = ("sip:", "sips:")
+_NO_SIP_ADDRESS = "not a SIP address such as sip:asha@sip.example.co.ke"
+_NO_CLIENT = "1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+
+LONGEST_NUMBER = 64
+Number = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NUMBER)]
+NumberOrDevice = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
 class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
     """Rings `number`, or `numbers` together (`sequential`: in turn), a `client` or a `sip` address, and connects whoever
-    answers first.
+    answers first. Among the `numbers` may be clients (`client:asha`) and SIP addresses (`sip:asha@sip.example.co.ke`).
 
     `client` is the username of a SIP credential or the identity of a token: all devices registered by it ring. `sip` is
     an address of our own registrar, or of a host that the workspace has had allowed. Devices see the true caller.
@@ -48,7 +54,9 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
     nested_verbs: ClassVar[Mapping[str, frozenset[str]]] = {"whisper": frozenset({"say", "play"})}
 
     number: Number | None = None
-    numbers: Annotated[tuple[Number, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)] | None = None
+    numbers: (
+        Annotated[tuple[NumberOrDevice, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)] | None
+    ) = None
     sip: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     client: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     caller_id: Number | None = None
@@ -74,11 +82,12 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
         if len(given) != 1:
             yield Flaw("", f"exactly one of number, numbers, sip and client is wanted; found {len(given)}")
         if self.sip is not None and not _SIP_ADDRESS.fullmatch(self.sip):
-            yield Flaw("sip", "not a SIP address such as sip:asha@sip.example.co.ke")
+            yield Flaw("sip", _NO_SIP_ADDRESS)
         if self.client is not None and not _CLIENT.fullmatch(self.client):
-            yield Flaw(
-                "client", "1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
-            )
+            yield Flaw("client", _NO_CLIENT)
+        for index, one in enumerate(self.numbers or ()):
+            if (reason := _flaw_among_numbers(one)) is not None:
+                yield Flaw(f"numbers/{index}", reason)
         yield from reference_flaws("action", self.action)
         yield from reference_flaws("recordingStatusCallback", self.recording_status_callback)
         yield from sound_flaws("ringTone", self.ring_tone)
@@ -112,7 +121,7 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
         if self.client is not None:
             return (f"client:{self.client.removeprefix('client:')}",)
         if self.sip is not None:
-            return (self.sip if self.sip.lower().startswith(("sip:", "sips:")) else f"sip:{self.sip}",)
+            return (self.sip if self.sip.lower().startswith(_SIP) else f"sip:{self.sip}",)
         return self.numbers or (self.number or "",)
 
     def _ring_tone(self, run: Run) -> tuple[port.Prompt, ...]:
@@ -144,6 +153,15 @@ class DialVerb(Verb, frozen=True, kw_only=True, tag="dial"):
 
     def told(self) -> str:
         return f"dial {', '.join(self._whom)}"
+
+
+def _flaw_among_numbers(one: str) -> str | None:
+    """Telephone numbers are looked at when they are dialled."""
+    if one.lower().startswith("client:"):
+        return None if _CLIENT.fullmatch(one) else _NO_CLIENT
+    if one.lower().startswith(_SIP):
+        return None if _SIP_ADDRESS.fullmatch(one) else _NO_SIP_ADDRESS
+    return None if len(one) <= LONGEST_NUMBER else f"a number has at most {LONGEST_NUMBER} characters"
 
 
 def _may_be_reference(text: str) -> bool:

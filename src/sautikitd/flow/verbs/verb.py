@@ -32,7 +32,8 @@ Loop = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
 class Flaw(NamedTuple):
-    """What is wrong with one field (JSON name) of a verb; `code` is a `flow.document.ProblemCode`."""
+    """What is wrong with one field of a verb: its JSON name, or `name/0` for one in a list. `code` is a
+    `flow.document.ProblemCode`."""
 
     field: str
     reason: str

@@ -51,7 +51,7 @@ _DIAL = Element(
         Attribute(
             name="phoneNumbers",
             dialled=True,
-            note="numbers, one SIP address, or one client: `number`, `numbers`, `sip` or `client`",
+            note="one of them is `number`, `sip` or `client`; several, of whatever kind, are `numbers`",
         ),
         Attribute(name="record", field="record", values={"true": True, "false": False}),
         Attribute(name="sequential", field="sequential"),

@@ -14,7 +14,7 @@ from sautikitd.flow.xml.values import (
     Target,
     TargetKind,
     call_id_of,
-    dial_fields,
+    dial_field,
     dialled,
     is_namespace,
     ssml_of,
@@ -240,13 +240,7 @@ class Translator:
         if not targets:
             self._refuse(ProblemCode.FIELD_REQUIRED, node.place, "there is nobody to dial")
             return
-        fields = dial_fields(targets)
-        if fields is None:
-            reason = "dial rings phone numbers, or one SIP address, or one client; not a mixture"
-            self._refuse(ProblemCode.FIELD_INVALID, node.place, reason)
-            return
-        for field, value in fields.items():
-            draft.put(field, value, node.place)
+        draft.put(*dial_field(targets), node.place)
 
     def _refuse(self, code: ProblemCode, place: Place, reason: str, suggestion: str | None = None) -> None:
         self.problems.append(

@@ -50,15 +50,21 @@ def _target(item: str) -> Target:
     return TargetKind.CLIENT, item.removeprefix("client:")
 
 
-def dial_fields(targets: list[Target]) -> dict[str, str | list[str]] | None:
-    """The one field of `dial` that holds these targets; None where no single one can."""
-    kinds = {kind for kind, _ in targets}
+def dial_field(targets: list[Target]) -> tuple[str, str | list[str]]:
+    """The one field of `dial` that holds these targets, and its value."""
     if len(targets) == 1:
-        kind, value = targets[0]
-        return {kind.value: value}
-    if kinds == {TargetKind.NUMBER}:
-        return {"numbers": [value for _, value in targets]}
-    return None
+        ((kind, value),) = targets
+        return kind.value, value
+    return "numbers", [_among_numbers(kind, value) for kind, value in targets]
+
+
+def _among_numbers(kind: TargetKind, value: str) -> str:
+    """What is no telephone number is told by its scheme there."""
+    if kind is TargetKind.CLIENT:
+        return f"client:{value.removeprefix('client:')}"
+    if kind is TargetKind.SIP and not value.lower().startswith(("sip:", "sips:")):
+        return f"sip:{value}"
+    return value
 
 
 def ssml_of(node: Node) -> str:
