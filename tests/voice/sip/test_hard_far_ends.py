@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from sautikitd.calls.outcomes import HangupCause
+from sautikitd.node.trunks.numbers import called_number, caller_of
 from sautikitd.voice.sip import sdp
 from sautikitd.voice.sip.digest import Credentials
 from sautikitd.voice.sip.events import Acknowledged, Answered, Failed, Info, Progress, Reinvite, RemoteBye
@@ -149,3 +150,19 @@ async def test_what_an_update_changes_before_the_answer_counts_after_it(
     assert sdp.parse(answered.sdp or b"").port == 40_030
     assert await call.bye() == 200
     await sipp.succeeded()
+
+
+async def test_an_offer_beside_isup_and_a_ported_number_are_understood(
+    run_sipp: SippRunner, transport: Transport
+) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        sipp = await run_sipp("uac_carries_isup", transport, to=agent.bound[1])
+        call = await callee.call()
+        called = called_number(call, None)
+        assert called is not None
+        assert (called.e164, caller_of(call)) == ("+254709000001", ("+254711000001", "KE"))
+        assert sdp.parse(call.offer or b"").codecs
+        await call.answer(OUR_SDP)
+        await until(call, RemoteBye)
+        await sipp.succeeded()

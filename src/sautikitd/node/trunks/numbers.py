@@ -3,7 +3,7 @@
 from sautikitd.numbering.parse import TelephoneNumber, parse_number
 from sautikitd.numbering.problems import BadNumber
 from sautikitd.trunks.models import InboundNumber, Trunk
-from sautikitd.voice.sip.address import MalformedAddress, NameAddr
+from sautikitd.voice.sip.address import MalformedAddress, NameAddr, number_in
 from sautikitd.voice.sip.inbound import InboundCall
 
 
@@ -16,7 +16,7 @@ def called_number(sip: InboundCall, trunk: Trunk | None) -> TelephoneNumber | No
     place = trunk.inbound_number if trunk else InboundNumber.REQUEST_URI
     candidates = [sip.called]
     if place is not InboundNumber.REQUEST_URI:
-        candidates.insert(0, sip.to.user)
+        candidates.insert(0, number_in(sip.to.user))
     if place is InboundNumber.P_CALLED_PARTY_ID:
         candidates.insert(0, _user_of(sip.header("P-Called-Party-ID")))
     for text in candidates:
@@ -32,16 +32,16 @@ def caller_of(sip: InboundCall) -> tuple[str, str | None]:
     Inbound calls come from trusted trunks only, so their P-Asserted-Identity goes before From (RFC 3325).
     """
     for address in (*sip.asserted_identity, sip.from_):
-        parsed = parse_number(address.user)
+        parsed = parse_number(number_in(address.user))
         if not isinstance(parsed, BadNumber):
             return parsed.e164, parsed.country
-    return sip.from_.user[:64] or "anonymous", None
+    return number_in(sip.from_.user)[:64] or "anonymous", None
 
 
 def _user_of(value: str | None) -> str:
     if not value:
         return ""
     try:
-        return NameAddr.parse(value).user
+        return number_in(NameAddr.parse(value).user)
     except MalformedAddress:
         return ""

@@ -170,6 +170,12 @@ def with_tag(value: str, tag: str) -> str:
     return f"{value};tag={tag}"
 
 
+def number_in(user: str) -> str:
+    """The user part of a URI without the parameters that a telephone number may have there (RFC 3261 §19.1.6), like
+    those of number portability (RFC 4694): `+254709000001;npdi;rn=+25470`."""
+    return user.partition(";")[0]
+
+
 def read_parameters(text: str) -> dict[str, str]:
     """`;a=b;C="d;e"` as {"a": "b", "c": "d;e"}; the first of a repeated name counts."""
     found: dict[str, str] = {}

@@ -6,7 +6,7 @@ import msgspec
 from sipmessage import Response
 
 from sautikitd.calls.outcomes import HangupCause
-from sautikitd.voice.sip.address import MalformedAddress, NameAddr
+from sautikitd.voice.sip.address import MalformedAddress, NameAddr, number_in
 from sautikitd.voice.sip.call_dialog import CallDialog
 from sautikitd.voice.sip.causes import Reason, cause_of, read_reasons
 from sautikitd.voice.sip.dialog import DialogState, dialog_of_callee
@@ -73,7 +73,7 @@ class InboundCall:
     @property
     def called(self) -> str:
         """The user part of the Request-URI: the number that was called, as the trunk writes it."""
-        return self._request.request.uri.user or ""
+        return number_in(self._request.request.uri.user or "")
 
     @property
     def from_(self) -> NameAddr:

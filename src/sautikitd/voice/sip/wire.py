@@ -20,6 +20,7 @@ from sautikitd.voice.sip.address import (
     split_outside,
     unbracketed,
 )
+from sautikitd.voice.sip.bodies import sdp_of
 from sautikitd.voice.sip.headers import new_request, new_response
 from sautikitd.voice.sip.hops import Source
 
@@ -88,9 +89,8 @@ class Arrival:
 
     @property
     def sdp(self) -> bytes | None:
-        """The body if it says it is SDP; `application/sdp` is also assumed when no type is given."""
-        kind = (self.message.headers.get("Content-Type") or "application/sdp").split(";")[0]
-        return self.message.body if self.message.body and kind.strip().lower() == "application/sdp" else None
+        """The description that its body is, or holds beside other things."""
+        return sdp_of(self.message.headers.get("Content-Type"), self.message.body)
 
     def header(self, name: str) -> str:
         return self.message.headers.get(name) or ""
