@@ -34,6 +34,15 @@ async def test_a_country_that_is_not_open_is_forbidden(scene: Scene) -> None:
         await scene.place(to="+14155552671")
 
 
+async def test_of_several_destinations_all_that_are_closed_are_named(scene: Scene) -> None:
+    wish = PlaceCall(from_=NUMBER, to=["+14155552671", CALLEE, "+442079460958"])
+    async with scene.platform.database.transaction() as connection:
+        with pytest.raises(DestinationForbidden) as refused:
+            await scene.placing.place(connection, scene.principal, wish)
+    assert [field.pointer for field in refused.value.fields] == ["/to/0", "/to/2"]
+    assert "+14155552671 (a number in US), +442079460958 (a number in GB)" in refused.value.text
+
+
 async def test_a_number_of_somebody_else_is_not_found(scene: Scene) -> None:
     wish = PlaceCall(from_="+254200000002", to=CALLEE)
     async with scene.platform.database.transaction() as connection:

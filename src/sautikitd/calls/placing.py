@@ -1,6 +1,6 @@
 """Placing a call: everything that can refuse it does so here, before anything is dialled."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from sautikitd.calls.controlled.models import DEFAULT_TIMEOUT_MS, Control
 from sautikitd.calls.errors import QueueFull
 from sautikitd.calls.lifecycle import first_seconds
 from sautikitd.calls.models import CallRecord
-from sautikitd.calls.rates import frozen, known_rate
+from sautikitd.calls.rates import frozen, known_rates
 from sautikitd.calls.requests import PlaceCall
 from sautikitd.calls.session_ids import SessionIds
 from sautikitd.clock import Clock
@@ -20,7 +20,7 @@ from sautikitd.database.asking import Question, ask
 from sautikitd.database.pool import Connection
 from sautikitd.identity.principal import Principal
 from sautikitd.ids import uuid7
-from sautikitd.numbering.destinations import Destination, open_destination, read_destination
+from sautikitd.numbering.destinations import Destination, open_destinations, read_destination
 from sautikitd.numbers.lookup import NumberForCall
 from sautikitd.numbers.models import NumberRecord
 from sautikitd.wallet.errors import NoWallet
@@ -44,18 +44,20 @@ class PlaceOutboundCall:
 
     async def place(self, connection: Connection, principal: Principal, wish: PlaceCall) -> CallRecord:
         """Queues the call. Raises 402, 403, 404, 409 and 429 refusals as §4.1 says, with nothing changed."""
-        numbers = [
-            read_destination(target, mode=principal.mode, pointer=pointer)
-            for target, pointer in zip(wish.targets, _pointers(len(wish.targets)), strict=True)
-        ]
+        numbers = {
+            pointer: read_destination(target, mode=principal.mode, pointer=pointer)
+            for pointer, target in _by_place(wish)
+        }
         own = NumberForCall(principal, wish.from_, pointer="/from")
         shown = NumberForCall(principal, wish.caller_id, pointer="/caller_id") if wish.caller_id else own
         queue = repository.asked_queue(principal.workspace_id, principal.mode)
-        funds = _Funds(principal, wish, [number.e164 for number in numbers], self._clock.now())
+        funds = _Funds(
+            principal, wish, {place: one.e164 for place, one in numbers.items()}, self._clock.now()
+        )
         others = [shown.question] if wish.caller_id else []
         await ask(connection, queue, own.question, *others, *funds.questions)
         assert queue.answer is not None  # every workspace has one
-        destinations = [open_destination(number, queue.answer.destination_prefixes) for number in numbers]
+        destinations = open_destinations(numbers, queue.answer.destination_prefixes)
         number, caller = own.found(), shown.found()
         await funds.refuse_short(connection, self._guards)
         if queue.answer.waiting >= queue.answer.max_queued_calls:
@@ -147,12 +149,14 @@ class _Funds:
     """What the first minute of a call comes to, and whether the wallet and the caps bear it. Money is checked for one
     call when it is placed, and held when it is dialled (§4.2)."""
 
-    def __init__(self, principal: Principal, wish: PlaceCall, callees: Sequence[str], now: datetime) -> None:
+    def __init__(
+        self, principal: Principal, wish: PlaceCall, callees: Mapping[str, str], now: datetime
+    ) -> None:
         self._account = Account(principal.workspace_id, principal.mode)
         self._key_id = principal.id
         self._seconds = first_seconds(wish.max_duration_seconds)
         self._callees = callees
-        self._rates = [asked_rate(principal.workspace_id, "outbound", callee, now) for callee in callees]
+        self._rates = [asked_rate(principal.workspace_id, "outbound", one, now) for one in callees.values()]
         self._standing = SpendGuards.asked(self._account, self._key_id)
         self._balance = Wallets.asked_balance(self._account)
         self.questions: list[Question[Any]] = [*self._rates, self._standing, self._balance]
@@ -160,9 +164,7 @@ class _Funds:
     @property
     def rates(self) -> list[Rate]:
         """Raises `NoTariff`."""
-        return [
-            known_rate(rate.answer, callee) for rate, callee in zip(self._rates, self._callees, strict=True)
-        ]
+        return known_rates([rate.answer for rate in self._rates], self._callees)
 
     async def refuse_short(self, connection: Connection, guards: SpendGuards | None) -> None:
         """Raises `NoTariff`, `OutboundPaused`, `SpendLimit` and `InsufficientFunds`."""
@@ -189,5 +191,9 @@ def _controlled(wish: PlaceCall) -> dict[str, Any]:
     return {"control": msgspec.to_builtins(control), **nobody}
 
 
-def _pointers(count: int) -> list[str]:
-    return ["/to"] if count == 1 else [f"/to/{index}" for index in range(count)]
+def _by_place(wish: PlaceCall) -> Iterator[tuple[str, str]]:
+    """What is to be called, and where it stands in the request."""
+    if isinstance(wish.to, str):
+        yield "/to", wish.to
+    else:
+        yield from ((f"/to/{index}", target) for index, target in enumerate(wish.to))

@@ -1,5 +1,6 @@
 """Asking on behalf of a call: its vocabulary, its log, and the secrets of its workspace."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from sautikitd.flow.callbacks.formats import vocabulary_of
 from sautikitd.flow.context import CallbackFormat
 from sautikitd.identity.signing_secrets import SigningSecrets
 from sautikitd.node.journal import JournalWriter
+
+_MOST_REMEMBERED = 10_000  # workspaces and modes, those last asked for
 
 
 class CallbackClients:
@@ -31,7 +34,7 @@ class CallbackClients:
         self._secrets = secrets
         self._journal = journal
         self._clock = clock
-        self._known: dict[tuple[UUID, Mode], Sequence[str]] = {}
+        self._known: OrderedDict[tuple[UUID, Mode], Sequence[str]] = OrderedDict()
 
     def of(self, call: CallRecord) -> CallbackClient:
         return CallbackClient(
@@ -48,8 +51,16 @@ class CallbackClients:
         place = (call.workspace_id, call.mode)
         try:
             async with self._database.connection() as connection:
-                self._known[place] = await self._secrets.valid(connection, *place)
+                secrets = await self._secrets.valid(connection, *place)
         except DatabaseUnavailable:
             if place not in self._known:
                 raise
-        return self._known[place]
+            return self._known[place]
+        self._remember(place, secrets)
+        return secrets
+
+    def _remember(self, place: tuple[UUID, Mode], secrets: Sequence[str]) -> None:
+        self._known[place] = secrets
+        self._known.move_to_end(place)
+        if len(self._known) > _MOST_REMEMBERED:
+            self._known.popitem(last=False)

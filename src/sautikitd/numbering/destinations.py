@@ -3,7 +3,7 @@
 Asked by the API, by voice actions, `forward_to`, transfers, REFER and SIP devices (contract §12, Destinations).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -44,7 +44,10 @@ def authorise_destination(
     Raises `EmergencyUnsupported` before anything else is looked at, `Invalid` at `pointer` for what is no
     number, `DestinationForbidden` for what is not open.
     """
-    return open_destination(read_destination(raw, mode=mode, pointer=pointer), allowed_prefixes)
+    (destination,) = open_destinations(
+        {pointer: read_destination(raw, mode=mode, pointer=pointer)}, allowed_prefixes
+    )
+    return destination
 
 
 def read_destination(raw: str, *, mode: Mode, pointer: str = "/to") -> TelephoneNumber:
@@ -57,13 +60,22 @@ def read_destination(raw: str, *, mode: Mode, pointer: str = "/to") -> Telephone
     return number
 
 
-def open_destination(number: TelephoneNumber, allowed_prefixes: Sequence[str]) -> Destination:
-    """Raises `DestinationForbidden`."""
-    if not _is_open(number, allowed_prefixes):
-        what = _NAMES.get(number.kind, f"a number in {number.country}")
-        shown = ", ".join(f"+{prefix}" for prefix in allowed_prefixes) or "no destinations at all"
-        raise DestinationForbidden(e164=number.e164, what=what, open=shown)
-    return Destination(e164=number.e164, country=number.country, kind=number.kind)
+def open_destinations(
+    numbers: Mapping[str, TelephoneNumber], allowed_prefixes: Sequence[str]
+) -> list[Destination]:
+    """`numbers` by where they stand in the request. Raises `DestinationForbidden`, which names all that are not open."""
+    closed = {place: one for place, one in numbers.items() if not _is_open(one, allowed_prefixes)}
+    if closed:
+        raise DestinationForbidden(
+            fields=[FieldProblem(place, f"{_what(one)}, which is not open") for place, one in closed.items()],
+            called=", ".join(f"{one.e164} ({_what(one)})" for one in closed.values()),
+            open=", ".join(f"+{prefix}" for prefix in allowed_prefixes) or "no destinations at all",
+        )
+    return [Destination(e164=one.e164, country=one.country, kind=one.kind) for one in numbers.values()]
+
+
+def _what(number: TelephoneNumber) -> str:
+    return _NAMES.get(number.kind, f"a number in {number.country}")
 
 
 def _is_open(number: TelephoneNumber, allowed_prefixes: Sequence[str]) -> bool:

@@ -13,4 +13,6 @@ class EmergencyUnsupported(Refusal):
 class DestinationForbidden(Refusal):
     code = "calls.destination_forbidden"
     status = 403
-    message = "This workspace may not call {e164} ({what}). Open are {open}. Ask support to have a destination opened."
+    message = (
+        "This workspace may not call {called}. Open are {open}. Ask support to have a destination opened."
+    )
