@@ -33,6 +33,16 @@ def test_a_healthy_installation_is_well(sautikitd: Command, workspace_id: str) -
     assert checks["trunks"]["verdict"] == "warning"
 
 
+def test_looking_makes_nothing(sautikitd: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = tmp_path / "not" / "there"
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    answer = sautikitd("doctor", "--data-dir", str(nowhere), "--json")
+    assert answer.status == Exit.FOUND
+    assert by_name(answer)["database"]["found"] == "there is none yet"
+    assert by_name(answer)["disk"]["verdict"] == "ok"
+    assert not nowhere.parent.exists()
+
+
 def test_a_taken_port_is_found(sautikitd: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -81,6 +81,27 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(
     assert asked(owner_url, f"SELECT count(*) FROM api_keys WHERE api_keys::text LIKE '%{key[9:]}%'") == 0
 
 
+def test_keys_are_listed_by_their_hints_and_revoked_once(
+    sautikitd: Command, workspace_id: str, owner_url: str
+) -> None:
+    made = {
+        mode: sautikitd("key", "create", "--workspace", workspace_id, "--mode", mode, "--json").data
+        for mode in ("live", "test")
+    }
+    listed = sautikitd("key", "list", "--workspace", workspace_id, "--json").data["api_keys"]
+    assert [one["id"] for one in listed] == [made[mode]["api_key"]["id"] for mode in ("live", "test")]
+    assert made["live"]["key"] not in str(listed)
+    live = made["live"]["api_key"]["id"]
+    for _ in range(2):
+        ended = sautikitd("key", "revoke", live, "--json")
+        assert (ended.status, ended.data["api_key"]["state"]) == (Exit.OK, "revoked")
+    only = sautikitd("key", "list", "--workspace", workspace_id, "--mode", "live", "--json").data["api_keys"]
+    assert [(one["id"], one["state"]) for one in only] == [(live, "revoked")]
+    assert asked(owner_url, "SELECT count(*) FROM audit_log WHERE action = 'api_key.revoke'") == 1
+    nobodys = sautikitd("key", "revoke", str(uuid4()), "--json")
+    assert (nobodys.status, nobodys.data["error"]["code"]) == (Exit.REFUSED, "api_key.not_found")
+
+
 def test_an_unknown_scope_or_workspace_makes_no_key(sautikitd: Command, workspace_id: str) -> None:
     bad_scope = sautikitd(
         "key", "create", "--workspace", workspace_id, "--mode", "test", "--scopes", "calls.fly", "--json"

@@ -17,7 +17,7 @@ from sautikitd.database.pool import Connection
 from sautikitd.identity.instance import WrongMasterKeys
 from sautikitd.secretbox import MasterKeyInvalid, SecretBox
 from sautikitd.settings import Address, Settings
-from sautikitd.supervisor.folder import FolderLock, FolderTaken
+from sautikitd.supervisor.folder import FolderLock
 from sautikitd.supervisor.ports import AddressUnusable, PortTaken, listen, require_free
 from sautikitd.trunks.check import check_trunk
 
@@ -58,17 +58,13 @@ def wrong(name: str, found: str, cure: str) -> Check:
 
 def is_served(settings: Settings) -> bool:
     """Whether a supervisor runs in this data folder now."""
-    lock = FolderLock(settings.data_dir)
-    try:
-        lock.take()
-    except FolderTaken:
-        return True
-    lock.release()
-    return False
+    return FolderLock(settings.data_dir).is_held()
 
 
 def check_disk(settings: Settings) -> Check:
-    free = shutil.disk_usage(settings.data_dir).free
+    folder = settings.data_dir.absolute()
+    there = next(one for one in (folder, *folder.parents) if one.exists())  # `serve` makes the rest
+    free = shutil.disk_usage(there).free
     found = f"{free / (1 << 30):.1f} GiB free in {settings.data_dir}"
     if free < _NO_DISK:
         return wrong("disk", found, "Make room: PostgreSQL stops when the disk is full.")

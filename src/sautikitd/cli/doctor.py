@@ -23,7 +23,7 @@ _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "
 async def doctor(invocation: Invocation) -> None:
     """Look at ports, database, schema, clock, master keys, disk, voice nodes, webhooks and trunks.
 
-    Says what is wrong and how to put it right. Exit code 1 when anything is.
+    Says what is wrong and how to put it right, and changes nothing. Exit code 1 when anything is wrong.
 
     \b
     sautikitd doctor
@@ -40,7 +40,6 @@ async def _examine(settings: "Settings") -> "list[Check]":
     from sautikitd.cli import checkup
     from sautikitd.cli.installation import DatabaseNotRunning, database_urls
 
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     served = checkup.is_served(settings)
     checks = [checkup.check_disk(settings)]
     checks += [check async for check in checkup.check_ports(settings, served=served)]

@@ -22,7 +22,7 @@ _COMMANDS = {
     "migrate": ("migrate", "Bring the database to the newest schema."),
     "doctor": ("doctor", "Look for what is wrong, and say how to put it right."),
     "workspace": ("workspace", "Create, list, suspend workspaces."),
-    "key": ("key", "Create API keys."),
+    "key": ("key", "Create, list, revoke API keys."),
     "signing-secret": ("signing_secret", "Show the secret that signs callbacks and webhooks."),
     "inventory": ("inventory", "Import numbers to give out."),
     "trunk": ("trunk", "Add, list, check, remove SIP trunks."),

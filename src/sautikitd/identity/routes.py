@@ -85,9 +85,10 @@ class IdentityRoutes:
 
         Keys of this workspace and mode, revoked and expired ones included, newest first.
         """
-        query, after = request.query, decode_cursor(request.query.cursor)
+        principal, query = request.principal, request.query
+        after = decode_cursor(query.cursor)
         rows = await self._keys.newest(
-            request.connection, request.principal, after=after, limit=query.limit + 1
+            request.connection, principal.workspace_id, principal.mode, after=after, limit=query.limit + 1
         )
         return Answer(body=page(rows, query.limit, lambda key: show(key, request.now), lambda key: key.id))
 

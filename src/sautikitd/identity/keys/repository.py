@@ -22,6 +22,11 @@ async def find(connection: Connection, workspace_id: UUID, mode: Mode, key_id: U
     return row and _key(row)
 
 
+async def find_anybodys(connection: Connection, key_id: UUID) -> KeyRecord | None:
+    row = await connection.fetchrow(f"{_SELECT} WHERE k.id = $1", key_id)
+    return row and _key(row)
+
+
 async def lock(connection: Connection, key_ids: Set[UUID]) -> None:
     """Locks these keys until the end of the transaction, in the order of their ids."""
     await connection.execute(

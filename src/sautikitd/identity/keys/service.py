@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from sautikitd.database.pool import Connection
+from sautikitd.events.models import Mode
 from sautikitd.identity import audit
 from sautikitd.identity.audit import Actor
 from sautikitd.identity.instance import InstanceSecrets
@@ -61,12 +62,10 @@ class ApiKeys:
         return found
 
     async def newest(
-        self, connection: Connection, principal: Principal, *, after: UUID | None, limit: int
+        self, connection: Connection, workspace_id: UUID, mode: Mode, *, after: UUID | None, limit: int
     ) -> list[KeyRecord]:
-        """Keys of the principal's workspace and mode, revoked ones included, newest first."""
-        return await repository.newest(
-            connection, principal.workspace_id, principal.mode, after=after, limit=limit
-        )
+        """Keys of a workspace and mode, revoked ones included, newest first."""
+        return await repository.newest(connection, workspace_id, mode, after=after, limit=limit)
 
     async def revoke(
         self, connection: Connection, principal: Principal, key_id: UUID, actor: Actor, now: datetime
@@ -74,10 +73,25 @@ class ApiKeys:
         """Ends a key within a second on every node, for good; doing it twice changes nothing. Inside a transaction."""
         await repository.lock(connection, {key_id})
         key = await self.find(connection, principal, key_id)
-        if key.revoked_at is None:
-            await repository.revoke(connection, key.id, now)
-            await audit.record(connection, actor, "api_key.revoke", str(key.id), {"name": key.name}, now=now)
-        return await self.find(connection, principal, key_id)
+        return await self._end(connection, key, actor, now)
+
+    async def revoke_anybodys(
+        self, connection: Connection, key_id: UUID, actor: Actor, now: datetime
+    ) -> KeyRecord:
+        """As `revoke`, of whatever workspace: for those who run the platform. Raises `KeyNotFound`."""
+        await repository.lock(connection, {key_id})
+        key = await repository.find_anybodys(connection, key_id)
+        if key is None:
+            raise KeyNotFound
+        return await self._end(connection, key, actor, now)
+
+    @staticmethod
+    async def _end(connection: Connection, key: KeyRecord, actor: Actor, now: datetime) -> KeyRecord:
+        if key.revoked_at is not None:
+            return key
+        await repository.revoke(connection, key.id, now)
+        await audit.record(connection, actor, "api_key.revoke", str(key.id), {"name": key.name}, now=now)
+        return msgspec.structs.replace(key, revoked_at=now)
 
     async def roll(
         self,
