@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from node.live.recordings import said, stored, until_carried_out
 from node.room_party import call_in, call_of, kinds, until_rows, until_seated
 from node.second_node import second_node
 from node.switchboard import PARTIES, Switchboard
+from sautikitd.node.rooms.homes import RoomHomes
+from sautikitd.voice.rooms import MediaRoom
 from simulators.carrier.far_side import Phone
 
 FIRST, SECOND, THIRD = PARTIES
@@ -111,3 +114,37 @@ async def test_stopped_by_its_own_address_it_is_the_conference_that_is_not_recor
     assert (shown["recorded"], begun["recorded"]) == (False, True)
     assert told[-1] == "recording_stopped"
     assert again["node_id"] == recording["node_id"]
+
+
+async def test_who_hangs_up_while_it_is_begun_takes_nothing_of_it_with_him(
+    board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, heard_of, leaving = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    record, release = MediaRoom.record, RoomHomes.release
+
+    async def slowly(room: MediaRoom, *how: Any) -> UUID:
+        recording_id = await record(room, *how)
+        begun.set()
+        await heard_of.wait()
+        return recording_id
+
+    async def leave(homes: RoomHomes, room_id: UUID, seat_id: UUID) -> None:
+        leaving.set()
+        await release(homes, room_id, seat_id)
+
+    monkeypatch.setattr(MediaRoom, "record", slowly)
+    monkeypatch.setattr(RoomHomes, "release", leave)
+    async with callback_server(voice=[ROOM]) as server:
+        await board.route(voice_callback_url=server.url("/voice"))
+        _, second = [await call_in(board, caller) for caller in (FIRST, SECOND)]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await begun.wait()
+                await second.sip.bye()
+                await leaving.wait()
+        finally:
+            heard_of.set()
+        await until_rows(board, 1, "SELECT FROM calls WHERE status = 'completed'")
+        (room,) = await until_rows(board, 1, "SELECT recording_id FROM rooms WHERE recording_id IS NOT NULL")
+        (recording,) = await until_rows(board, 1, "SELECT id FROM recordings")
+    assert room["recording_id"] == recording["id"]

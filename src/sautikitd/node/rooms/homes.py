@@ -1,5 +1,6 @@
 """All rooms at home on this node: opened by who comes first, kept to what their rows say, closed when they end."""
 
+import asyncio
 from contextlib import ExitStack
 from uuid import UUID
 
@@ -34,6 +35,7 @@ class RoomHomes:
         self._recordings = recordings
         self._prompting = prompting
         self._homes: dict[UUID, tuple[RoomHome, CallRecord]] = {}
+        self._settling: set[asyncio.Task[None]] = set()
         self._followed: dict[UUID, ExitStack] = {}  # a room is looked after, though no call of ours be in it
 
     async def ensure(self, room: Room, media: MediaClient, owner: CallRecord) -> None:
@@ -55,9 +57,13 @@ class RoomHomes:
             raise
 
     async def settle(self, room_id: UUID) -> None:
-        """Does at once what the rows of a room say, as the board knows them; nothing for a room of another node."""
+        """Does at once what the rows of a room say, as the board knows them; nothing for a room of another node.
+        What was begun for all in the room is done whole, though the one who waits for it has hung up."""
         if found := self._homes.get(room_id):
-            await self._update(found[0])
+            settling = asyncio.ensure_future(self._update(found[0]))
+            self._settling.add(settling)
+            settling.add_done_callback(self._settling.discard)
+            await asyncio.shield(settling)
 
     async def press(self, room_id: UUID, seat_id: UUID, digit: str) -> None:
         """A key of a leg of ours in a room of ours, for the others in it."""
