@@ -22,15 +22,21 @@ class Sipp:
     """One run of one scenario for one call, bounded in time."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, port: int, transport: Transport, log: Path
+        self,
+        process: asyncio.subprocess.Process,
+        port: int,
+        transport: Transport,
+        log: Path,
+        within_s: int,
     ) -> None:
+        self._within_s = within_s
         self.hop = Hop(host="127.0.0.1", port=port, transport=transport)
         self._process = process
         self._log = log
 
     async def succeeded(self) -> None:
         """Waits for its end and fails with SIPp's own error log unless the whole scenario was seen."""
-        async with asyncio.timeout(12):
+        async with asyncio.timeout(self._within_s + 2):
             output, _ = await self._process.communicate()
         if self._process.returncode != 0:
             errors = self._log.read_text() if self._log.exists() else "(no error log)"
@@ -58,6 +64,7 @@ class SippRunner:
         to: int | None = None,
         echo: bool = False,
         number: str = "+254709000001",
+        within_s: int = 10,
         **keys: object,
     ) -> Sipp:
         port, log = free_port(), self._folder / f"{scenario}.log"
@@ -68,7 +75,15 @@ class SippRunner:
         filled.write_text(text)
         arguments = ["-sf", str(filled), "-i", "127.0.0.1", "-p", str(port), "-m", "1"]
         arguments += ["-t", "u1" if transport is Transport.UDP else "t1", "-mp", str(free_port())]
-        arguments += ["-timeout", "10", "-timeout_error", "-nostdin", "-trace_err", "-error_file", str(log)]
+        arguments += [
+            "-timeout",
+            str(within_s),
+            "-timeout_error",
+            "-nostdin",
+            "-trace_err",
+            "-error_file",
+            str(log),
+        ]
         arguments += ["-rtp_echo"] if echo else []
         if to is not None:
             arguments += ["-auth_uri", f"{number}@127.0.0.1:{to}"]
@@ -80,7 +95,7 @@ class SippRunner:
             stderr=asyncio.subprocess.STDOUT,
             cwd=self._folder,
         )
-        sipp = Sipp(process, port, transport, log)
+        sipp = Sipp(process, port, transport, log, within_s)
         self._running.append(sipp)
         if to is None:
             try:
