@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from node.exchange import PATIENCE_S, holds_tone, keys_of, reoffer, until_heard, until_music
-from node.switchboard import NUMBER, Switchboard
+from node.switchboard import NUMBER, Office, Switchboard
 from simulators.carrier.far_side import Phone, eventually
 from voice.media.rtp_peer import sine
 
@@ -38,12 +38,12 @@ async def press_and_hold(caller: Phone, agent: Phone) -> None:
     await until_heard(caller, agent)
 
 
-async def rows(board: Switchboard, statement: str, *values: Any) -> list[Any]:
+async def rows(board: Office, statement: str, *values: Any) -> list[Any]:
     async with board.platform.database.connection() as connection:
         return list(await connection.fetch(statement, *values))
 
 
-async def until_rows(board: Switchboard, wanted: int, statement: str, *values: Any) -> list[Any]:
+async def until_rows(board: Office, wanted: int, statement: str, *values: Any) -> list[Any]:
     """What the statement finds, as soon as it is so many rows."""
     async with asyncio.timeout(PATIENCE_S):
         while len(found := await rows(board, statement, *values)) != wanted:

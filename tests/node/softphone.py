@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from node.exchange import PATIENCE_S, Ringing
-from node.switchboard import Switchboard
+from node.switchboard import Office
 from sautikitd.devices.credentials import SipCredentials
 from sautikitd.devices.models import NewSecret
 from sautikitd.identity.audit import OPERATOR
@@ -23,7 +23,7 @@ from voice.media.rtp_peer import Peer
 from voice.sip.far_end import FAST
 
 
-async def credential(board: Switchboard, label: str = "") -> NewSecret:
+async def credential(board: Office, label: str = "") -> NewSecret:
     """A credential of the board's number."""
     now = board.platform.clock.now()
     async with board.platform.database.transaction() as connection:
@@ -99,7 +99,7 @@ class Softphone:
 
 @asynccontextmanager
 async def softphone(
-    board: Switchboard,
+    board: Office,
     *,
     made: NewSecret | None = None,
     transport: Transport = Transport.UDP,

@@ -15,7 +15,7 @@ from ports import free_port
 from sautikitd.app import Platform, open_platform
 from sautikitd.calls.models import CallRecord, record_of
 from sautikitd.calls.outcomes import CallStatus
-from sautikitd.clock import ManualClock
+from sautikitd.clock import Clock, ManualClock
 from sautikitd.events.log import EventLog
 from sautikitd.identity.audit import OPERATOR
 from sautikitd.identity.principal import Principal
@@ -34,14 +34,12 @@ NUMBER = "+254207000001"
 PARTIES = ("+254712000001", "+254712000002", "+254712000003")
 
 
-@dataclass
-class Switchboard:
-    """One live workspace with one number. Times pass when the test moves `clock`."""
+@dataclass(kw_only=True)
+class Office:
+    """One live workspace with one number, whoever runs its calls."""
 
     platform: Platform
-    parts: Parts
     exchange: Exchange
-    clock: ManualClock
     workspace_id: UUID
     number_id: UUID
 
@@ -101,15 +99,6 @@ class Switchboard:
         async with self.platform.database.transaction() as connection:
             await self.platform.wallets.adjust(connection, account, cause, change, "for the test")
 
-    async def talk(self, seconds: int) -> None:
-        """Lets an answered leg last so long, 26 to 85 s: over the one moment at which its hold grows."""
-        held = (await self.balance())[1]
-        self.clock.advance(26)
-        async with asyncio.timeout(PATIENCE_S):
-            while (await self.balance())[1] == held:
-                await asyncio.sleep(0.02)
-        self.clock.advance(seconds - 26)
-
     async def over(self) -> CallRecord:
         """The one call that the legs belong to, when it has ended."""
         async with asyncio.timeout(PATIENCE_S):
@@ -120,10 +109,27 @@ class Switchboard:
                 await asyncio.sleep(0.02)
 
 
+@dataclass(kw_only=True)
+class Switchboard(Office):
+    """With a node of this process. Times pass when the test moves `clock`."""
+
+    parts: Parts
+    clock: ManualClock
+
+    async def talk(self, seconds: int) -> None:
+        """Lets an answered leg last so long, 26 to 85 s: over the one moment at which its hold grows."""
+        held = (await self.balance())[1]
+        self.clock.advance(26)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.balance())[1] == held:
+                await asyncio.sleep(0.02)
+        self.clock.advance(seconds - 26)
+
+
 @asynccontextmanager
-async def switchboard(
-    database_url: str, folder: Path, *, funds: int, **environment: str
-) -> AsyncIterator[Switchboard]:
+async def office(
+    database_url: str, folder: Path, *, funds: int, clock: Clock | None = None, **environment: str
+) -> AsyncIterator[Office]:
     """`funds` in cents are what is left once the number is paid for; `environment` are further settings."""
     make_key_file(folder / "master.keys")
     sip = free_port()
@@ -137,33 +143,44 @@ async def switchboard(
         },
         {"dev": "true"},
     )
-    clock = ManualClock()
     async with Exchange() as exchange, open_platform(settings, "test", clock=clock) as platform:
         async with platform.database.transaction() as connection:
             trunk = NewTrunk(name="nairobi", host="127.0.0.1", port=exchange.port)
             await platform.trunks.add(connection, trunk, OPERATOR, platform.clock.now())
         workspace_id, number_id = await customer(platform, "Duka", NUMBER, funds)
         exchange.node = Hop(host=settings.sip.host, port=settings.sip.port)
-        async with assemble(platform) as parts:
-            await parts.node.lease.begin(parts.agent.inside, 100)
-            await parts.trunk_watch.refresh()
-            running = [
-                asyncio.ensure_future(work)
-                for work in (
-                    parts.node.run(),
-                    parts.node.commander.run(),
-                    parts.journal.run(),
-                    parts.rooms.run(),
-                    parts.reports.run(),
-                )
-            ]
-            try:
-                yield Switchboard(platform, parts, exchange, clock, workspace_id, number_id)
-            finally:
-                await parts.node.drain(3)
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
+        yield Office(platform=platform, exchange=exchange, workspace_id=workspace_id, number_id=number_id)
+
+
+@asynccontextmanager
+async def switchboard(
+    database_url: str, folder: Path, *, funds: int, **environment: str
+) -> AsyncIterator[Switchboard]:
+    """See `office`."""
+    clock = ManualClock()
+    async with (
+        office(database_url, folder, funds=funds, clock=clock, **environment) as desk,
+        assemble(desk.platform) as parts,
+    ):
+        await parts.node.lease.begin(parts.agent.inside, 100)
+        await parts.trunk_watch.refresh()
+        running = [
+            asyncio.ensure_future(work)
+            for work in (
+                parts.node.run(),
+                parts.node.commander.run(),
+                parts.journal.run(),
+                parts.rooms.run(),
+                parts.reports.run(),
+            )
+        ]
+        try:
+            yield Switchboard(**vars(desk), parts=parts, clock=clock)
+        finally:
+            await parts.node.drain(3)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 async def customer(platform: Platform, name: str, e164: str, funds: int) -> tuple[UUID, UUID]:

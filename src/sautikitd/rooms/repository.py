@@ -112,9 +112,10 @@ async def read(connection: Connection, room_ids: Iterable[UUID]) -> tuple[list[R
     return [room_of(row) for row in rooms], [seat_of(row) for row in rows]
 
 
-async def adrift(connection: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Seats (room, seat) of calls that have ended or whose node is dead: nobody else will give them back."""
-    return [(row["room_id"], row["id"]) for row in await connection.fetch(_ADRIFT, now, limit)]
+async def adrift(connection: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID, bool]]:
+    """Seats (room, seat, whether the node is dead) of calls that have ended or whose node is dead: nobody else will give
+    them back."""
+    return [(row["room_id"], row["id"], row["lost"]) for row in await connection.fetch(_ADRIFT, now, limit)]
 
 
 async def homeless(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]:
@@ -184,7 +185,7 @@ SELECT {SEAT_COLUMNS} FROM room_seats WHERE room_id = ANY ($1) AND left_at IS NU
 """
 
 _ADRIFT = """
-SELECT room_seats.room_id, room_seats.id FROM room_seats
+SELECT room_seats.room_id, room_seats.id, voice_nodes.stopped_at IS NOT NULL AS lost FROM room_seats
 JOIN calls ON calls.id = room_seats.call_id JOIN voice_nodes ON voice_nodes.id = room_seats.node_id
 WHERE room_seats.left_at IS NULL
   AND (voice_nodes.stopped_at IS NOT NULL OR calls.ended_at < $1::timestamptz - interval '10 seconds')

@@ -27,8 +27,9 @@ class Sweeper:
         for room_id, node_id in homeless:
             await self._rooms.leave_node(connection, room_id, node_id, now)
         adrift = await repository.adrift(connection, now, _AT_ONCE)
-        for room_id, seat_id in adrift:
-            await self._rooms.leave(connection, room_id, seat_id, LeaveReason.HANGUP, now)
+        for room_id, seat_id, lost in adrift:
+            reason = LeaveReason.NODE_LOST if lost else LeaveReason.HANGUP
+            await self._rooms.leave(connection, room_id, seat_id, reason, now)
         gone = await queue_repository.adrift(connection, now, _AT_ONCE)
         for member_id in gone:
             await self._queues.leave(connection, member_id, QueueResult.HANGUP, now)

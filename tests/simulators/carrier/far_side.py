@@ -48,9 +48,9 @@ class Phone:
         self.peer = peer
         self.events: list[Event] = []
 
-    async def until(self, kind: type[Event]) -> Event:
+    async def until(self, kind: type[Event], within_s: float = PATIENCE_S) -> Event:
         """The next event of a kind; `events` keeps all that passed."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(within_s):
             while (event := await self.sip.next_event()) is not None:
                 self.events.append(event)
                 if isinstance(event, kind):
