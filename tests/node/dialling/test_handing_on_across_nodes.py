@@ -9,6 +9,7 @@ import pytest
 from node.exchange import hung_up
 from node.referrer import Referrer
 from node.room_party import nothing_left
+from node.second_node import second_node
 from node.softphone import credential, softphone
 from node.switchboard import Switchboard
 from node.two_calls import FIRST, SECOND, THIRD, TwoCalls, connected, dials, two_calls, until_left
@@ -134,13 +135,16 @@ async def test_one_of_the_two_puts_the_other_together_with_whom_he_has_consulted
         await nothing_left(board)
 
 
-@pytest.mark.parametrize("asked_here", [True, False])
+@pytest.mark.parametrize("asked", ["the node of the dialog", "the other one", "a third one"])
 async def test_a_dialog_of_the_two_is_replaced_by_another_conversation(
-    board: Switchboard, tmp_path: Path, asked_here: bool
+    board: Switchboard, tmp_path: Path, asked: str
 ) -> None:
     async with (
         two_calls(board, tmp_path) as calls,
-        _consulting(board, None if asked_here else calls.at) as (consulting, third),
+        second_node(board, tmp_path / "third") as (_, apart),
+        _consulting(
+            board, {"the node of the dialog": None, "the other one": calls.at, "a third one": apart}[asked]
+        ) as (consulting, third),
     ):
         await calls.put_together()
         referrer = Referrer(consulting)

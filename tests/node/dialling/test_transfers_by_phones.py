@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 
 from flow.doubles import callback_server
-from node.exchange import PATIENCE_S, hears, hung_up
+from node.exchange import PATIENCE_S, hears, hung_up, reoffer, until_heard, until_music
 from node.referrer import Referrer
+from node.room_party import nothing_left, press_and_hold
 from node.softphone import Softphone, credential, softphone
 from node.switchboard import NUMBER, PARTIES, Switchboard, switchboard
 from sautikitd.calls.models import CallRecord
@@ -224,7 +225,7 @@ async def test_two_who_have_called_the_phone_are_put_together_and_both_flows_go_
     assert [form["dialStatus"] for form in forms] == ["completed"]  # the other has hung up
 
 
-async def test_the_parties_may_be_on_different_media_processes(
+async def test_the_parties_may_be_on_different_media_processes_and_are_bridged_in_full(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(voice, "MediaPool", partial(MediaPool, size=2))
@@ -234,9 +235,26 @@ async def test_the_parties_may_be_on_different_media_processes(
         spread = [await media.gauges() for media in board.parts.engine.media.clients]
         assert [one.legs for one in spread] == [2, 2]
         await _put_together(near, asking, far, asked)
-        await far.sip.bye()
+        await press_and_hold(far, asked)
+        await reoffer(far, "inactive")
+        await until_music(asked)
+        await reoffer(far, "sendrecv")
+        await until_heard(asked, far)
+        board.clock.advance(2)
+        referrer = Referrer(asked)
+        assert await referrer.refer_to(THIRD) == 202
+        (await board.exchange.ringing(THIRD)).refuse(486)
+        await referrer.until_told("100 Trying", "486 Busy Here")
+        await _connected(far, asked)
+        board.clock.advance(2)
+        assert await Referrer(far).refer_to(THIRD) == 202
+        third = await (await board.exchange.ringing(THIRD)).answer()
+        await hung_up(far)
+        await _connected(asked, third)
+        await third.sip.bye()
         await hung_up(asked)
-        await board.until_all(COMPLETED)
+        await _until_alone(board)
+        await nothing_left(board)
 
 
 async def test_a_dialog_that_is_not_there_or_not_the_workspaces_replaces_nothing(
