@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from flow.doubles import callback_server
 from node.exchange import hung_up
 from node.referrer import Referrer
 from node.room_party import nothing_left
 from node.second_node import second_node
 from node.softphone import credential, softphone
-from node.switchboard import Switchboard
-from node.two_calls import FIRST, SECOND, THIRD, TwoCalls, connected, dials, two_calls, until_left
+from node.switchboard import NUMBER, Switchboard
+from node.two_calls import FIRST, SECOND, THIRD, TwoCalls, connected, dials, phones, two_calls, until_left
 from sautikitd.calls.outcomes import CallStatus
 from sautikitd.voice.sip.hops import Hop
 from simulators.carrier.far_side import Phone, eventually
@@ -157,3 +158,37 @@ async def test_a_dialog_of_the_two_is_replaced_by_another_conversation(
         await hung_up(third)
         await board.until_all(CallStatus.COMPLETED)
         await nothing_left(board)
+
+
+async def test_an_outside_caller_may_be_handed_on_from_another_node_and_hand_nobody_on_himself(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    async with phones(board, tmp_path) as (here, elsewhere, _):
+        await here.register()
+        flow: list[object] = [{"dial": {"client": here.username, "action": "/after"}}]
+        async with callback_server(voice=[flow], after=[[{"pause": {"length": 300}}]]) as server:
+            await board.route(voice_callback_url=server.url("/voice"))
+            caller = await board.exchange.call(NUMBER)
+            rung = await (await here.ringing()).answer()
+            await caller.answered()
+            asking, asked = await dials(board, elsewhere, SECOND)
+            await connected(asking, asked)
+            assert await Referrer(asking).refer_to(NUMBER, replaces=rung) == 202
+            await hung_up(rung)
+            await connected(caller, asked)
+            board.clock.advance(2)
+            assert await Referrer(caller).refer_to(THIRD) == 603
+            assert await Referrer(asked).refer_to(THIRD) == 202
+            third = await (await board.exchange.ringing(THIRD)).answer()
+            await hung_up(asked)
+            await connected(caller, third)
+            await third.sip.bye()
+            await eventually(lambda: "/after" in [one.path for one in server.asked])
+            await until_left(board, NUMBER)
+            await caller.sip.bye()
+            calls = await board.until_all(CallStatus.COMPLETED)
+            (form,) = [one.form for one in server.asked if one.path == "/after"]
+    (leg,) = (call for call in calls if call.to_address == THIRD)
+    (inbound,) = (call for call in calls if call.direction == "inbound")
+    assert (form["dialStatus"], form["dialCallId"]) == ("completed", str(leg.id))
+    assert leg.parent_call_id == inbound.id
