@@ -26,7 +26,7 @@ class KeptConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is un
         A statement that the connection has prepared goes straight onto the wire. asyncpg's own way there is through
         four coroutines, which measure the time of each other: a fifth of what a small statement costs us in all.
         """
-        known = None if timeout or self._query_loggers else self._prepared(query, options)
+        known = None if timeout is not None or self._query_loggers else self._prepared(query, options)
         if known is None:
             return await super()._execute(query, args, limit, timeout, **options)
         try:
