@@ -29,6 +29,7 @@ from sautikitd.http.errors import (
     ServiceUnavailable,
     UnsupportedMediaType,
 )
+from sautikitd.http.openapi_answers import add_examples
 from sautikitd.http.openapi_errors import codes_of, table_of_codes
 from sautikitd.http.openapi_examples import examples_of
 from sautikitd.http.openapi_files import file_contents
@@ -59,6 +60,8 @@ def document(endpoints: Sequence[Endpoint], server: str) -> dict[str, Any]:
         operation = _operation(endpoint, schema_of) | {"operationId": _operation_id(endpoint, names)}
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     add_links(endpoints, paths)
+    events = webhooks()
+    add_examples(paths, events, components)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -70,7 +73,7 @@ def document(endpoints: Sequence[Endpoint], server: str) -> dict[str, Any]:
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
-        "webhooks": webhooks(),
+        "webhooks": events,
         "x-error-codes": table_of_codes(server),
         "components": {
             "schemas": components,

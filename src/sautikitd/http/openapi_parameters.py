@@ -96,7 +96,8 @@ def _in_query(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
             or "See the description of the operation.",
             "schema": _as_text(schema),
         }
-        yield parameter | ({"example": example} if example is not None else {})
+        shown = example is not None and "$ref" not in schema  # one of a few values, of which ours may be none
+        yield parameter | ({"example": example} if shown else {})
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

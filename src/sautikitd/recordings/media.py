@@ -1,6 +1,6 @@
 """Handing out a recording's audio: a link to it, or word of when to ask again (contract §4.5)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,7 +19,7 @@ _ENCODING = 2
 
 
 class MediaQuery(msgspec.Struct, forbid_unknown_fields=True):
-    format: Format = Format.WAV
+    format: Annotated[Format, msgspec.Meta(description="What the sound is sent as.")] = Format.WAV
 
 
 class DownloadLink(msgspec.Struct):
