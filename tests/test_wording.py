@@ -48,4 +48,12 @@ def test_a_problem_says_what_is_wanted_without_the_words_of_a_language(
 
 
 def test_what_has_no_plainer_form_stays() -> None:
-    assert in_plain_words("Invalid UUID", str) == "invalid UUID"
+    assert in_plain_words("Invalid value 'drum'", str) == "invalid value 'drum'"
+
+
+def test_times_and_ids_are_said_with_an_example() -> None:
+    assert in_plain_words("Invalid UUID", str) == "must be a UUID"
+    for said in ("Invalid RFC3339 encoded datetime", "Expected `datetime` with a timezone component"):
+        assert in_plain_words(said, str).endswith("2026-11-23T09:30:00Z")
+    assert in_plain_words("Expected `datetime`, got `int`", str) == "must be a time, not a whole number"
+    assert in_plain_words("Expected `int`, got `float`", int) == "must be a whole number, without a fraction"

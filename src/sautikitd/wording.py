@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 _NOUNS = {
     "array": "a list",
+    "datetime": "a time",
+    "uuid": "a UUID",
     "bool": "true or false",
     "float": "a number",
     "int": "a whole number",
@@ -19,6 +21,11 @@ _EXPECTED = re.compile(r"[Ee]xpected `([a-z |]+)`, got `([a-z]+)`")
 _LENGTH = re.compile(r"[Ee]xpected `(str|array)` of length (<=|>=|==) (\d+)")
 _SIZE = re.compile(r"[Ee]xpected `(?:int|float)` (<=|>=|<|>) (-?[0-9.]+)")
 _MULTIPLE = re.compile(r"[Ee]xpected `int` that's a multiple of (\d+)")
+_PLAINLY = {
+    "invalid RFC3339 encoded datetime": "must be a time like 2026-11-23T09:30:00Z",
+    "expected `datetime` with a timezone component": "must have a time zone, like the Z of 2026-11-23T09:30:00Z",
+    "invalid UUID": "must be a UUID",
+}
 _BOUNDS = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "more than"}
 _NO_CHOICE = re.compile(r"[Ii]nvalid enum value ")
 _MOST_CHOICES = 20
@@ -42,7 +49,8 @@ def in_plain_words(text: str, kind: Any) -> str:
     if _NO_CHOICE.match(text) and (choices := list(dict.fromkeys(_choices(kind)))[: _MOST_CHOICES + 1]):
         more = ", …" if len(choices) > _MOST_CHOICES else ""
         return f"must be one of {', '.join(choices[:_MOST_CHOICES])}{more}"
-    return text[:1].lower() + text[1:]
+    text = text[:1].lower() + text[1:]
+    return _PLAINLY.get(text, text)
 
 
 def _choices(kind: Any) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The clock of test mode is moved: what waits by the real one has so much less to wait."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from sautikitd.timestamps import rfc3339
 from sautikitd.webhooks.moved_clock import MovedClock
 from webhooks.api import make
 from webhooks.dispatching import Dispatch, Until
@@ -20,6 +22,9 @@ async def _moved(workspace: Workspace, **by: float) -> None:
 async def test_five_days_of_failures_pass_at_once_and_the_others_are_told(
     workspace: Workspace, sink: Sink, dispatch: Dispatch, until: Until
 ) -> None:
+    behind = datetime.now(UTC) - workspace.clock.now()  # the database has the true time
+    workspace.clock.advance(behind.total_seconds() + 60)
+    began = workspace.clock.now()
     failing, _ = await workspace.subscribe(sink.behave("/hook", answering(500)), "wallet.top_up")
     await workspace.subscribe(sink.url("/other"), "webhook.disabled")
     for _ in range(10):
@@ -38,10 +43,15 @@ async def test_five_days_of_failures_pass_at_once_and_the_others_are_told(
         return await health() == (10, True)
 
     await until(all_failed_once)
+    async with workspace.database.connection() as connection:
+        await connection.execute("INSERT INTO test_clocks VALUES ($1, $2)", workspace.id, 5 * 86_400)
     await _moved(workspace, days=5)  # their second attempts are due long since
     (told,) = await sink.wait_for(1, "/other")
     assert told.headers["x-sautikit-event-kind"] == "webhook.disabled"
     assert (await health())[1] is False
+    data = json.loads(told.body)["data"]
+    assert data["failing_since"] == rfc3339(began)
+    assert json.loads(told.body)["occurred_at"] == rfc3339(began + timedelta(days=5))
 
 
 async def test_a_rotated_secret_signs_no_longer_when_its_day_is_over(

@@ -44,7 +44,9 @@ class Disabling:
             if not await self._switch_off(connection, endpoint, reason, now):
                 return False
             await discard_waiting(connection, [endpoint.endpoint_id], now, "the endpoint was disabled")
-            await self._events.record(connection, _event(endpoint, reason, now))
+            ahead = await connection.fetchval(_AHEAD, endpoint.workspace_id, endpoint.mode)
+            event = _event(endpoint, reason, now + timedelta(seconds=ahead or 0))
+            await self._events.record(connection, event)
             if self._notice is not None:
                 await self._notice(connection, endpoint, reason)
         log.info("webhook disabled", endpoint=str(endpoint.endpoint_id), reason=reason.value)
@@ -97,6 +99,9 @@ _DISABLE = """
 UPDATE webhooks SET enabled = false, disabled_at = $2, disabled_reason = $3, updated_at = $2
 WHERE id = $1 AND enabled AND deleted_at IS NULL RETURNING true
 """
+
+# How far the clock of the workspace was moved: its events are dated by that.
+_AHEAD = "SELECT ahead_seconds FROM test_clocks WHERE workspace_id = $1 AND $2 = 'test'"
 
 # Its count starts anew, so that after its rest a URL has five days again.
 _REST = """

@@ -94,5 +94,5 @@ class FailingEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     webhook_id: UUID | None
     url: str
-    failing_since: datetime | None
+    failing_since: datetime | None  # by the workspace's clock
     failures: int

@@ -189,8 +189,10 @@ WITH outcome AS MATERIALIZED (
         url = excluded.url
     RETURNING h.*
 )
-SELECT endpoint_id, workspace_id, mode, webhook_id, url, failing_since, failures
-FROM hurt WHERE failing_since <= $15 AND failures >= $16
+SELECT h.endpoint_id, h.workspace_id, h.mode, h.webhook_id, h.url, h.failures,
+       h.failing_since + make_interval(secs => coalesce(c.ahead_seconds, 0)) AS failing_since
+FROM hurt h LEFT JOIN test_clocks c ON c.workspace_id = h.workspace_id AND h.mode = 'test'
+WHERE h.failing_since <= $15 AND h.failures >= $16
 """
 
 _MAKE_READY = """
