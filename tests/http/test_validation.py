@@ -91,7 +91,16 @@ def test_of_several_kinds_of_object_the_tag_says_which_is_meant() -> None:
     assert _places({"sound": {"type": "bell", "tone": 1, "loud": "x", "lod": 1}}).keys() == {
         *("/sound/tone", "/sound/loud", "/sound/lod"),
     }
-    assert _places({"sound": {"type": "drum", "tone": 1}}) == {"/sound/type": "invalid value 'drum'"}
+
+
+@pytest.mark.parametrize(
+    ("sound", "problem"),
+    [({"tone": "a"}, "required, but missing"), ({"type": "drum", "tone": "a"}, "must be one of bell, horn")],
+)
+def test_a_tag_that_names_no_kind_of_object_is_told_at_its_own_place(
+    sound: dict[str, str], problem: str
+) -> None:
+    assert _read({"sound": sound}).faults == [Fault("/sound/type", problem)]
 
 
 def test_a_rule_that_looks_at_what_could_not_be_read_is_passed_over() -> None:

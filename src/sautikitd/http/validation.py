@@ -126,6 +126,10 @@ class _Reader:
         if isinstance(plain, dict) and (struct := _struct_for(kind, plain)):
             value, faults = self._struct(struct, plain, pointer)
             return (_UNREAD if isinstance(value, Partly) else value), faults
+        if isinstance(plain, dict) and (tags := _tags_of(kind)):
+            name, meant = tags
+            problem = f"must be one of {', '.join(meant)}" if name in plain else "required, but missing"
+            return _UNREAD, [Fault(within(pointer, f"/{name}"), problem)]
         if isinstance(plain, list) and (lists := _list_in(kind)):
             return self._list(kind, lists, plain, pointer)
         if isinstance(plain, float) and plain.is_integer() and _is_whole(kind):
@@ -234,11 +238,23 @@ def _is_any_json(kind: Any) -> bool:
     return any(one is Any or get_origin(one) is dict for one in map(_bare, _members(kind)))
 
 
-def _struct_for(kind: Any, plain: Mapping[str, Any]) -> type[msgspec.Struct] | None:
-    """The struct an object is meant to be: the only one there is, or the one its tag names."""
-    structs = [
+def _structs(kind: Any) -> list[type[msgspec.Struct]]:
+    return [
         one for one in map(_bare, _members(kind)) if isinstance(one, type) and issubclass(one, msgspec.Struct)
     ]
+
+
+def _tags_of(kind: Any) -> tuple[str, list[str]] | None:
+    """Of several structs the name of the field that tells them apart, and what it may say."""
+    configs = [one.__struct_config__ for one in _structs(kind)]
+    names = {config.tag_field for config in configs}
+    name = names.pop() if len(names) == 1 else None
+    return (name, [str(config.tag) for config in configs]) if name else None
+
+
+def _struct_for(kind: Any, plain: Mapping[str, Any]) -> type[msgspec.Struct] | None:
+    """The struct an object is meant to be: the only one there is, or the one its tag names."""
+    structs = _structs(kind)
     if len(structs) == 1:
         return structs[0]
     configs = [(one, one.__struct_config__) for one in structs]
