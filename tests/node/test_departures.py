@@ -94,6 +94,9 @@ async def test_so_is_that_to_a_caller(board: Switchboard, carrier: RawPeer, tmp_
         called = carrier.written(_port(board), "INVITE", branch="in", headers=headers, body=OUR_SDP)
         carrier.send(called.replace(b"+254709000001", NUMBER.encode()), _port(board))
         carrier.accept(await carrier.request("INVITE", seconds=15))
+        while (answer := await carrier.response(seconds=15)).response.code < 200:
+            pass
+        carrier.call(_port(board), "ACK", branch="ack", to_tag=answer.to.tag)
         await board.until_all(CallStatus.ANSWERED)
         _hang_up(board)
         lost = await carrier.request("BYE")

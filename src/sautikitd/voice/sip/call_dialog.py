@@ -1,5 +1,6 @@
 """An INVITE dialog while it lives: requests from the far end answered, our own sent."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -70,18 +71,36 @@ class CallDialog:
         )
         self.parting = False
         """Whether a BYE of ours is due, or out without an answer yet: the far end may still think that we talk."""
-        self._confirmed = False
+        self._confirmed = self._closed = False
         self._stack = stack
         self._authorizer = authorizer
         self._acceptances: dict[int, Acceptance] = {}  # by CSeq of the INVITE
         self._offerless: set[int] = set()  # CSeqs of re-INVITEs whose ACK brings the answer
         self._ack: bytes | None = None
         self._answering = False  # a re-INVITE or UPDATE of theirs has no answer yet
+        self._held: list[ServerTransaction] | None = (
+            None  # requests that came before we were told of the dialog
+        )
+        self._unacknowledged: asyncio.Event | None = (
+            None  # set once the ACK of the answer has come, or never will
+        )
         self._inviting = False  # one of ours has none
         stack.dialogs[state.key] = self
 
+    def hold_requests(self) -> None:
+        """What the far end asks waits from now on, until `take_requests`: it may come in one piece with his 200."""
+        self._held = []
+
+    def take_requests(self) -> None:
+        held, self._held = self._held or (), None
+        for transaction in held:
+            self.on_request(transaction)
+
     def close(self) -> None:
         """Forgets the dialog; later requests of it get 481."""
+        self._closed = True
+        if self._unacknowledged is not None:
+            self._unacknowledged.set()
         self.session.stop()
         for acceptance in self._acceptances.values():
             acceptance.stop()
@@ -151,10 +170,19 @@ class CallDialog:
         await self.request("PRACK", headers=[("RAck", str(rack))])
 
     async def bye(self, reason: Reason | None = None) -> int | None:
-        """Ends the call. The final status of the BYE, None if nobody answered it."""
+        """Ends the call. The final status of the BYE, None if nobody answered it, or the far end has ended it first.
+
+        A caller whose ACK has not come yet may not know that he was answered: the BYE waits for it, and the answer goes
+        on being repeated (RFC 3261 §15).
+        """
         self.parting = True
         self.events.end()
         self.session.stop()
+        if self._unacknowledged is not None:
+            await self._unacknowledged.wait()
+        if self._closed:
+            self.parting = False
+            return None
         for acceptance in self._acceptances.values():
             acceptance.stop()
         outcome = await self.request("BYE", headers=[("Reason", str(reason))] if reason else ())
@@ -244,6 +272,9 @@ class CallDialog:
     # Their requests.
 
     def on_request(self, transaction: ServerTransaction) -> None:
+        if self._held is not None:
+            self._held.append(transaction)
+            return
         request = transaction.arrival
         if request.cseq <= self.state.remote_cseq:
             self._respond(transaction, 500)  # out of order, RFC 3261 §12.2.2
@@ -272,6 +303,8 @@ class CallDialog:
         if acceptance is None:
             return
         acceptance.stop()
+        if self._unacknowledged is not None:
+            self._unacknowledged.set()
         if ack.cseq in self._offerless:
             self._offerless.discard(ack.cseq)
             self.remote_sdp = ack.sdp or self.remote_sdp
@@ -282,6 +315,8 @@ class CallDialog:
 
     def accept(self, transaction: ServerTransaction, response: Response) -> None:
         """Sends a 2xx to an INVITE and sees to its ACK."""
+        if not self._confirmed:
+            self._unacknowledged = asyncio.Event()
         self._confirmed = True
         self._grant_session(transaction.arrival, response)
         cseq = transaction.arrival.cseq
@@ -304,9 +339,12 @@ class CallDialog:
 
     def _lose(self) -> None:
         """No ACK for 64*T1 (RFC 3261 §13.3.1.4), or no refresh: the call is dead; a BYE says so."""
-        self.parting = True
-        self.events.push(Lost())
-        self._stack.spawn(self._bye_quietly())
+        if self._unacknowledged is not None:
+            self._unacknowledged.set()
+        if not self.parting:
+            self.parting = True
+            self.events.push(Lost())
+            self._stack.spawn(self._bye_quietly())
 
     async def _bye_quietly(self) -> None:
         await self.bye()

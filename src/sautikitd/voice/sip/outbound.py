@@ -53,7 +53,7 @@ class OutboundCall:
         self._on_offer = on_offer
         self._authorizer = Authorizer(credentials)
         self._transaction: ClientTransaction | None = None
-        self._dialogs: dict[str, CallDialog | None] = {}  # by To tag of a 2xx; None while being built
+        self._dialogs: dict[str, CallDialog] = {}  # by To tag of a 2xx
         self._early_sdp: dict[str, bytes] = {}
         self._early: dict[str, CallDialog] = {}  # by To tag: those whose provisionals want a PRACK
         self._rseqs: dict[str, int] = {}
@@ -84,8 +84,9 @@ class OutboundCall:
     @property
     def open_dialogs(self) -> Sequence[DialogState]:
         """The dialogs, those of forks included, that the far end has not been seen to leave."""
-        made = [dialog for dialog in self._dialogs.values() if dialog is not None]
-        return [dialog.state for dialog in made if dialog.parting or not dialog.events.ended]
+        return [
+            dialog.state for dialog in self._dialogs.values() if dialog.parting or not dialog.events.ended
+        ]
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self.events.__aiter__()
@@ -321,33 +322,41 @@ class OutboundCall:
     def _on_success(self, response: Arrival, *, late: bool = False) -> None:
         tag = response.to.tag or ""
         if tag not in self._dialogs:
-            self._dialogs[tag] = None
-            self._stack.spawn(self._open(response, tag, late=late))
-        elif (dialog := self._dialogs[tag]) is not None:
-            dialog.acknowledge_again()
+            self._begin(response, tag, late=late)
+        else:
+            self._dialogs[tag].acknowledge_again()
 
-    async def _open(self, response: Arrival, tag: str, *, late: bool) -> None:
-        """Acknowledges a 2xx; the first one is the call, others are forks that are hung up (§13.2.2.4)."""
+    def _begin(self, response: Arrival, tag: str, *, late: bool) -> None:
+        """The dialog of a 2xx: the first one is the call, others are forks that are hung up (§13.2.2.4)."""
         unwanted = late or self._canceling or self.dialog is not None or self.events.ended
         dialog = self._make_dialog(response, EventStream() if unwanted else self.events)
+        dialog.hold_requests()
         if (early := self._early.get(tag)) is not None:
             dialog.succeed(early)
         if not unwanted:
             self.dialog = dialog
             self._close_early()
+        self._dialogs[tag] = dialog
+        self._stack.spawn(self._open(dialog, response, tag, unwanted=unwanted, late=late))
+
+    async def _open(
+        self, dialog: CallDialog, response: Arrival, tag: str, *, unwanted: bool, late: bool
+    ) -> None:
+        """Acknowledges it, and tells of it or hangs it up."""
         await dialog.locate(response.source)
         dialog.acknowledge(response.cseq)
         dialog.takes_update = "UPDATE" in response.listed("Allow")
         dialog.agree_session(terms_of_response(response))
-        self._dialogs[tag] = dialog
         if unwanted:
             if self._canceling and not late:
                 self._fail(Failed(487, phrase(487), HangupCause.CANCELED, local=True))
+            dialog.take_requests()
             await dialog.bye(self._cancel)
         else:
             # An UPDATE since the reliable answer counts for more than a 200 that repeats that answer.
             dialog.remote_sdp = dialog.remote_sdp or response.sdp or self._early_sdp.get(tag)
             self.events.push(Answered(dialog.remote_sdp, dialog.state))
+            dialog.take_requests()
 
 
 class _Attempt:
