@@ -15,6 +15,7 @@ from sautikitd.http.checks import Circumstances, Fault, present, rule
 from sautikitd.http.fields import Cursor, Dialled, HttpUrl, Telephone
 from sautikitd.http.json_body import UNSTORABLE, holds_unstorable
 from sautikitd.http.pagination import Limit
+from sautikitd.http.time_window import TimeWindow
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS = re.compile(r"[0-9*#A-Da-dwW]{1,100}")
@@ -158,12 +159,7 @@ def _check_statuses(value: str) -> str | None:
     return f"unknown status {names}; known are {', '.join(_STATUSES)}"
 
 
-Time = Annotated[str, msgspec.Meta(extra={"check": _check_time}, description="RFC 3339 or Unix seconds.")]
-
-
-class ListCalls(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
-):
+class ListCalls(TimeWindow, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = 25
     cursor: Cursor = None
     status: (
@@ -179,10 +175,6 @@ class ListCalls(
     session_id: str | None = None
     number_id: UUID | None = None
     parent_call_id: UUID | None = None
-    from_: Time | None = None
-    to: Time | None = None
-    created_after: Time | None = None
-    created_before: Time | None = None
     format: Literal["json", "csv"] = "json"
 
 

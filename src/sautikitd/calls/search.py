@@ -8,7 +8,7 @@ from sautikitd.calls import repository
 from sautikitd.calls.errors import CallNotFound
 from sautikitd.calls.models import COLUMNS, Call, CallRecord, record_of
 from sautikitd.calls.outcomes import CallStatus
-from sautikitd.calls.requests import ListCalls, read_time
+from sautikitd.calls.requests import ListCalls
 from sautikitd.calls.session_ids import is_session_id
 from sautikitd.calls.views import show_call, show_event
 from sautikitd.csv_lines import csv_lines
@@ -127,12 +127,10 @@ def _conditions(
         add("parent_call_id = ?", wish.parent_call_id)
     if wish.q:
         add("(strpos(remote_e164, ?) > 0 OR strpos(session_id, ?) > 0)", wish.q)
-    for moment in (wish.from_, wish.created_after):
-        if moment:
-            add("created_at >= ?", read_time(moment))
-    for moment in (wish.to, wish.created_before):
-        if moment:
-            add("created_at < ?", read_time(moment))
+    if wish.start:
+        add("created_at >= ?", wish.start)
+    if wish.end:
+        add("created_at < ?", wish.end)
     if number_ids is not None:
         add("number_id = ANY (?)", list(number_ids))
     return where, values
