@@ -17,6 +17,7 @@ from sautikitd.numbers.requests import unknown_numbers
 from sautikitd.timestamps import rfc3339, shown
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_MAPPED_BITS = 96  # that say of an IPv6 address that there is an IPv4 address in it
 MAX_OVERLAP_SECONDS = 30 * 86_400
 
 
@@ -176,11 +177,16 @@ def canonical_scopes(scopes: list[str]) -> frozenset[str]:
 
 
 def network_of(text: str) -> Network | None:
-    """`10.1.2.3` or `10.0.0.0/8`, host bits allowed; None for what is neither."""
+    """`10.1.2.3` or `10.0.0.0/8`, host bits allowed; None for what is neither. An IPv4-mapped network (RFC 4291 §2.5.5.2)
+    is the IPv4 network in it, as whom it is compared with has an IPv4 address."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
+    mapped = network.network_address.ipv4_mapped if network.version == 6 else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((int(mapped), network.prefixlen - _MAPPED_BITS))
 
 
 def show(key: KeyRecord, now: datetime) -> ApiKey:
