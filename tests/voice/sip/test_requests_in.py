@@ -46,6 +46,31 @@ async def test_what_we_do_not_do_is_refused(
     assert (await peer.response()).response.code == code
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "body", "code"),
+    [
+        ("UPDATE", [("Require", "timer, precondition")], b"", 420),
+        ("INVITE", [("Content-Type", "text/plain")], b"hello", 415),
+        ("BYE", [("Require", "precondition")], b"", 200),
+    ],
+)
+async def test_nor_in_a_call_but_for_its_end(
+    peer: RawPeer, method: str, headers: Headers, body: bytes, code: int
+) -> None:
+    callee = Callee()
+    async with user_agent(on_invite=callee.take) as agent:
+        peer.call(agent.bound[1], "INVITE", branch="a", body=OUR_SDP)
+        call = await callee.call()
+        await call.answer(OUR_SDP)
+        tag = (await peer.response()).to.tag
+        peer.call(agent.bound[1], "ACK", branch="b", to_tag=tag)
+        await until(call, Acknowledged)
+        peer.call(agent.bound[1], method, branch="c", cseq=2, to_tag=tag, headers=headers, body=body)
+        refusal = await peer.response()
+        assert (refusal.method, refusal.response.code) == (method, code)
+        assert refusal.header("Unsupported") == ("precondition" if code == 420 else "")
+
+
 async def test_a_request_of_no_dialog_we_know_gets_481(agent: UserAgent, peer: RawPeer) -> None:
     peer.call(agent.bound[1], "BYE", branch="a", to_tag="unknown")
     assert (await peer.response()).response.code == 481

@@ -15,19 +15,18 @@ from sautikitd.voice.sip.dialog import DialogState, contact_uri
 from sautikitd.voice.sip.events import Acknowledged, EventStream, Lost, Referred, Reinvite, RemoteBye
 from sautikitd.voice.sip.hops import Flow, Source
 from sautikitd.voice.sip.info import read_info
+from sautikitd.voice.sip.objections import objection_to
 from sautikitd.voice.sip.provisional import Rack
 from sautikitd.voice.sip.referral import DECLINED, SIPFRAG, Referral, UnusableReferral, wanted_by
 from sautikitd.voice.sip.reoffers import direction_of, renewed_offer, same_media_answer
 from sautikitd.voice.sip.sdp_errors import SdpError
 from sautikitd.voice.sip.server_transaction import ServerTransaction
 from sautikitd.voice.sip.session_timer import (
-    MIN_SE,
     SessionTerms,
     SessionTimer,
     min_se,
     terms_of_request,
     terms_of_response,
-    too_small,
 )
 from sautikitd.voice.sip.stack import ALLOWED, KNOWN, SUPPORTED, Outcome, SipStack
 from sautikitd.voice.sip.transactions import reply
@@ -282,6 +281,11 @@ class CallDialog:
         self.state = msgspec.structs.replace(self.state, remote_cseq=request.cseq)
         if self.state.hop.fixed:  # it may have come back over another connection
             self.state = msgspec.structs.replace(self.state, hop=request.source.fixed_hop)
+        if objection := objection_to(request):
+            response = self._make(transaction, objection[0])
+            response.headers.set(objection[1], objection[2])
+            transaction.respond(response)
+            return
         match transaction.method:
             case "BYE":
                 self._on_bye(transaction)
@@ -344,10 +348,7 @@ class CallDialog:
         if not self.parting:
             self.parting = True
             self.events.push(Lost())
-            self._stack.spawn(self._bye_quietly())
-
-    async def _bye_quietly(self) -> None:
-        await self.bye()
+            self._stack.spawn(self.bye())
 
     def _on_bye(self, transaction: ServerTransaction) -> None:
         self._respond(transaction, 200)
@@ -393,10 +394,6 @@ class CallDialog:
         if self._answering:
             response = self._make(transaction, 500)
             response.headers.set("Retry-After", "1")  # RFC 3261 §14.2, RFC 3311 §5.2
-            transaction.respond(response)
-        elif too_small(transaction.arrival):
-            response = self._make(transaction, 422)
-            response.headers.set("Min-SE", str(MIN_SE))
             transaction.respond(response)
         elif self._inviting or not self.settled:
             self._respond(transaction, 491)

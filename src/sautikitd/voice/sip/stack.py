@@ -118,7 +118,7 @@ class SipStack:
         self._tls_port = DEFAULT_PORT
         self.on_new_request: Callable[[ServerTransaction], None] = _refuse
         self.screen: Callable[[Arrival], bool] = lambda _: True
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def start(
         self,
@@ -154,12 +154,12 @@ class SipStack:
         """Seconds, monotonic, to measure round trips with."""
         return time.monotonic()
 
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
+    def spawn(self, work: Coroutine[None, None, object]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("sip.task_failed", exc_info=error)
@@ -295,6 +295,11 @@ def renewed(request: Request) -> Request:
 
 def cseq_of(request: Request) -> int:
     return int(request.headers["CSeq"].split()[0])
+
+
+def unknown_extensions(request: Arrival) -> list[str]:
+    """What a request wants to be understood and is not: the option tags for `Unsupported` (RFC 3261 §8.2.2.3)."""
+    return [tag for tag in request.listed("Require") if tag.lower() not in EXTENSIONS]
 
 
 def new_tag() -> str:

@@ -24,13 +24,13 @@ from sautikitd.voice.sip.session_timer import MIN_SE, too_small
 from sautikitd.voice.sip.srv import SrvLookup, look_up_srv
 from sautikitd.voice.sip.stack import (
     ALLOWED,
-    EXTENSIONS,
     KNOWN,
     SESSION_SECONDS,
     SUPPORTED,
     Outcome,
     SipStack,
     new_tag,
+    unknown_extensions,
 )
 from sautikitd.voice.sip.timers import Scheduler, Timers
 from sautikitd.voice.sip.tls import TlsOptions
@@ -337,7 +337,7 @@ class UserAgent:
             return 405 if method in KNOWN else 501
         if request.request.uri.scheme == "tel" and method != "INVITE":
             return 416
-        if _unknown_extensions(request):
+        if unknown_extensions(request):
             return 420
         if method == "INVITE" and contact_uri(request) is None:
             return 400
@@ -391,7 +391,7 @@ class UserAgent:
         response.headers.set("Allow", ", ".join((*ALLOWED, *self._handlers)))
         match code:
             case 420:
-                response.headers.set("Unsupported", ", ".join(_unknown_extensions(transaction.arrival)))
+                response.headers.set("Unsupported", ", ".join(unknown_extensions(transaction.arrival)))
             case 422:
                 response.headers.set("Min-SE", str(MIN_SE))
             case 415:
@@ -405,7 +405,3 @@ class UserAgent:
         response.headers.set("Supported", SUPPORTED)
         response.headers.set("User-Agent", self._stack.name)
         transaction.respond(response)
-
-
-def _unknown_extensions(request: Arrival) -> list[str]:
-    return [tag for tag in request.listed("Require") if tag.lower() not in EXTENSIONS]
