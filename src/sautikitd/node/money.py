@@ -8,6 +8,7 @@ from sautikitd.calls.models import CallRecord
 from sautikitd.calls.outcomes import HangupCause
 from sautikitd.clock import Clock
 from sautikitd.node.books import Books
+from sautikitd.voice.partner import Partner
 
 GROW_BY_S = 60
 GROW_WHEN_LEFT_S = 35
@@ -22,7 +23,7 @@ class PaidLeg(Protocol):
     def ended(self) -> bool: ...
 
     @property
-    def partner(self) -> "PaidLeg | None": ...
+    def partner(self) -> Partner | None: ...
 
     async def warn(self) -> None: ...
 

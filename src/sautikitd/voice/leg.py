@@ -22,9 +22,9 @@ from sautikitd.flow.port import (
 )
 from sautikitd.voice.answering import LegAnswering
 from sautikitd.voice.collecting import DigitBuffer, collect
-from sautikitd.voice.keys import KeyTaker
 from sautikitd.voice.media import protocol
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
+from sautikitd.voice.partner import WARNING, Partner
 from sautikitd.voice.prompts import PromptRenderer
 from sautikitd.voice.recording import LegRecordings
 from sautikitd.voice.recording_book import RecordingBook
@@ -82,7 +82,7 @@ class MediaLeg(ABC):
         self._answered = asyncio.Event()
         self.recordings = LegRecordings(call_id, self._leg_id, media, book)
         self.answering = LegAnswering(self._leg_id, media)
-        self._digits_to: KeyTaker | None = None
+        self._digits_to: Partner | None = None
         self.room: str | None = None
         self.moved = asyncio.Event()
         self.held = False
@@ -110,8 +110,7 @@ class MediaLeg(ABC):
     async def warn(self) -> None:
         """A short tone, unless something plays: the call is about to end for want of money."""
         if not self._plays:
-            tone = protocol.Tone(frequencies=(480.0, 620.0), duration_ms=400)
-            await self._media.play(self._leg_id, "warning", [tone])
+            await self._media.play(self._leg_id, "warning", [WARNING])
 
     async def gone(self) -> LegEnd:
         """Waits for the end."""
@@ -199,9 +198,9 @@ class MediaLeg(ABC):
         self._note_room(None)
 
     @property
-    def partner(self) -> "MediaLeg | None":
-        """The other leg of its bridge, where it is one of ours."""
-        return self._digits_to if isinstance(self._digits_to, MediaLeg) else None
+    def partner(self) -> Partner | None:
+        """The other party of its bridge."""
+        return self._digits_to
 
     @property
     def in_band(self) -> bool:
@@ -251,7 +250,7 @@ class MediaLeg(ABC):
         """Drops the keys that no `collect` has taken yet."""
         self._digits.clear()
 
-    def send_digits_to(self, other: "KeyTaker | None") -> None:
+    def send_digits_to(self, other: Partner | None) -> None:
         """From now on keys pressed here go to the other party instead of to the flow; None: to the flow."""
         self._digits_to = other
 

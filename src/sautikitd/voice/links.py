@@ -13,6 +13,7 @@ from sautikitd.voice.leg import MediaLeg
 from sautikitd.voice.media.client import MediaClient, MediaLost, MediaRefused
 from sautikitd.voice.media.g711 import Codec
 from sautikitd.voice.media.protocol import DigitReceived, Event, LocalMedia, RemoteMedia
+from sautikitd.voice.partner import WARNING
 
 _PCMA = 8  # RFC 3551 §6
 _KEYS = 101  # telephone-event; nobody listens for tones
@@ -63,6 +64,11 @@ class LinkEnd:
         with suppress(MediaRefused, MediaLost):  # it ended in this moment
             await self._media.send_digits(self.media_id, digit)
 
+    async def warn(self) -> None:
+        """Lets whoever is at the other end hear that the money runs out."""
+        with suppress(MediaRefused, MediaLost):
+            await self._media.play(self.media_id, "warning", [WARNING])
+
     async def close(self) -> None:
         with suppress(MediaRefused, MediaLost):  # gone already
             await self._media.close_leg(self.media_id)
@@ -107,6 +113,10 @@ class GuestEnd:
     async def press(self, digit: str) -> None:
         """Sends a key of the leg's into the room."""
         await self._end.press(digit)
+
+    async def warn(self) -> None:
+        """Lets the room hear that the money runs out."""
+        await self._end.warn()
 
     async def step_out(self) -> None:
         """The leg leaves, unless it is elsewhere by now; the link stays. Raises `MediaRefused`, `MediaLost`."""

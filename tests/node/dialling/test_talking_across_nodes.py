@@ -1,14 +1,27 @@
 """What two who were put together over two voice nodes can do, as on one: keys and hold."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from node.exchange import FIRST_NOTE, hears, hears_tone, hung_up, keys_of, reoffer, until_heard, until_music
-from node.room_party import nothing_left
-from node.switchboard import Switchboard
-from node.two_calls import two_calls
+from flow.doubles import callback_server
+from node.exchange import (
+    FIRST_NOTE,
+    hears,
+    hears_tone,
+    holds_tone,
+    hung_up,
+    keys_of,
+    reoffer,
+    until_heard,
+    until_music,
+)
+from node.referrer import Referrer
+from node.room_party import nothing_left, until_rows
+from node.switchboard import NUMBER, Switchboard
+from node.two_calls import SECOND, connected, dials, phones, two_calls
 from sautikitd.calls.outcomes import CallStatus
 from simulators.carrier.far_side import Phone, eventually
 from voice.media.rtp_peer import level, sine
@@ -117,3 +130,36 @@ async def test_who_holds_while_he_is_put_together_with_somebody_holds_him_too(
         await until_music(calls.first)
         await reoffer(calls.second, "sendrecv")
         await until_heard(calls.first, calls.second)
+
+
+@pytest.mark.parametrize("his_node_is_asked", [True, False])
+async def test_the_other_party_is_warned_too_before_the_money_is_gone(
+    board: Switchboard, tmp_path: Path, his_node_is_asked: bool
+) -> None:
+    """A caller, who costs nothing, and a called party on the other node."""
+    async with phones(board, tmp_path) as (here, elsewhere, _):
+        await here.register()
+        flow: list[object] = [{"dial": {"client": here.username}}, {"pause": {"length": 300}}]
+        async with callback_server(voice=[flow]) as server:
+            await board.route(voice_callback_url=server.url("/voice"))
+            caller = await board.exchange.call(NUMBER)
+            rung = await (await here.ringing()).answer()
+            await caller.answered()
+            asking, asked = await dials(board, elsewhere, SECOND)
+            replaced, referring = (rung, asking) if his_node_is_asked else (asking, rung)
+            await connected(asking, asked)
+            assert await Referrer(referring).refer_to(SECOND, replaces=replaced) == 202
+            await connected(caller, asked)
+            await board.leave(350)
+            goodbye = asyncio.ensure_future(hung_up(asked))
+            while not goodbye.done():
+                board.clock.advance(1)
+                await asyncio.sleep(0.05)
+            for phone in (caller, asked):
+                assert holds_tone(phone.peer.heard(), 480, 1000)
+            ended = "SELECT cost_minor FROM calls WHERE to_address = $1 AND hangup_cause = $2"
+            (leg,) = await until_rows(board, 1, ended, SECOND, "insufficient_funds")
+            await caller.sip.bye()
+            await nothing_left(board)
+    assert leg["cost_minor"] == 350
+    assert await board.balance() == (0, 0)

@@ -212,7 +212,7 @@ class Supervising:
                 SupervisionMode.WHISPER: [agent.media_id] if agent else [],
                 SupervisionMode.BARGE: None,
             }[self._mode]
-            overheard = [one.media_id for one in (near, near.partner) if one is not None]
+            overheard = [one.media_id for one in (near, self._partner()) if one is not None]
             await leg.join(near.room or self._own_room, heard_by=heard_by, overhears=overheard)
         except (MediaLost, MediaRefused):
             if not (leg.ended or near.ended):
@@ -220,7 +220,12 @@ class Supervising:
 
     def _agent(self) -> MediaLeg | None:
         """Who is whispered to: the device that made the call, else the leg that was dialled for it, while it is there."""
-        return self._near if self._call.by_device else self._near.partner
+        return self._near if self._call.by_device else self._partner()
+
+    def _partner(self) -> MediaLeg | None:
+        """The other leg of the bridge, where it is on this node."""
+        partner = self._near.partner
+        return partner if isinstance(partner, MediaLeg) else None
 
     async def _announce(self) -> None:
         agent = self._agent()

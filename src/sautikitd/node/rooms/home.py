@@ -47,6 +47,12 @@ class Placed:
         if to := self.leg or self.home_end:
             await to.press(digit)
 
+    async def warn(self) -> None:
+        """Lets him hear that the money runs out."""
+        if to := self.leg or self.home_end:
+            with suppress(MediaRefused):  # he has gone in this moment
+                await to.warn()
+
     async def close(self) -> None:
         for end in (self.guest_end, self.home_end):
             if end is not None:
@@ -98,6 +104,11 @@ class RoomHome:
         for other in [one for one in self._placed.values() if by is not None and one is not by]:
             if not (by and by.in_band and other.in_band):
                 await other.press(digit)
+
+    async def warn(self, seat_id: UUID) -> None:
+        """Lets the others hear that the money of who sits there runs out. Raises `MediaLost`."""
+        for other in [one for held_by, one in self._placed.items() if held_by != seat_id]:
+            await other.warn()
 
     async def release(self, seat_id: UUID) -> None:
         """Takes a leg of this node out, now: it may be in another room in a moment. Raises `MediaLost`."""

@@ -70,6 +70,11 @@ class RoomHomes:
         if found := self._homes.get(room_id):
             await found[0].press(seat_id, digit)
 
+    async def warn(self, room_id: UUID, seat_id: UUID) -> None:
+        """Lets the others in a room of ours hear that the money of a leg of ours runs out. Raises `MediaLost`."""
+        if found := self._homes.get(room_id):
+            await found[0].warn(seat_id)
+
     async def release(self, room_id: UUID, seat_id: UUID) -> None:
         """Takes a leg of ours out of a room of ours."""
         self.legs.pop(seat_id, None)

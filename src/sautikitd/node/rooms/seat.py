@@ -91,6 +91,12 @@ class TakenSeat:
         except (MediaRefused, MediaLost) as exc:
             raise SeatFailed(str(exc)) from exc
 
+    # As the `Partner` of our leg: it stands for whoever else is in the room
+
+    @property
+    def ended(self) -> bool:
+        return self.now is None
+
     @property
     def in_band(self) -> bool:
         """The room knows of whom it takes a key, and to whom it goes."""
@@ -102,6 +108,14 @@ class TakenSeat:
             await self._guest.press(digit)
         else:
             await self._homes.press(self._room_id, self.id, digit)
+
+    async def warn(self) -> None:
+        """Lets whoever else is in the room hear that the money runs out."""
+        if self._guest is not None:
+            await self._guest.warn()
+        else:
+            with suppress(MediaLost):  # he hears nothing any more
+                await self._homes.warn(self._room_id, self.id)
 
     async def step_out(self) -> None:
         """Takes the leg out for a while, and keeps the seat. Raises `MediaRefused`, `MediaLost`."""
