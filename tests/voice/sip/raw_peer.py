@@ -50,12 +50,12 @@ class RawPeer(asyncio.DatagramProtocol):
                 if isinstance(got.message, Request) and got.message.method == method:
                     return got
 
-    async def response(self, *, seconds: float = 3) -> Arrival:
-        """The next response above 100."""
+    async def response(self, *, to: str | None = None, seconds: float = 3) -> Arrival:
+        """The next response above 100; with `to`, of those to that method: a 200 to an INVITE may come again."""
         async with asyncio.timeout(seconds):
             while True:
                 got = await self._got.get()
-                if isinstance(got.message, Response) and got.message.code > 100:
+                if isinstance(got.message, Response) and got.message.code > 100 and to in (None, got.method):
                     return got
 
     async def silence(self, seconds: float = 0.15) -> bool:
