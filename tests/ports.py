@@ -4,11 +4,21 @@ They lie below the range from which the machine gives ports to outgoing connecti
 binds port 0, and below the engine's for audio (20000), so that nobody takes one between its choice and its use.
 """
 
+import os
 import random
 import socket
 from collections.abc import Iterator
 
-_RANGE = range(10_000, 20_000)
+
+def _own_range() -> range:
+    """Workers of one run have ports apart from one another."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = 10_000 // count
+    return range(10_000 + number * size, 10_000 + (number + 1) * size)
+
+
+_RANGE = _own_range()
 
 
 def _shuffled() -> Iterator[int]:

@@ -137,6 +137,7 @@ async def office(
         {
             "SAUTIKIT_DATA_DIR": str(folder),
             "SAUTIKIT_SIP": f"127.0.0.1:{sip}",
+            "SAUTIKIT_SIP_TLS_PORT": str(free_port()),
             "SAUTIKIT_SIP_WS": f"127.0.0.1:{free_port()}",
             "DATABASE_URL": database_url,
             **environment,
