@@ -43,7 +43,7 @@ from sautikitd.node.trunks.watch import TrunkWatch
 from sautikitd.recordings.spool import Spool
 from sautikitd.roles.devices import DeviceParts, callees_of, device_desk, device_parts, websockets_of
 from sautikitd.roles.inside import inside_address
-from sautikitd.roles.loaded import keep_what_is_loaded
+from sautikitd.roles.loaded import CALLS, keep_what_is_loaded
 from sautikitd.roles.process import RoleProcess
 from sautikitd.roles.voice_rooms import node_rooms, room_sweeper, talks_elsewhere
 from sautikitd.rooms.models import CHANNEL as ROOMS
@@ -121,7 +121,7 @@ async def _serve(platform: Platform, parts: Parts, process: RoleProcess) -> None
     ]
     claiming = asyncio.create_task(node.run())
     process.ready()
-    keep_what_is_loaded()
+    keep_what_is_loaded(CALLS)
     await _until_over(process, node, [claiming, *beside])
     log.info("voice draining", calls=node.calls)
     await parts.rooms.close()
