@@ -65,7 +65,9 @@ def check_url(url: str, *, live: bool, allow_private: bool, websocket: bool = Fa
 def _check_scheme(parts: SplitResult, *, live: bool, websocket: bool) -> UrlProblem | None:
     wanted = WEBSOCKET_SCHEMES if websocket else HTTP_SCHEMES
     if parts.scheme not in wanted:
-        return UrlProblem(UrlFault.SCHEME, f"the URL must start with {' or '.join(sorted(wanted))}://")
+        return UrlProblem(
+            UrlFault.SCHEME, f"the URL must start with {' or '.join(f'{one}://' for one in sorted(wanted))}"
+        )
     if live and parts.scheme not in SECURE_SCHEMES:
         return UrlProblem(UrlFault.INSECURE, f"live mode requires {'wss' if websocket else 'https'}")
     return None

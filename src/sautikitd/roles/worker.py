@@ -24,8 +24,6 @@ from sautikitd.webhooks.dispatcher import Dispatcher
 from sautikitd.webhooks.queue import open_queue_database
 from sautikitd.webhooks.secrets import DeliverySecrets
 
-"""Objects made, less those gone, between two looks for cycles: hundreds of deliveries are under way at a time."""
-
 
 async def run(settings: Settings, process: RoleProcess) -> None:
     async with (
